@@ -1,0 +1,1 @@
+//! Kernels on timely dataflow: the tick path, the glue that revises, whole graphs.

@@ -1,0 +1,27 @@
+//! The nouns of market data: exact prices and sizes, times, symbols, trades, bars, and the rows that
+//! leave the engine. Also the two seams the graph is plugged between: [`Partition`] (ticks come in,
+//! admitted and in log order) and [`Sink`] (rows go out). No I/O, no clock, no threads.
+
+mod bar;
+mod epoch;
+mod fixed;
+mod letter;
+mod partition;
+mod rows;
+mod sink;
+mod symbol;
+mod time;
+mod trade;
+mod width;
+
+pub use bar::Bar;
+pub use epoch::{Epoch, EpochLength, EpochLengthError};
+pub use fixed::{Decimal, FixedError, Price, Scale, Size, parse_fixed, raw_from_f64};
+pub use letter::{Counts, DeadLetter, Reason};
+pub use partition::{Admitted, Partition, PartitionError, Polled, Run, Waker};
+pub use rows::{Body, Cell, ColumnKind, ColumnSpec, RowKey, Rows, TableSpec};
+pub use sink::{Sink, SinkError};
+pub use symbol::{KEY_GROUPS, Scales, SymbolError, SymbolId, Symbols};
+pub use time::{Time, TimeError};
+pub use trade::{Offset, Side, TradeId, Trades};
+pub use width::{Width, WidthError};

@@ -1,0 +1,73 @@
+//! The seam between sources and the graph: one partition, read in log order, already admitted.
+
+use crate::{Counts, DeadLetter, Epoch, Trades};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Admitted trades of one epoch that follow one another in a batch: `rows` index [`Admitted::trades`].
+/// A run without rows only moves the watermark (a heartbeat).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The partition's epoch at these records' positions. Never falls along a log.
+    pub epoch: Epoch,
+    /// Rows of the batch.
+    pub rows: Range<u32>,
+}
+
+/// One decoded batch with what admission made of it. Rows that no run names were refused.
+#[derive(Clone, Debug, Default)]
+pub struct Admitted {
+    /// The columns as they were decoded.
+    pub trades: Trades,
+    /// What was admitted, in log order.
+    pub runs: Vec<Run>,
+    /// What was refused, in log order.
+    pub letters: Vec<DeadLetter>,
+}
+
+/// What a poll found.
+#[derive(Debug)]
+pub enum Polled {
+    /// The next batch in log order.
+    Batch(Admitted),
+    /// Nothing decoded yet; the waker will be called when there is.
+    Pending,
+    /// The log has ended: a heartbeat at the end of time.
+    End,
+}
+
+/// A source that cannot be read on: the run fails with this message.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct PartitionError {
+    /// What was read and what went wrong, naming file and place.
+    pub what: String,
+    /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure
+    /// while running (exit code 1).
+    pub usage: bool,
+}
+
+/// Wakes the worker that polls a partition.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// One partition of the input log. Everything it hands out is a function of its log alone: how often
+/// it is polled, and how it is cut into batches, changes nothing that the graph computes.
+pub trait Partition: Send {
+    /// The next batch, without blocking. Called from one thread.
+    ///
+    /// # Errors
+    /// Fails when the source can't be read on.
+    fn poll(&mut self) -> Result<Polled, PartitionError>;
+
+    /// Takes a batch back whose columns were folded, so that its buffers are used again.
+    fn recycle(&mut self, batch: Admitted);
+
+    /// Registers who is to be woken when a poll that was pending has something.
+    fn wake_by(&mut self, waker: Waker);
+
+    /// What was read, used and refused so far (`late` is the graph's to count).
+    fn counts(&self) -> Counts;
+
+    /// How far the log is read, 0 to 1, where its length is known: for progress only.
+    fn progress(&self) -> Option<f64>;
+}

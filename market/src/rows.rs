@@ -1,0 +1,169 @@
+//! Rows that leave the engine: the state of a key after an epoch, for one table.
+//!
+//! Inside the graph rows stay in the form they are computed in (bars, or floats side by side). A sink
+//! that wants cells asks for them one at a time and never sees an instrument's scale missing.
+
+use crate::{Bar, Decimal, Epoch, SymbolId, Symbols, Time, Width};
+use std::sync::Arc;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// UTF-8 text.
+    Text,
+    /// A whole number.
+    Integer,
+    /// An exact decimal: `numeric` in PostgreSQL, the nearest double elsewhere.
+    Decimal,
+    /// A double; NULL while it is not defined.
+    Float,
+    /// Nanoseconds since 1970.
+    Time,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnSpec {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: ColumnKind,
+}
+
+/// A derived table: the key `(symbol, width, ts_open, seq)`, the columns given here, then `revision`
+/// and `known_at`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSpec {
+    /// Its name, as `aggregated_data`.
+    pub name: String,
+    /// Its value columns, in order.
+    pub columns: Vec<ColumnSpec>,
+}
+
+impl TableSpec {
+    /// The table of bars.
+    pub fn bars() -> Self {
+        use ColumnKind::{Decimal, Float, Integer, Time};
+        let columns = [
+            ("ts_close", Time),
+            ("open", Decimal),
+            ("high", Decimal),
+            ("low", Decimal),
+            ("close", Decimal),
+            ("volume", Decimal),
+            ("vwap", Float),
+            ("trade_count", Integer),
+        ];
+        let column = |(name, kind): (&str, ColumnKind)| ColumnSpec { name: name.to_owned(), kind };
+        TableSpec {
+            name: "aggregated_data".to_owned(),
+            columns: columns.into_iter().map(column).collect(),
+        }
+    }
+
+    /// A table of float columns.
+    pub fn floats(name: &str, columns: &[String]) -> Self {
+        let column = |name: &String| ColumnSpec { name: name.clone(), kind: ColumnKind::Float };
+        TableSpec { name: name.to_owned(), columns: columns.iter().map(column).collect() }
+    }
+}
+
+/// The identity of a row, and which revision of it this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowKey {
+    /// The epoch of the change.
+    pub epoch: Epoch,
+    /// Start of the bar.
+    pub ts_open: Time,
+    /// Symbol.
+    pub symbol: SymbolId,
+    /// Width of the bar.
+    pub width: Width,
+    /// 0 for time bars, else the number within the session.
+    pub seq: u32,
+    /// Corrections of this key so far.
+    pub revision: u32,
+}
+
+/// The values of a batch of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// One bar a row.
+    Bars(Vec<Bar>),
+    /// `stride` doubles a row, side by side; NaN is NULL.
+    Floats {
+        /// Columns of the table.
+        stride: usize,
+        /// `rows * stride` values.
+        values: Vec<f64>,
+    },
+}
+
+/// A cell as a sink writes it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Nothing.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// An exact decimal.
+    Decimal(Decimal),
+    /// A double, never NaN.
+    Float(f64),
+    /// A time.
+    Time(Time),
+}
+
+/// A batch of rows of one table.
+#[derive(Clone)]
+pub struct Rows {
+    /// The table.
+    pub table: Arc<TableSpec>,
+    /// One key a row.
+    pub keys: Vec<RowKey>,
+    /// One `known_at` a row.
+    pub known_at: Vec<Time>,
+    /// The values.
+    pub body: Body,
+    /// The symbols that the keys name.
+    pub symbols: Symbols,
+}
+
+impl Rows {
+    /// Rows in the batch.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The value of `column` (an index into the table's columns) in `row`.
+    pub fn cell(&self, row: usize, column: usize) -> Cell {
+        match &self.body {
+            Body::Bars(bars) => self.bar_cell(&bars[row], self.keys[row], column),
+            Body::Floats { stride, values } => match values[row * stride + column] {
+                value if value.is_nan() => Cell::Null,
+                value => Cell::Float(value),
+            },
+        }
+    }
+
+    fn bar_cell(&self, bar: &Bar, key: RowKey, column: usize) -> Cell {
+        let scales = self.symbols.scales(key.symbol);
+        match column {
+            0 => Cell::Time(Time::from_ns(bar.ts_open.ns().saturating_add(key.width.ns()))),
+            1 => Cell::Decimal(bar.open.decimal(scales.price)),
+            2 => Cell::Decimal(bar.high.decimal(scales.price)),
+            3 => Cell::Decimal(bar.low.decimal(scales.price)),
+            4 => Cell::Decimal(bar.close.decimal(scales.price)),
+            5 => Cell::Decimal(bar.volume_decimal(scales)),
+            6 if bar.volume == 0 => Cell::Null,
+            6 => Cell::Float(bar.vwap(scales)),
+            7 => Cell::Integer(i64::try_from(bar.trade_count).unwrap_or(i64::MAX)),
+            _ => Cell::Null,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The seam between the graph and sinks.
+
+use crate::{DeadLetter, Epoch, Rows};
+
+/// A sink that cannot go on: the run fails with this message.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct SinkError {
+    /// Which sink, what it was doing, and what went wrong.
+    pub what: String,
+}
+
+/// Where rows go. Called from one thread, epoch after epoch in order; what is handed over depends on
+/// the input log alone.
+pub trait Sink: Send {
+    /// Its name in messages and counts, as `sqlite`.
+    fn name(&self) -> &str;
+
+    /// Rows of complete epochs: ordered by epoch, within it by symbol text, width, start and seq.
+    ///
+    /// # Errors
+    /// Fails when the store refuses or is away.
+    fn write(&mut self, rows: &Rows) -> Result<(), SinkError>;
+
+    /// Refused records, ordered by epoch, partition and offset.
+    ///
+    /// # Errors
+    /// Fails when the store refuses or is away.
+    fn write_letters(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError>;
+
+    /// Everything before epoch `before` has been written: make it durable together with that mark.
+    ///
+    /// # Errors
+    /// Fails when the store refuses or is away.
+    fn flush(&mut self, before: Epoch) -> Result<(), SinkError>;
+
+    /// The input has ended and all was flushed (`before` = [`Epoch::MAX`]): close, fold, index.
+    /// Not called when the run was stopped early.
+    ///
+    /// # Errors
+    /// Fails when the store refuses or is away.
+    fn finish(&mut self) -> Result<(), SinkError>;
+}

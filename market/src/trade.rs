@@ -1,0 +1,178 @@
+//! Trades in columns (struct of arrays), as decoders fill them and the tick path folds them.
+
+use crate::{Price, Size, SymbolId, Time};
+
+/// A record's place within its partition: (file number or nothing, record number) or a Kafka
+/// (offset, index). Rises along the log; ties of event time are decided by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct Offset(u64);
+
+impl Offset {
+    /// Bits of the record number below the file number.
+    const ROW_BITS: u32 = 40;
+
+    /// Record `row` (0-based, the header not counted) of file number `file` of its partition.
+    #[inline]
+    pub const fn in_file(file: u32, row: u64) -> Self {
+        Offset((file as u64) << Self::ROW_BITS | row)
+    }
+
+    /// The number of the file within its partition.
+    #[inline]
+    pub const fn file(self) -> u32 {
+        (self.0 >> Self::ROW_BITS) as u32
+    }
+
+    /// The record's number within its file.
+    #[inline]
+    pub const fn row(self) -> u64 {
+        self.0 & ((1 << Self::ROW_BITS) - 1)
+    }
+
+    /// As one number that rises along the log.
+    #[inline]
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+
+    /// From what [`Offset::raw`] gave.
+    #[inline]
+    pub const fn from_raw(raw: u64) -> Self {
+        Offset(raw)
+    }
+}
+
+/// A trade's id at its venue: a number as it is, other text by a 127-bit hash with the top bit set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct TradeId(u128);
+
+impl TradeId {
+    /// No id: such a trade is never a duplicate.
+    pub const NONE: TradeId = TradeId(u128::MAX);
+
+    /// A numeric id.
+    #[inline]
+    pub const fn from_number(id: u64) -> Self {
+        TradeId(id as u128)
+    }
+
+    /// From text; canonical decimal numbers below 2^64 keep their value and order.
+    #[inline]
+    pub fn from_text(text: &[u8]) -> Self {
+        if text.is_empty() {
+            return TradeId::NONE;
+        }
+        let canonical = text.len() <= 19 && (text[0] != b'0' || text.len() == 1);
+        if canonical && text.iter().all(u8::is_ascii_digit) {
+            return TradeId(
+                text.iter().fold(0u128, |value, byte| value * 10 + u128::from(byte - b'0')),
+            );
+        }
+        TradeId::hashed(text)
+    }
+
+    /// Whether the id is a number, so that ids of one venue can be compared.
+    #[inline]
+    pub const fn is_number(self) -> bool {
+        self.0 >> 127 == 0
+    }
+
+    /// As one number.
+    #[inline]
+    pub const fn raw(self) -> u128 {
+        self.0
+    }
+
+    fn hashed(text: &[u8]) -> Self {
+        // FNV-1a in 128 bits: stable, and wide enough that two ids of one horizon do not meet.
+        let hash =
+            text.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
+                (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+            });
+        TradeId((hash | 1 << 127) & !1)
+    }
+}
+
+/// The aggressor's side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Seller.
+    Ask,
+    /// Buyer.
+    Bid,
+    /// Not known.
+    #[default]
+    Unknown,
+}
+
+/// A batch of trades in columns. The first five have one value a trade; an optional column is empty or
+/// has one too. Buffers are used again: [`Trades::clear`] keeps them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trades {
+    /// Event time.
+    pub ts_event: Vec<Time>,
+    /// Symbol.
+    pub symbol: Vec<SymbolId>,
+    /// Price, in raw units of the symbol's price scale.
+    pub price: Vec<Price>,
+    /// Size, in raw units of the symbol's size scale.
+    pub size: Vec<Size>,
+    /// Position within the partition, rising.
+    pub offset: Vec<Offset>,
+    /// Id at the venue; empty when the source has none.
+    pub trade_id: Vec<TradeId>,
+    /// Venue, interned like a symbol; empty when the source has none.
+    pub venue: Vec<SymbolId>,
+    /// Aggressor; empty when the source has none.
+    pub side: Vec<Side>,
+}
+
+impl Trades {
+    /// Trades in the batch.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.ts_event.len()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ts_event.is_empty()
+    }
+
+    /// Empties every column and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.ts_event.clear();
+        self.symbol.clear();
+        self.price.clear();
+        self.size.clear();
+        self.offset.clear();
+        self.trade_id.clear();
+        self.venue.clear();
+        self.side.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_keep_their_order_when_they_are_numbers() {
+        assert!(TradeId::from_text(b"52983") > TradeId::from_text(b"9999"));
+        assert_eq!(TradeId::from_text(b"52983"), TradeId::from_number(52983));
+        assert_ne!(TradeId::from_text(b"052983"), TradeId::from_number(52983));
+        assert_eq!(TradeId::from_text(b""), TradeId::NONE);
+        assert!(!TradeId::from_text(b"a1-b2").is_number());
+        assert_ne!(TradeId::from_text(b"a1-b2"), TradeId::from_text(b"a1-b3"));
+    }
+
+    #[test]
+    fn offsets_rise_from_file_to_file() {
+        assert!(Offset::in_file(1, 0) > Offset::in_file(0, u64::from(u32::MAX)));
+        assert_eq!((Offset::in_file(3, 7).file(), Offset::in_file(3, 7).row()), (3, 7));
+    }
+}

@@ -1,0 +1,1 @@
+//! Incremental kernels: bars and indicators as pure state machines with exact snapshots.

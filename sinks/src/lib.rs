@@ -1,0 +1,1 @@
+//! Changes to the outside: SQLite, Parquet, JSON lines, memory, the terminal.

@@ -1,0 +1,1 @@
+//! Ticks from files and a simulator, decoded ahead, admitted in log order.
