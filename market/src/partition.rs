@@ -29,7 +29,7 @@ pub struct Admitted {
 #[derive(Debug)]
 pub enum Polled {
     /// The next batch in log order.
-    Batch(Admitted),
+    Batch(Box<Admitted>),
     /// Nothing decoded yet; the waker will be called when there is.
     Pending,
     /// The log has ended: a heartbeat at the end of time.
@@ -60,7 +60,7 @@ pub trait Partition: Send {
     fn poll(&mut self) -> Result<Polled, PartitionError>;
 
     /// Takes a batch back whose columns were folded, so that its buffers are used again.
-    fn recycle(&mut self, batch: Admitted);
+    fn recycle(&mut self, batch: Box<Admitted>);
 
     /// Registers who is to be woken when a poll that was pending has something.
     fn wake_by(&mut self, waker: Waker);

@@ -34,7 +34,7 @@ impl Width {
     /// # Errors
     /// Refuses zero and what does not divide a day.
     pub fn from_seconds(seconds: u32) -> Result<Self, WidthError> {
-        if seconds == 0 || seconds > DAY_S || DAY_S % seconds != 0 {
+        if seconds == 0 || seconds > DAY_S || !DAY_S.is_multiple_of(seconds) {
             return Err(WidthError::Uneven(format!("{seconds}s")));
         }
         Ok(Width(seconds))

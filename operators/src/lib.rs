@@ -1,1 +1,5 @@
 //! Incremental kernels: bars and indicators as pure state machines with exact snapshots.
+
+mod kernel;
+
+pub use kernel::{Kernel, Restore, Snapshot};
