@@ -1,1 +1,5 @@
 //! Ticks from files and a simulator, decoded ahead, admitted in log order.
+
+mod feed;
+
+pub use feed::{Decoded, Fed, Feed, RawRecords, Undecoded};

@@ -1,0 +1,83 @@
+//! What decoders hand to admission: batches of decoded records in log order.
+//!
+//! A feed is the log of one partition before admission: files decoded ahead on other threads, or a
+//! simulator. What it delivers, in sum, depends on its log alone; how it is cut into batches does not.
+
+use market::{Offset, PartitionError, Reason, SymbolId, Time, Trades, Waker};
+
+/// A record that could not be decoded, where it stood among those that could.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecoded {
+    /// It came before this row of the batch (the number of rows when it came last).
+    pub before_row: u32,
+    /// Position within the partition.
+    pub offset: Offset,
+    /// Why.
+    pub reason: Reason,
+    /// What was given and what was wanted.
+    pub detail: String,
+    /// The record as it came, made printable, cut at 4 KiB.
+    pub raw: String,
+    /// The symbol, where it could be read.
+    pub symbol: Option<SymbolId>,
+    /// The event time, where it could be read.
+    pub ts_event: Option<Time>,
+}
+
+/// A batch of records of one partition in log order.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// Records that could be decoded: 8 k to 32 k of them, mostly.
+    pub trades: Trades,
+    /// Records that could not, by rising `before_row`.
+    pub undecoded: Vec<Undecoded>,
+    /// Where each row stands as text, for the dead letters.
+    pub raw: RawRecords,
+}
+
+/// The text of the rows of a batch, kept as long as the batch so that a refused record can be shown.
+#[derive(Debug, Default)]
+pub enum RawRecords {
+    /// Not text (Parquet, simulator): rendered from the columns as the JSON trade.
+    #[default]
+    Columns,
+    /// Lines of a text file: row k starts at `starts[k]` of `bytes` and ends before its newline.
+    Lines {
+        /// The chunk of the file.
+        bytes: Vec<u8>,
+        /// One start a row.
+        starts: Vec<u32>,
+    },
+}
+
+/// What a poll of a feed found.
+#[derive(Debug)]
+pub enum Fed {
+    /// The next batch in log order.
+    Batch(Box<Decoded>),
+    /// Nothing decoded yet; the waker will be called.
+    Pending,
+    /// The log has ended.
+    End,
+}
+
+/// One partition's log before admission.
+pub trait Feed: Send {
+    /// The next batch, without blocking.
+    ///
+    /// # Errors
+    /// Fails when the source can't be read on.
+    fn poll(&mut self) -> Result<Fed, PartitionError>;
+
+    /// Takes a batch back, so that its buffers are used again.
+    fn recycle(&mut self, batch: Box<Decoded>);
+
+    /// Registers who is to be woken when a pending poll has something.
+    fn wake_by(&mut self, waker: Waker);
+
+    /// Where the record at `offset` was read: a file's path, a simulator's name.
+    fn source_of(&self, offset: Offset) -> String;
+
+    /// How far the log is read, 0 to 1, where its length is known.
+    fn progress(&self) -> Option<f64>;
+}
