@@ -1,0 +1,191 @@
+//! A bar as one partition knows it: the fold of the trades that the partition holds of it.
+//!
+//! Open and close go by least and greatest `(ts_event, position)`, sums are integers, so the fold of
+//! partials is the fold of all their trades, whatever partition they came through:
+//!
+//! ```text
+//! bar = (first price, max price, min price, last price, sum size, sum price*size, count)
+//! ```
+//!
+//! O(1) a trade, no allocation. Units are the instrument's raw ones.
+
+use crate::{Restore, Snapshot};
+use market::{Bar, Offset, Price, Size, Time};
+
+/// The trades of one bar that one partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    ts_open: Time,
+    first_ts: Time,
+    first_at: Offset,
+    open: Price,
+    last_ts: Time,
+    last_at: Offset,
+    close: Price,
+    high: Price,
+    low: Price,
+    count: u64,
+    volume: i128,
+    notional: i128,
+}
+
+impl Partial {
+    /// Words that [`Partial::snapshot`] appends.
+    pub const WORDS: usize = 14;
+
+    /// No trades yet of the bar that starts at `ts_open`.
+    #[inline]
+    pub const fn new(ts_open: Time) -> Self {
+        Partial {
+            ts_open,
+            first_ts: Time::from_ns(i64::MAX),
+            first_at: Offset::from_raw(u64::MAX),
+            open: Price::from_raw(0),
+            last_ts: Time::from_ns(i64::MIN),
+            last_at: Offset::from_raw(0),
+            close: Price::from_raw(0),
+            high: Price::from_raw(i64::MIN),
+            low: Price::from_raw(i64::MAX),
+            count: 0,
+            volume: 0,
+            notional: 0,
+        }
+    }
+
+    /// Start of its bar.
+    #[inline]
+    pub const fn ts_open(&self) -> Time {
+        self.ts_open
+    }
+
+    /// Whether it holds no trade.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Takes in a trade. Trades of one partition come by rising position, so of two with the same
+    /// time the later one is the last.
+    #[inline(always)]
+    pub fn add(&mut self, ts: Time, at: Offset, price: Price, size: Size) {
+        if ts < self.first_ts {
+            (self.first_ts, self.first_at, self.open) = (ts, at, price);
+        }
+        if ts >= self.last_ts {
+            (self.last_ts, self.last_at, self.close) = (ts, at, price);
+        }
+        self.high = self.high.max(price);
+        self.low = self.low.min(price);
+        self.count += 1;
+        self.volume += i128::from(size.raw());
+        self.notional += i128::from(price.raw()) * i128::from(size.raw());
+    }
+
+    /// The bar that its trades make.
+    #[inline]
+    pub fn bar(&self) -> Bar {
+        Bar {
+            ts_open: self.ts_open,
+            open: self.open,
+            high: self.high,
+            low: self.low,
+            close: self.close,
+            trade_count: self.count,
+            volume: self.volume,
+            notional: self.notional,
+        }
+    }
+
+    /// Appends it as [`Partial::WORDS`] words.
+    pub fn snapshot(&self, to: &mut Snapshot) {
+        let times = [self.ts_open, self.first_ts, self.last_ts].map(Time::ns);
+        to.i64s(&times);
+        to.u64(self.first_at.raw());
+        to.u64(self.last_at.raw());
+        to.i64s(&[self.open, self.close, self.high, self.low].map(Price::raw));
+        to.u64(self.count);
+        to.i128(self.volume);
+        to.i128(self.notional);
+    }
+
+    /// Reads back what [`Partial::snapshot`] appended.
+    pub fn restore(from: &mut Restore<'_>) -> Self {
+        let [ts_open, first_ts, last_ts] = [(); 3].map(|()| Time::from_ns(from.i64()));
+        let [first_at, last_at] = [(); 2].map(|()| Offset::from_raw(from.u64()));
+        let [open, close, high, low] = [(); 4].map(|()| Price::from_raw(from.i64()));
+        let count = from.u64();
+        let [volume, notional] = [(); 2].map(|()| from.i128());
+        Partial {
+            ts_open,
+            first_ts,
+            first_at,
+            open,
+            last_ts,
+            last_at,
+            close,
+            high,
+            low,
+            count,
+            volume,
+            notional,
+        }
+    }
+}
+
+/// The bar of all partials of one `(symbol, ts_open)`, each with the number of its partition, which
+/// decides between trades of the same time. `None` when there are none.
+pub fn fold_partials<'a>(
+    mut partials: impl Iterator<Item = (u32, &'a Partial)> + Clone,
+) -> Option<Bar> {
+    let first = partials.clone().min_by_key(|(part, p)| (p.first_ts, *part, p.first_at))?.1;
+    let last = partials.clone().max_by_key(|(part, p)| (p.last_ts, *part, p.last_at))?.1;
+    let mut bar = partials.next()?.1.bar();
+    for (_, partial) in partials {
+        bar.extend(&partial.bar());
+    }
+    (bar.open, bar.close) = (first.open, last.close);
+    Some(bar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fold(trades: &[(i64, i64, i64)], part: impl Fn(usize) -> bool) -> Partial {
+        let mut partial = Partial::new(Time::from_ns(0));
+        for (at, &(ts, price, size)) in trades.iter().enumerate().filter(|(at, _)| part(*at)) {
+            let at = Offset::from_raw(at as u64);
+            partial.add(Time::from_ns(ts), at, Price::from_raw(price), Size::from_raw(size));
+        }
+        partial
+    }
+
+    proptest! {
+        #[test]
+        fn a_split_over_partitions_is_invisible(
+            trades in prop::collection::hash_map(0i64..1000, (1i64..50, 1i64..9), 1..40),
+            parts in 1usize..5,
+        ) {
+            let trades: Vec<_> = trades.into_iter().map(|(ts, (p, s))| (ts, p, s)).collect();
+            let whole = fold(&trades, |_| true);
+            let split: Vec<Partial> = (0..parts)
+                .map(|part| fold(&trades, |at| at % parts == part))
+                .filter(|partial| !partial.is_empty())
+                .collect();
+            let numbered = split.iter().enumerate().map(|(part, p)| (part as u32, p));
+            prop_assert_eq!(fold_partials(numbered), Some(whole.bar()));
+        }
+
+        #[test]
+        fn comes_back_from_its_snapshot(trades: Vec<(i64, i32, i32)>) {
+            let trades: Vec<_> =
+                trades.into_iter().map(|(t, p, s)| (t, i64::from(p), i64::from(s))).collect();
+            let partial = fold(&trades, |_| true);
+            let mut snapshot = Snapshot::default();
+            partial.snapshot(&mut snapshot);
+            prop_assert_eq!(snapshot.words().len(), Partial::WORDS);
+            prop_assert_eq!(Partial::restore(&mut snapshot.reader()), partial);
+        }
+    }
+}
