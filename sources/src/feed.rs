@@ -24,6 +24,17 @@ pub struct Undecoded {
     pub ts_event: Option<Time>,
 }
 
+/// A message that only tells the time, where it stood among the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// It came before this row of the batch (the number of rows when it came last).
+    pub before_row: u32,
+    /// Position within the partition.
+    pub offset: Offset,
+    /// The watermark becomes at least this.
+    pub time: Time,
+}
+
 /// A batch of records of one partition in log order.
 #[derive(Debug, Default)]
 pub struct Decoded {
@@ -31,6 +42,8 @@ pub struct Decoded {
     pub trades: Trades,
     /// Records that could not, by rising `before_row`.
     pub undecoded: Vec<Undecoded>,
+    /// Heartbeats, by rising `before_row`; beside an undecoded record of the same row, by offset.
+    pub heartbeats: Vec<Heartbeat>,
     /// Where each row stands as text, for the dead letters.
     pub raw: RawRecords,
 }

@@ -2,4 +2,4 @@
 
 mod feed;
 
-pub use feed::{Decoded, Fed, Feed, RawRecords, Undecoded};
+pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
