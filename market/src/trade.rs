@@ -85,6 +85,12 @@ impl TradeId {
         self.0
     }
 
+    /// From what [`TradeId::raw`] gave.
+    #[inline]
+    pub const fn from_raw(raw: u128) -> Self {
+        TradeId(raw)
+    }
+
     fn hashed(text: &[u8]) -> Self {
         // FNV-1a in 128 bits: stable, and wide enough that two ids of one horizon do not meet.
         let hash =
