@@ -3,7 +3,7 @@
 //! Inside the graph rows stay in the form they are computed in (bars, or floats side by side). A sink
 //! that wants cells asks for them one at a time and never sees an instrument's scale missing.
 
-use crate::{Bar, Decimal, Epoch, SymbolId, Symbols, Time, Width};
+use crate::{Bar, Decimal, Epoch, Scales, SymbolId, Symbols, Time, Width};
 use std::sync::Arc;
 
 /// What a column holds.
@@ -142,28 +142,34 @@ impl Rows {
 
     /// The value of `column` (an index into the table's columns) in `row`.
     pub fn cell(&self, row: usize, column: usize) -> Cell {
+        self.cell_at(row, column, || self.symbols.scales(self.keys[row].symbol))
+    }
+
+    /// As [`Rows::cell`], with the symbol's scales from a caller that keeps a copy of them: looking
+    /// them up takes a lock, once a cell.
+    #[inline]
+    pub fn cell_at(&self, row: usize, column: usize, scales: impl FnOnce() -> Scales) -> Cell {
         match &self.body {
-            Body::Bars(bars) => self.bar_cell(&bars[row], self.keys[row], column),
+            Body::Bars(bars) => bar_cell(&bars[row], self.keys[row], column, scales()),
             Body::Floats { stride, values } => match values[row * stride + column] {
                 value if value.is_nan() => Cell::Null,
                 value => Cell::Float(value),
             },
         }
     }
+}
 
-    fn bar_cell(&self, bar: &Bar, key: RowKey, column: usize) -> Cell {
-        let scales = self.symbols.scales(key.symbol);
-        match column {
-            0 => Cell::Time(Time::from_ns(bar.ts_open.ns().saturating_add(key.width.ns()))),
-            1 => Cell::Decimal(bar.open.decimal(scales.price)),
-            2 => Cell::Decimal(bar.high.decimal(scales.price)),
-            3 => Cell::Decimal(bar.low.decimal(scales.price)),
-            4 => Cell::Decimal(bar.close.decimal(scales.price)),
-            5 => Cell::Decimal(bar.volume_decimal(scales)),
-            6 if bar.volume == 0 => Cell::Null,
-            6 => Cell::Float(bar.vwap(scales)),
-            7 => Cell::Integer(i64::try_from(bar.trade_count).unwrap_or(i64::MAX)),
-            _ => Cell::Null,
-        }
+fn bar_cell(bar: &Bar, key: RowKey, column: usize, scales: Scales) -> Cell {
+    match column {
+        0 => Cell::Time(Time::from_ns(bar.ts_open.ns().saturating_add(key.width.ns()))),
+        1 => Cell::Decimal(bar.open.decimal(scales.price)),
+        2 => Cell::Decimal(bar.high.decimal(scales.price)),
+        3 => Cell::Decimal(bar.low.decimal(scales.price)),
+        4 => Cell::Decimal(bar.close.decimal(scales.price)),
+        5 => Cell::Decimal(bar.volume_decimal(scales)),
+        6 if bar.volume == 0 => Cell::Null,
+        6 => Cell::Float(bar.vwap(scales)),
+        7 => Cell::Integer(i64::try_from(bar.trade_count).unwrap_or(i64::MAX)),
+        _ => Cell::Null,
     }
 }

@@ -135,6 +135,11 @@ impl Symbols {
         self.read().entries.iter().skip(from).map(|e| e.text.clone()).collect()
     }
 
+    /// Whether `other` is a clone of this table, so that both know the same ids.
+    pub fn same_table(&self, other: &Symbols) -> bool {
+        Arc::ptr_eq(&self.interner, &other.interner)
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Interner> {
         self.interner.read().expect("no holder of this lock panics")
     }
