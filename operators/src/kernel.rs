@@ -9,7 +9,7 @@
 /// A state machine over inputs of one key in time order.
 pub trait Kernel: Send {
     /// What it takes in: a bar, mostly.
-    type Input: ?Sized;
+    type Input;
     /// Where it writes its outputs: `[f64]` for a row of them (NaN while warming up), or a bar.
     type Output: ?Sized;
 
