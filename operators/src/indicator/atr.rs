@@ -1,0 +1,58 @@
+//! ATR: Wilder's average true range.
+//!
+//! ```text
+//! tr[t] = max(high - low, |close[t-1] - high|, |close[t-1] - low|)
+//! atr[n] = mean of tr[1..n],   atr[t] = ((n-1) atr[t-1] + tr[t]) / n
+//! ```
+//!
+//! Units of price. First value at bar n. Wilder (1978), with TA-Lib's arithmetic, bit for bit.
+//! O(1) a step; a state of 4 words.
+
+use super::Period;
+use super::smoothing::Smoothing;
+use crate::{Kernel, Restore, Snapshot};
+use market::{Bar, Price, Scales};
+
+/// Average true range.
+#[derive(Clone, Debug)]
+pub struct Atr {
+    unit: f64,
+    mean: Smoothing,
+    started: bool,
+    close: f64,
+}
+
+impl Atr {
+    /// Over `period` true ranges.
+    pub fn new(period: Period, scales: Scales) -> Self {
+        let unit = scales.price.unit() as f64;
+        Atr { unit, mean: Smoothing::wilder(period), started: false, close: 0.0 }
+    }
+}
+
+impl Kernel for Atr {
+    type Input = Bar;
+    type Output = [f64];
+
+    #[inline]
+    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+        let value = |price: Price| price.raw() as f64 / self.unit;
+        let (high, low, close) = (value(bar.high), value(bar.low), value(bar.close));
+        let range = (high - low).max((self.close - high).abs()).max((self.close - low).abs());
+        self.close = close;
+        output[0] = if self.started { self.mean.push(range) } else { f64::NAN };
+        self.started = true;
+    }
+
+    fn snapshot(&self, to: &mut Snapshot) {
+        to.u64(u64::from(self.started));
+        to.f64(self.close);
+        self.mean.snapshot(to);
+    }
+
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        self.started = from.u64() == 1;
+        self.close = from.f64();
+        self.mean.restore(from);
+    }
+}

@@ -1,0 +1,45 @@
+//! EMA: exponential moving average.
+//!
+//! ```text
+//! ema[n-1] = sma[n-1],   ema[t] = k x[t] + (1-k) ema[t-1],   k = 2 / (n + 1)
+//! ```
+//!
+//! Units of the input. First value at bar n-1. TA-Lib's recursion, bit for bit.
+//! O(1) a step; a state of 2 words.
+
+use super::smoothing::Smoothing;
+use super::{Input, Period};
+use crate::{Kernel, Restore, Snapshot};
+use market::Bar;
+
+/// Exponential moving average.
+#[derive(Clone, Debug)]
+pub struct Ema {
+    input: Input,
+    mean: Smoothing,
+}
+
+impl Ema {
+    /// Of `input`, with k = 2 / (`period` + 1).
+    pub fn new(period: Period, input: Input) -> Self {
+        Ema { input, mean: Smoothing::exponential(period) }
+    }
+}
+
+impl Kernel for Ema {
+    type Input = Bar;
+    type Output = [f64];
+
+    #[inline]
+    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+        output[0] = self.mean.push(self.input.value(bar));
+    }
+
+    fn snapshot(&self, to: &mut Snapshot) {
+        self.mean.snapshot(to);
+    }
+
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        self.mean.restore(from);
+    }
+}
