@@ -1,1 +1,16 @@
 //! Kernels on timely dataflow: the tick path, the glue that revises, whole graphs.
+//!
+//! [`run`] puts a [`Plan`] on workers and processes: partitions are read, admitted and folded where they
+//! are polled ([`tick`]), partial bars go to the worker of their symbol, and everything beyond is applied
+//! epoch by epoch when the epoch is complete ([`glue`]).
+
+pub mod glue;
+mod graph;
+pub mod tick;
+mod wire;
+
+pub use glue::Empty;
+pub use graph::{
+    Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress, RunError, TableCount,
+    Watch, run,
+};

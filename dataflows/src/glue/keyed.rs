@@ -1,0 +1,80 @@
+//! `keyed`: every key's inputs in order of time through a kernel of its own, a row of floats an input.
+//!
+//! A lane is one width; its kernels, and so its columns, are the same for every symbol. A late input
+//! revises its row and those after it, as far as they change.
+
+use super::{At, Clockwork, SymbolIndex, Timeline};
+use market::{Epoch, RowKey, SymbolId, Width};
+use operators::Kernel;
+
+/// Makes the kernel of a key.
+pub type MakeKernel<I> = Box<dyn Fn(SymbolId) -> Box<dyn Kernel<Input = I, Output = [f64]>>>;
+
+type Series<I> = Timeline<Box<dyn Kernel<Input = I, Output = [f64]>>, Box<[f64]>>;
+
+/// The keys of one width.
+pub struct Lane<I> {
+    width: Width,
+    stride: usize,
+    make: MakeKernel<I>,
+    index: SymbolIndex,
+    series: Vec<Series<I>>,
+}
+
+impl<I: At + Clone> Lane<I> {
+    /// A lane of rows of `stride` floats that kernels of `make` compute.
+    pub fn new(width: Width, stride: usize, make: MakeKernel<I>) -> Self {
+        Lane { width, stride, make, index: SymbolIndex::default(), series: Vec::new() }
+    }
+
+    fn series(&mut self, symbol: SymbolId) -> &mut Series<I> {
+        let place = self.index.place(symbol);
+        if place == self.series.len() {
+            let blank = vec![f64::NAN; self.stride].into_boxed_slice();
+            self.series.push(Timeline::new((self.make)(symbol), blank, place));
+        }
+        &mut self.series[place]
+    }
+}
+
+/// The lanes of a stage on one worker.
+pub struct Keyed<I> {
+    clock: Clockwork,
+    lanes: Vec<Lane<I>>,
+}
+
+impl<I: At + Clone> Keyed<I> {
+    /// A stage of these lanes.
+    pub fn new(clock: Clockwork, lanes: Vec<Lane<I>>) -> Self {
+        Keyed { clock, lanes }
+    }
+
+    /// Which lane takes `width`.
+    pub fn lane(&self, width: Width) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.width == width)
+    }
+
+    /// Takes what `epoch`, which is complete, did to one key, and hands out the rows that changed.
+    pub fn apply<'a>(
+        &mut self,
+        lane: usize,
+        epoch: Epoch,
+        symbol: SymbolId,
+        inputs: impl Iterator<Item = &'a I>,
+        mut emit: impl FnMut(RowKey, &[f64]),
+    ) where
+        I: 'a,
+    {
+        let floor = self.clock.floor(epoch);
+        let lane = &mut self.lanes[lane];
+        let width = lane.width;
+        let series = lane.series(symbol);
+        inputs.for_each(|input| series.upsert(input));
+        series.settle(|entry| {
+            let ts_open = entry.input.at();
+            let revision = entry.revision;
+            emit(RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, &entry.output);
+        });
+        series.evict(market::Time::from_ns(floor.ns().saturating_sub(width.ns())));
+    }
+}

@@ -1,0 +1,41 @@
+//! The glue: it knows no finance. It keeps order, revises by restoring and replaying, and evicts.
+
+mod bars;
+mod carry;
+mod index;
+mod keyed;
+mod pending;
+mod timeline;
+mod windowed;
+
+pub use bars::{BarBook, Empty};
+pub use index::SymbolIndex;
+pub use keyed::{Keyed, Lane};
+pub use pending::{Batch, Pending};
+pub use timeline::{At, Cell, Timeline};
+pub use windowed::Windowed;
+
+use market::{Epoch, EpochLength, Time};
+
+/// What decides which bars are over and which can still change.
+#[derive(Clone, Copy, Debug)]
+pub struct Clockwork {
+    /// Length of an epoch.
+    pub epoch: EpochLength,
+    /// How far back of the watermark a bar can still change.
+    pub horizon_ns: i64,
+}
+
+impl Clockwork {
+    /// Where `epoch` ends: bars that end by then are over once it is complete.
+    #[inline]
+    pub fn end_of(&self, epoch: Epoch) -> Time {
+        self.epoch.start(epoch.saturating_add(1))
+    }
+
+    /// Once `epoch` is complete, bars that end by this time cannot change any more.
+    #[inline]
+    pub fn floor(&self, epoch: Epoch) -> Time {
+        Time::from_ns(self.end_of(epoch).ns().saturating_sub(self.horizon_ns))
+    }
+}

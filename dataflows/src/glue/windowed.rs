@@ -1,0 +1,162 @@
+//! `windowed`: inputs of a key gathered by wider intervals, one output an interval.
+//!
+//! The kernel takes the inputs in order and begins anew where an interval does; an interval's output is
+//! the kernel's after its last input. It is handed out when the interval is over, at the interval's own
+//! time, and again whenever a late input changes it.
+
+use super::{At, Cell, Clockwork, SymbolIndex, Timeline};
+use market::{Epoch, RowKey, SymbolId, Time, Width};
+use operators::Kernel;
+use std::collections::{BTreeMap, VecDeque};
+
+/// An interval of one key.
+struct Window<C> {
+    start: Time,
+    /// What was handed out last, and how often it changed.
+    shown: Option<(C, u32)>,
+    touched: bool,
+}
+
+struct Series<K: Kernel, C> {
+    timeline: Timeline<K, C>,
+    windows: VecDeque<Window<C>>,
+}
+
+/// The intervals of one width on one worker.
+pub struct Windowed<K: Kernel, C> {
+    width: Width,
+    /// Width of the inputs.
+    narrow: Width,
+    clock: Clockwork,
+    kernel: K,
+    blank: C,
+    index: SymbolIndex,
+    series: Vec<Series<K, C>>,
+    /// Keys with an interval that is over once an epoch is complete.
+    closing: BTreeMap<Epoch, Vec<u32>>,
+}
+
+impl<K, C> Windowed<K, C>
+where
+    K: Kernel<Output = C::Kernel> + Clone,
+    K::Input: At + Clone,
+    C: Cell,
+{
+    /// Intervals of `width` over inputs of width `narrow`, each key by a copy of `kernel`.
+    pub fn new(width: Width, narrow: Width, clock: Clockwork, kernel: K, blank: C) -> Self {
+        let (index, series, closing) = (SymbolIndex::default(), Vec::new(), BTreeMap::new());
+        Windowed { width, narrow, clock, kernel, blank, index, series, closing }
+    }
+
+    /// The next epoch in which an interval is over.
+    pub fn next_close(&self) -> Option<Epoch> {
+        self.closing.first_key_value().map(|(epoch, _)| *epoch)
+    }
+
+    /// Takes what `epoch`, which is complete, did to one key, and hands out what changed of intervals
+    /// that are over.
+    pub fn apply<'a>(
+        &mut self,
+        epoch: Epoch,
+        symbol: SymbolId,
+        inputs: impl Iterator<Item = &'a K::Input>,
+        emit: impl FnMut(RowKey, &C),
+    ) where
+        K::Input: 'a,
+    {
+        let place = self.index.place(symbol);
+        if place == self.series.len() {
+            let timeline = Timeline::new(self.kernel.clone(), self.blank.clone(), place);
+            self.series.push(Series { timeline, windows: VecDeque::new() });
+        }
+        let (width, clock, closing) = (self.width, self.clock, &mut self.closing);
+        let Series { timeline, windows } = &mut self.series[place];
+        inputs.for_each(|input| timeline.upsert(input));
+        timeline.settle(|entry| {
+            let start = width.open_of(entry.input.at());
+            if touch(windows, start) {
+                let end = Time::from_ns(start.ns().saturating_add(width.ns()));
+                let over = clock.epoch.of(end) - 1;
+                if over > epoch {
+                    closing.entry(over).or_default().push(place as u32);
+                }
+            }
+        });
+        self.show(place, symbol, epoch, emit);
+    }
+
+    /// `epoch` is complete and all it changed was applied: hands out the intervals that it ends.
+    pub fn close(&mut self, epoch: Epoch, mut emit: impl FnMut(RowKey, &C)) {
+        while self.next_close().is_some_and(|next| next <= epoch) {
+            let Some((_, places)) = self.closing.pop_first() else { return };
+            for place in places {
+                let symbol = self.index.symbols()[place as usize];
+                self.show(place as usize, symbol, epoch, &mut emit);
+            }
+        }
+    }
+
+    /// Hands out the intervals of a key that are over and new or changed, and forgets the old ones.
+    fn show(
+        &mut self,
+        place: usize,
+        symbol: SymbolId,
+        epoch: Epoch,
+        mut emit: impl FnMut(RowKey, &C),
+    ) {
+        let (width, end, floor) = (self.width, self.clock.end_of(epoch), self.clock.floor(epoch));
+        let Series { timeline, windows } = &mut self.series[place];
+        for window in windows.iter_mut() {
+            let over = window.start.ns().saturating_add(width.ns()) <= end.ns();
+            if !over || !window.touched {
+                continue;
+            }
+            window.touched = false;
+            if let Some(revision) = window.renew(width, timeline) {
+                let ts_open = window.start;
+                let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision };
+                window.shown.iter().for_each(|(output, _)| emit(key, output));
+            }
+        }
+        while windows.len() > 1 && windows[0].start.ns().saturating_add(width.ns()) <= floor.ns() {
+            windows.pop_front();
+        }
+        timeline.evict(Time::from_ns(floor.ns().saturating_sub(self.narrow.ns())));
+    }
+}
+
+impl<C: Cell> Window<C> {
+    /// Takes the output after the interval's last input; its revision where it is new.
+    fn renew<K>(&mut self, width: Width, timeline: &Timeline<K, C>) -> Option<u32>
+    where
+        K: Kernel<Output = C::Kernel>,
+        K::Input: At + Clone,
+    {
+        let last = timeline.entries().iter().rev();
+        let mut last = last.skip_while(|entry| width.open_of(entry.input.at()) > self.start);
+        let output = &last.next()?.output;
+        let revision = match &self.shown {
+            Some((shown, _)) if shown.same(output) => return None,
+            Some((_, revision)) => revision + 1,
+            None => 0,
+        };
+        self.shown = Some((output.clone(), revision));
+        Some(revision)
+    }
+}
+
+/// Marks the interval at `start`; whether it is new.
+fn touch<C>(windows: &mut VecDeque<Window<C>>, start: Time) -> bool {
+    let at = windows.iter().rposition(|window| window.start <= start);
+    match at {
+        Some(at) if windows[at].start == start => {
+            windows[at].touched = true;
+            false
+        }
+        at => {
+            let window = Window { start, shown: None, touched: true };
+            windows.insert(at.map_or(0, |at| at + 1), window);
+            true
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The one operator shape beyond the exchange: nothing is applied before its epoch is complete.
+//!
+//! ```text
+//!  input parcels -> stage.receive      frontier passes e -> stage.apply(e), e by e -> output parcels
+//! ```
+//!
+//! The operator holds one capability, which follows the input's frontier: what an activation makes goes
+//! out in a few parcels at that capability, each row with its own epoch.
+
+use crate::wire::{Parcel, RowParcel, Shared};
+use market::{Bar, Body, Epoch, RowKey, Symbols, Width};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::ParallelizationContract;
+use timely::dataflow::operators::Operator;
+use timely::progress::frontier::MutableAntichain;
+
+/// A stage of the graph without timely: it takes containers, and applies epochs in order.
+pub trait Stage<C> {
+    /// Takes a container of changes that wait for their epochs.
+    fn receive(&mut self, container: C);
+    /// The next epoch in which something is to do.
+    fn next_epoch(&self) -> Option<Epoch>;
+    /// Applies `epoch`, of which everything was received.
+    fn apply(&mut self, epoch: Epoch, out: &mut Output);
+    /// The input has ended and every epoch was applied.
+    fn finish(&mut self, _out: &mut Output) {}
+}
+
+/// Parcels under way, one for each width.
+pub struct Output {
+    table: u32,
+    stride: usize,
+    names: crate::wire::Names,
+    parcels: Vec<RowParcel>,
+    other: Vec<Parcel>,
+}
+
+impl Output {
+    /// Rows of table `table`: bars where `stride` is 0, else floats.
+    pub fn new(table: u32, stride: usize, symbols: &Symbols) -> Self {
+        let names = crate::wire::Names::Here(symbols.clone());
+        Output { table, stride, names, parcels: Vec::new(), other: Vec::new() }
+    }
+
+    fn parcel(&mut self, width: Width) -> &mut RowParcel {
+        let at = self.parcels.iter().position(|parcel| parcel.width == width);
+        let at = at.unwrap_or_else(|| {
+            let body = match self.stride {
+                0 => Body::Bars(Vec::new()),
+                stride => Body::Floats { stride, values: Vec::new() },
+            };
+            let (table, names) = (self.table, self.names.clone());
+            self.parcels.push(RowParcel { table, width, keys: Vec::new(), body, names });
+            self.parcels.len() - 1
+        });
+        &mut self.parcels[at]
+    }
+
+    /// Adds a row of a bar.
+    #[inline]
+    pub fn bar(&mut self, key: RowKey, bar: &Bar) {
+        let parcel = self.parcel(key.width);
+        parcel.keys.push(key);
+        if let Body::Bars(bars) = &mut parcel.body {
+            bars.push(*bar);
+        }
+    }
+
+    /// Adds a row of floats.
+    #[inline]
+    pub fn floats(&mut self, key: RowKey, row: &[f64]) {
+        let parcel = self.parcel(key.width);
+        parcel.keys.push(key);
+        if let Body::Floats { values, .. } = &mut parcel.body {
+            values.extend_from_slice(row);
+        }
+    }
+
+    /// Adds something else.
+    pub fn other(&mut self, parcel: Parcel) {
+        self.other.push(parcel);
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = Shared> {
+        let rows = std::mem::take(&mut self.parcels).into_iter().map(Parcel::Rows);
+        rows.chain(std::mem::take(&mut self.other)).map(Shared::from)
+    }
+}
+
+/// Everything before this epoch is complete, as the frontier has it; `None` when the input has ended.
+pub(crate) fn limit(frontier: &MutableAntichain<Epoch>) -> Option<Epoch> {
+    frontier.frontier().first().copied()
+}
+
+/// Puts a stage on timely.
+pub fn by_epoch<'s, C, P, S>(
+    input: Stream<'s, Epoch, C>,
+    pact: P,
+    name: &str,
+    mut stage: S,
+    mut out: Output,
+) -> Stream<'s, Epoch, Shared>
+where
+    C: timely::Container,
+    P: ParallelizationContract<Epoch, C>,
+    S: Stage<C> + 'static,
+{
+    input.unary_frontier::<CapacityContainerBuilder<Shared>, _, _, _>(
+        pact,
+        name,
+        |capability, _| {
+            let mut capability = Some(capability);
+            move |(input, frontier), output| {
+                input.for_each(|_, container| stage.receive(std::mem::take(container)));
+                let limit = limit(frontier);
+                while let Some(epoch) = stage.next_epoch() {
+                    if limit.is_some_and(|limit| epoch >= limit) {
+                        break;
+                    }
+                    stage.apply(epoch, &mut out);
+                }
+                let Some(held) = &mut capability else { return };
+                if limit.is_none() {
+                    stage.finish(&mut out);
+                }
+                let mut session = output.session(held);
+                out.drain().for_each(|mut parcel| session.give_container(&mut parcel));
+                drop(session);
+                match limit {
+                    Some(limit) => held.downgrade(&limit),
+                    None => capability = None,
+                }
+            }
+        },
+    )
+}

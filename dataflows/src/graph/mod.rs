@@ -1,0 +1,12 @@
+//! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
+
+mod by_epoch;
+mod outlet;
+mod plan;
+mod reader;
+mod run;
+mod stages;
+mod wiring;
+
+pub use plan::{IndicatorPlan, Plan, PlanError};
+pub use run::{Cluster, Opener, Outcome, Progress, RunError, TableCount, Watch, run};

@@ -1,0 +1,227 @@
+//! Where rows leave the graph: ordered and handed to the sinks by a thread of worker 0's process.
+//!
+//! The operator only passes parcels and frontiers on; the thread keeps them until their epochs are
+//! complete, orders an epoch's rows by symbol text, width and start, and calls the sinks. A channel of
+//! [`PARCELS_MAX`] messages lies between: a slow sink backs the graph up.
+
+use super::run::{RunError, TableCount};
+use crate::wire::{Parcel, RowParcel, Shared};
+use market::{
+    Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec,
+};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+/// Messages between the graph and the thread.
+const PARCELS_MAX: usize = 256;
+/// Rows that a sink is handed at a time, cut between epochs.
+const ROWS_MAX: usize = 65_536;
+
+/// What the graph tells the thread.
+pub(crate) enum Leaving {
+    /// Something that waits for its epochs.
+    Parcel(Shared),
+    /// Everything before this epoch was passed on.
+    Before(Epoch),
+    /// Everything was passed on.
+    End,
+}
+
+/// What the thread found when it ended.
+#[derive(Default)]
+pub(crate) struct Left {
+    pub counts: Counts,
+    pub tables: Vec<TableCount>,
+    pub spread_symbols: u64,
+    pub complete: bool,
+}
+
+/// How rows are made from parcels.
+pub(crate) struct OutletPlan {
+    pub tables: Vec<Arc<TableSpec>>,
+    pub epoch: EpochLength,
+    pub lateness_ns: i64,
+    pub symbols: Symbols,
+}
+
+struct Outlet {
+    plan: OutletPlan,
+    sinks: Vec<Box<dyn Sink>>,
+    waiting: Vec<(Shared, usize)>,
+    letters: Vec<DeadLetter>,
+    left: Left,
+    ranks: Ranks,
+}
+
+/// Starts the thread. It ends when it was told the end or when every sender is gone.
+pub(crate) fn start(
+    plan: OutletPlan,
+    sinks: Vec<Box<dyn Sink>>,
+) -> (SyncSender<Leaving>, JoinHandle<Result<Left, RunError>>) {
+    let (sender, receiver) = sync_channel(PARCELS_MAX);
+    let thread = std::thread::Builder::new().name("sinks".to_owned());
+    let work = move || Outlet::new(plan, sinks).run(&receiver);
+    (sender, thread.spawn(work).expect("the system starts a thread"))
+}
+
+impl Outlet {
+    fn new(plan: OutletPlan, sinks: Vec<Box<dyn Sink>>) -> Self {
+        let count =
+            |table: &Arc<TableSpec>| TableCount { name: table.name.clone(), rows: 0, revised: 0 };
+        let tables = plan.tables.iter().map(count).collect();
+        let left = Left { tables, ..Left::default() };
+        let ranks = Ranks::default();
+        Outlet { plan, sinks, waiting: Vec::new(), letters: Vec::new(), left, ranks }
+    }
+
+    fn run(mut self, receiver: &Receiver<Leaving>) -> Result<Left, RunError> {
+        while let Ok(leaving) = receiver.recv() {
+            match leaving {
+                Leaving::Parcel(parcel) => self.receive(parcel),
+                Leaving::Before(epoch) => self.pass_on(epoch)?,
+                Leaving::End => {
+                    self.pass_on(Epoch::MAX)?;
+                    self.sinks.iter_mut().try_for_each(|sink| sink.finish())?;
+                    self.left.complete = true;
+                    break;
+                }
+            }
+        }
+        Ok(self.left)
+    }
+
+    fn receive(&mut self, parcel: Shared) {
+        let parcel = parcel.adopt(&self.plan.symbols);
+        match &*parcel.0 {
+            Parcel::Empty => {}
+            Parcel::Rows(_) => self.waiting.push((parcel, 0)),
+            Parcel::Letters(letters) => self.letters.extend_from_slice(letters),
+            Parcel::Counts(counts) => self.left.counts.add(counts),
+            Parcel::Spread(symbols) => self.left.spread_symbols += symbols,
+        }
+    }
+
+    /// Hands everything from before `epoch` to the sinks.
+    fn pass_on(&mut self, epoch: Epoch) -> Result<(), RunError> {
+        for (table, count) in self.left.tables.iter_mut().enumerate() {
+            let new = self.waiting.iter().filter_map(|(parcel, at)| Some((parcel.rows()?, *at)));
+            for (parcel, at) in new.filter(|(parcel, _)| parcel.table as usize == table) {
+                let keys = parcel.keys[at..].iter().take_while(|key| key.epoch < epoch);
+                for key in keys {
+                    count.rows += u64::from(key.revision == 0);
+                    count.revised += u64::from(key.revision > 0);
+                }
+            }
+        }
+        if self.sinks.is_empty() {
+            self.waiting.iter_mut().for_each(|(parcel, at)| *at = before(parcel, *at, epoch));
+        } else {
+            for table in 0..self.plan.tables.len() {
+                self.write_rows(table, epoch)?;
+            }
+        }
+        self.waiting.retain(|(parcel, at)| parcel.rows().is_some_and(|rows| *at < rows.keys.len()));
+        self.write_letters(epoch)?;
+        self.sinks.iter_mut().try_for_each(|sink| sink.flush(epoch))?;
+        Ok(())
+    }
+
+    fn write_rows(&mut self, table: usize, epoch: Epoch) -> Result<(), RunError> {
+        let mut order: Vec<(Epoch, u32, u32, usize)> = Vec::new();
+        for (number, (parcel, at)) in self.waiting.iter_mut().enumerate() {
+            let to = before(parcel, *at, epoch);
+            let Some(rows) = parcel.rows().filter(|rows| rows.table as usize == table) else {
+                continue;
+            };
+            for row in *at..to {
+                let key = &rows.keys[row];
+                order.push((
+                    key.epoch,
+                    self.ranks.rank(&self.plan.symbols, key),
+                    number as u32,
+                    row,
+                ));
+            }
+            *at = to;
+        }
+        let keys = |&(_, _, number, row): &(Epoch, u32, u32, usize)| {
+            &self.waiting[number as usize].0.rows().expect("only rows wait").keys[row]
+        };
+        order.sort_unstable_by(|a, b| {
+            let same = (a.0, a.1).cmp(&(b.0, b.1));
+            same.then_with(|| by_place(keys(a), keys(b)))
+        });
+        for chunk in order.chunks(ROWS_MAX) {
+            let rows = self.gather(table, chunk);
+            self.sinks.iter_mut().try_for_each(|sink| sink.write(&rows))?;
+        }
+        Ok(())
+    }
+
+    fn gather(&self, table: usize, order: &[(Epoch, u32, u32, usize)]) -> Rows {
+        let table = self.plan.tables[table].clone();
+        let stride = table.columns.len();
+        let (mut keys, mut bars, mut values) =
+            (Vec::with_capacity(order.len()), Vec::new(), Vec::new());
+        for &(_, _, number, row) in order {
+            let Some(parcel) = self.waiting[number as usize].0.rows() else { continue };
+            keys.push(parcel.keys[row]);
+            match &parcel.body {
+                Body::Bars(all) => bars.push(all[row]),
+                Body::Floats { stride, values: all } => {
+                    values.extend_from_slice(&all[row * stride..][..*stride]);
+                }
+            }
+        }
+        let known = |key: &RowKey| self.plan.epoch.known_at(key.epoch, self.plan.lateness_ns);
+        let known_at = keys.iter().map(known).collect();
+        let body = if bars.is_empty() { Body::Floats { stride, values } } else { Body::Bars(bars) };
+        Rows { table, keys, known_at, body, symbols: self.plan.symbols.clone() }
+    }
+
+    fn write_letters(&mut self, epoch: Epoch) -> Result<(), RunError> {
+        let (mut now, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.letters).into_iter().partition(|letter| letter.epoch < epoch);
+        self.letters = later;
+        if now.is_empty() {
+            return Ok(());
+        }
+        now.sort_by_key(|letter| (letter.epoch, letter.partition, letter.offset));
+        self.sinks.iter_mut().try_for_each(|sink| sink.write_letters(&now))?;
+        Ok(())
+    }
+}
+
+/// The first row of `parcel` from row `at` on whose epoch is not before `epoch`.
+fn before(parcel: &Shared, at: usize, epoch: Epoch) -> usize {
+    let keys = parcel.rows().map_or(&[][..], |rows: &RowParcel| &rows.keys);
+    at + keys[at.min(keys.len())..].partition_point(|key| key.epoch < epoch)
+}
+
+fn by_place(a: &RowKey, b: &RowKey) -> Ordering {
+    let place = |key: &RowKey| (key.width.seconds(), key.width, key.ts_open, key.seq);
+    place(a).cmp(&place(b))
+}
+
+/// Places of symbols in the order of their texts.
+#[derive(Default)]
+struct Ranks {
+    ranks: Vec<u32>,
+}
+
+impl Ranks {
+    fn rank(&mut self, symbols: &Symbols, key: &RowKey) -> u32 {
+        if key.symbol.index() >= self.ranks.len() {
+            let texts: BTreeMap<_, _> = symbols.texts_from(0).into_iter().zip(0..).collect();
+            self.ranks = vec![0; texts.len()];
+            for (rank, id) in texts.into_values().enumerate() {
+                let id: usize = id;
+                self.ranks[id] = rank as u32;
+            }
+        }
+        self.ranks[key.symbol.index()]
+    }
+}

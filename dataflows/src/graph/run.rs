@@ -1,0 +1,258 @@
+//! Runs a graph: workers, processes, and how a run ends.
+
+use super::outlet::{self, Leaving, Left, OutletPlan};
+use super::plan::{Plan, PlanError};
+use super::wiring;
+use market::{Counts, Partition, PartitionError, Sink, SinkError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use timely::communication::Config as Communication;
+use timely::worker::Worker;
+
+/// Opens a partition on the worker that reads it.
+pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn Partition>, PartitionError> + Send>;
+
+/// Workers and processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Workers of each process.
+    pub workers: usize,
+    /// This process's number.
+    pub process: usize,
+    /// `host:port` of every process; empty where there is only this one.
+    pub addresses: Vec<String>,
+}
+
+impl Cluster {
+    /// One process of `workers` workers.
+    pub fn local(workers: usize) -> Self {
+        Cluster { workers, process: 0, addresses: Vec::new() }
+    }
+}
+
+/// How far a run is, for whoever watches it. Read at any time from any thread.
+#[derive(Debug, Default)]
+pub struct Progress {
+    partitions: Mutex<Vec<(Counts, Option<f64>)>>,
+}
+
+impl Progress {
+    pub(crate) fn report(&self, partition: usize, counts: &Counts, part: Option<f64>) {
+        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
+        if partitions.len() <= partition {
+            partitions.resize_with(partition + 1, Default::default);
+        }
+        partitions[partition] = (counts.clone(), part);
+    }
+
+    /// What this process's partitions counted so far.
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        let partitions = self.partitions.lock().expect("no holder of this lock panics");
+        partitions.iter().for_each(|(counts, _)| sum.add(counts));
+        sum
+    }
+
+    /// How much of the input was read, 0 to 1, where its length is known.
+    pub fn part(&self) -> Option<f64> {
+        let partitions = self.partitions.lock().expect("no holder of this lock panics");
+        let parts: Vec<f64> = partitions.iter().filter_map(|(_, part)| *part).collect();
+        (!parts.is_empty()).then(|| parts.iter().sum::<f64>() / parts.len() as f64)
+    }
+}
+
+/// How a run is watched and stopped.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Set it to end the run with what is complete.
+    pub stop: Arc<AtomicBool>,
+    /// Where the run is.
+    pub progress: Arc<Progress>,
+}
+
+/// Rows that a table was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableCount {
+    /// The table.
+    pub name: String,
+    /// Rows that are new.
+    pub rows: u64,
+    /// Changes of rows that were there.
+    pub revised: u64,
+}
+
+/// How a run ended. On processes other than the first only the counts of their own partitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was read, used and refused.
+    pub counts: Counts,
+    /// What the tables were given.
+    pub tables: Vec<TableCount>,
+    /// Symbols whose trades came through several partitions: duplicates among those were not seen.
+    pub spread_symbols: u64,
+    /// Whether the input was read to its end; else the run was stopped.
+    pub complete: bool,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan can't run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A source can't be read on.
+    #[error(transparent)]
+    Source(#[from] PartitionError),
+    /// A sink can't go on.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The workers could not be started or did not end well.
+    #[error("workers: {0}")]
+    Workers(String),
+}
+
+/// What a run's threads share.
+pub(crate) struct Shared {
+    pub stop: Arc<AtomicBool>,
+    pub progress: Arc<Progress>,
+    failure: Mutex<Option<RunError>>,
+    partitions: Mutex<Vec<Option<Opener>>>,
+    outlet: Mutex<Option<SyncSender<Leaving>>>,
+    complete: AtomicU64,
+}
+
+impl Shared {
+    /// Ends the run with `error`, unless it has failed already.
+    pub(crate) fn fail(&self, error: RunError) {
+        let mut failure = self.failure.lock().expect("no holder of this lock panics");
+        failure.get_or_insert(error);
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// Opens the partitions of worker `index` of `peers`.
+    fn open(&self, index: usize, peers: usize) -> Vec<(usize, Box<dyn Partition>)> {
+        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
+        let mut mine = Vec::new();
+        for number in (index..partitions.len()).step_by(peers) {
+            match partitions[number].take().map(|open| open()) {
+                Some(Ok(partition)) => mine.push((number, partition)),
+                Some(Err(error)) => self.fail(error.into()),
+                None => {}
+            }
+        }
+        mine
+    }
+}
+
+/// Runs `plan` over `partitions` until they end or the watch stops it. Every process is given the same
+/// plan and partitions and reads those of its own workers; rows go to the sinks of process 0.
+///
+/// # Errors
+/// Fails when the plan can't run, a source can't be read on, or a sink can't go on; what was complete
+/// by then has been handed to the sinks.
+pub fn run(
+    plan: Plan,
+    cluster: Cluster,
+    partitions: Vec<Opener>,
+    sinks: Vec<Box<dyn Sink>>,
+    watch: Watch,
+) -> Result<Outcome, RunError> {
+    plan.check()?;
+    let (sender, thread) = match cluster.process {
+        0 => {
+            let (sender, thread) = outlet::start(outlet_plan(&plan), sinks);
+            (Some(sender), Some(thread))
+        }
+        _ => (None, None),
+    };
+    let shared = Arc::new(Shared {
+        stop: watch.stop,
+        progress: watch.progress,
+        failure: Mutex::new(None),
+        partitions: Mutex::new(partitions.into_iter().map(Some).collect()),
+        outlet: Mutex::new(sender),
+        complete: AtomicU64::new(0),
+    });
+    let workers = start_workers(plan, &cluster, shared.clone());
+    drop(shared.outlet.lock().expect("no holder of this lock panics").take());
+    let left = match thread.map(JoinHandleExt::finish) {
+        Some(left) => left?,
+        None => Left {
+            counts: shared.progress.counts(),
+            complete: shared.complete.load(Ordering::SeqCst) > 0,
+            ..Left::default()
+        },
+    };
+    let failure = shared.failure.lock().expect("no holder of this lock panics").take();
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    workers?;
+    let counts = if left.complete { left.counts } else { shared.progress.counts() };
+    let Left { tables, spread_symbols, complete, .. } = left;
+    Ok(Outcome { counts, tables, spread_symbols, complete })
+}
+
+/// Joins the sinks' thread.
+trait JoinHandleExt {
+    fn finish(self) -> Result<Left, RunError>;
+}
+
+impl JoinHandleExt for std::thread::JoinHandle<Result<Left, RunError>> {
+    fn finish(self) -> Result<Left, RunError> {
+        self.join().unwrap_or_else(|_| Err(RunError::Workers("a sink panicked".to_owned())))
+    }
+}
+
+fn outlet_plan(plan: &Plan) -> OutletPlan {
+    OutletPlan {
+        tables: plan.tables(),
+        epoch: plan.epoch,
+        lateness_ns: plan.lateness_ns,
+        symbols: plan.symbols.clone(),
+    }
+}
+
+fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
+    let threads = cluster.workers.max(1);
+    let communication = match (cluster.addresses.len(), threads) {
+        (0 | 1, 1) => Communication::Thread,
+        (0 | 1, threads) => Communication::Process(threads),
+        _ => Communication::Cluster {
+            threads,
+            process: cluster.process,
+            addresses: cluster.addresses.clone(),
+            report: false,
+            zerocopy: false,
+        },
+    };
+    let config = timely::Config { communication, worker: timely::WorkerConfig::default() };
+    let guards = timely::execute(config, move |worker| work(worker, &plan, &shared));
+    let guards = guards.map_err(RunError::Workers)?;
+    guards.join().into_iter().collect::<Result<Vec<()>, _>>().map_err(RunError::Workers)?;
+    Ok(())
+}
+
+/// How long a worker sleeps at most before it looks whether the run was stopped.
+const PARK: Duration = Duration::from_millis(50);
+
+fn work(worker: &mut Worker, plan: &Plan, shared: &Arc<Shared>) {
+    let partitions = shared.open(worker.index(), worker.peers());
+    let outlet = match worker.index() {
+        0 => shared.outlet.lock().expect("no holder of this lock panics").take(),
+        _ => None,
+    };
+    let probe = wiring::build(worker, plan, partitions, outlet, shared);
+    while !probe.done() && !shared.stop.load(Ordering::Relaxed) {
+        worker.step_or_park(Some(PARK));
+    }
+    if probe.done() {
+        shared.complete.store(1, Ordering::SeqCst);
+        return;
+    }
+    for dataflow in worker.installed_dataflows() {
+        worker.drop_dataflow(dataflow);
+    }
+}

@@ -1,0 +1,221 @@
+//! The stages: bars from partials, wider bars from narrower ones, indicators from bars.
+
+use super::by_epoch::{Output, Stage};
+use super::plan::Plan;
+use crate::glue::{BarBook, Batch, Keyed, Lane, Pending, Windowed};
+use crate::wire::{Parcel, Partials, Shared, Timed};
+use market::{Bar, Epoch, Symbols, Width};
+use operators::bar::RollUp;
+use operators::indicator::IndicatorSet;
+use operators::{Kernel, Restore, Snapshot};
+
+impl Batch for Partials {
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn epoch(&self, row: usize) -> Epoch {
+        self.rows[row].epoch()
+    }
+}
+
+impl Batch for Shared {
+    fn len(&self) -> usize {
+        self.rows().map_or(0, |rows| rows.keys.len())
+    }
+
+    fn epoch(&self, row: usize) -> Epoch {
+        self.rows().map_or(Epoch::MAX, |rows| rows.keys[row].epoch)
+    }
+}
+
+/// Bars of the base widths, merged from the partials of all partitions.
+pub(crate) struct Bars {
+    symbols: Symbols,
+    pending: Pending<Partials>,
+    books: Vec<BarBook>,
+}
+
+impl Bars {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let book = |width| BarBook::new(width, plan.clock(), plan.empty);
+        let books = plan.bases().into_iter().map(book).collect();
+        Bars { symbols: plan.symbols.clone(), pending: Pending::default(), books }
+    }
+}
+
+impl Stage<Partials> for Bars {
+    fn receive(&mut self, mut partials: Partials) {
+        partials.adopt(&self.symbols);
+        for (_, reach) in &partials.reaches {
+            self.books[reach.base as usize].reach(reach);
+        }
+        self.pending.push(partials);
+    }
+
+    fn next_epoch(&self) -> Option<Epoch> {
+        let carried = self.books.iter().filter_map(BarBook::next_carry);
+        carried.chain(self.pending.next_epoch()).min()
+    }
+
+    fn apply(&mut self, epoch: Epoch, out: &mut Output) {
+        let books = &mut self.books;
+        self.pending.take(epoch, |batch, rows| {
+            batch.rows[rows].iter().for_each(|row| books[row.base as usize].apply(row));
+        });
+        for book in books {
+            book.settle(epoch, |key, bar| out.bar(key, bar));
+        }
+    }
+
+    fn finish(&mut self, out: &mut Output) {
+        let spread = self.books.first().map_or(0, BarBook::spread_symbols);
+        out.other(Parcel::Spread(spread));
+    }
+}
+
+/// Bars of one width from those of a narrower one.
+pub(crate) struct RollUps {
+    from: Width,
+    pending: Pending<Shared>,
+    windows: Windowed<RollUp, Bar>,
+}
+
+impl RollUps {
+    pub(crate) fn new(plan: &Plan, from: Width, to: Width) -> Self {
+        let blank = Bar::carried(Default::default(), Default::default());
+        let windows = Windowed::new(to, from, plan.clock(), RollUp::new(to), blank);
+        RollUps { from, pending: Pending::default(), windows }
+    }
+}
+
+impl Stage<Shared> for RollUps {
+    fn receive(&mut self, parcel: Shared) {
+        if parcel.rows().is_some_and(|rows| rows.width == self.from) {
+            self.pending.push(parcel);
+        }
+    }
+
+    fn next_epoch(&self) -> Option<Epoch> {
+        self.windows.next_close().into_iter().chain(self.pending.next_epoch()).min()
+    }
+
+    fn apply(&mut self, epoch: Epoch, out: &mut Output) {
+        let windows = &mut self.windows;
+        if self.pending.next_epoch() == Some(epoch) {
+            self.pending.take(epoch, |parcel, rows| {
+                by_symbol(parcel, rows, |symbol, bars| {
+                    windows.apply(epoch, symbol, bars.iter(), |key, bar| out.bar(key, bar));
+                });
+            });
+        }
+        windows.close(epoch, |key, bar| out.bar(key, bar));
+    }
+}
+
+/// Indicators of every width that has some.
+pub(crate) struct Indicators {
+    pending: Pending<Shared>,
+    lanes: Keyed<Bar>,
+}
+
+impl Indicators {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let columns = plan.indicator_columns();
+        let lane = |width: Width| {
+            let specs = plan.indicators_of(width);
+            if specs.is_empty() {
+                return None;
+            }
+            let outputs = specs.iter().flat_map(|spec| spec.outputs());
+            let place = |output| columns.iter().position(|column| column == output);
+            let places: Vec<usize> = outputs.filter_map(place).collect();
+            let (symbols, stride) = (plan.symbols.clone(), columns.len());
+            let make = move |symbol| {
+                let set = IndicatorSet::new(&specs, symbols.scales(symbol));
+                Scatter::over(set, &places, stride)
+            };
+            Some(Lane::new(width, stride, Box::new(make)))
+        };
+        let lanes = plan.sorted_widths().into_iter().filter_map(lane).collect();
+        Indicators { pending: Pending::default(), lanes: Keyed::new(plan.clock(), lanes) }
+    }
+}
+
+impl Stage<Shared> for Indicators {
+    fn receive(&mut self, parcel: Shared) {
+        if parcel.rows().is_some_and(|rows| self.lanes.lane(rows.width).is_some()) {
+            self.pending.push(parcel);
+        }
+    }
+
+    fn next_epoch(&self) -> Option<Epoch> {
+        self.pending.next_epoch()
+    }
+
+    fn apply(&mut self, epoch: Epoch, out: &mut Output) {
+        let lanes = &mut self.lanes;
+        self.pending.take(epoch, |parcel, rows| {
+            let lane = parcel.rows().and_then(|rows| lanes.lane(rows.width));
+            let Some(lane) = lane else { return };
+            by_symbol(parcel, rows, |symbol, bars| {
+                lanes.apply(lane, epoch, symbol, bars.iter(), |key, row| out.floats(key, row));
+            });
+        });
+    }
+}
+
+/// Calls `each` for every symbol's bars among `rows`, which stand side by side.
+fn by_symbol(
+    parcel: &Shared,
+    rows: std::ops::Range<usize>,
+    mut each: impl FnMut(market::SymbolId, &[Bar]),
+) {
+    let Some(parcel) = parcel.rows() else { return };
+    let (keys, bars) = (&parcel.keys[rows.clone()], &parcel.bars()[rows]);
+    let mut from = 0;
+    for run in keys.chunk_by(|a, b| a.symbol == b.symbol) {
+        each(run[0].symbol, &bars[from..from + run.len()]);
+        from += run.len();
+    }
+}
+
+/// Writes a set's outputs to their columns of a wider row.
+struct Scatter {
+    set: IndicatorSet,
+    places: Vec<usize>,
+    row: Vec<f64>,
+}
+
+impl Scatter {
+    /// The set itself where its outputs are the row.
+    fn over(
+        set: IndicatorSet,
+        places: &[usize],
+        stride: usize,
+    ) -> Box<dyn Kernel<Input = Bar, Output = [f64]>> {
+        if places.iter().copied().eq(0..stride) {
+            return Box::new(set);
+        }
+        Box::new(Scatter { set, places: places.to_vec(), row: vec![f64::NAN; places.len()] })
+    }
+}
+
+impl Kernel for Scatter {
+    type Input = Bar;
+    type Output = [f64];
+
+    fn update(&mut self, bar: &Bar, row: &mut [f64]) {
+        self.set.update(bar, &mut self.row);
+        row.fill(f64::NAN);
+        self.places.iter().zip(&self.row).for_each(|(&place, &value)| row[place] = value);
+    }
+
+    fn snapshot(&self, to: &mut Snapshot) {
+        self.set.snapshot(to);
+    }
+
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        self.set.restore(from);
+    }
+}

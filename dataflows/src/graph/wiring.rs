@@ -1,0 +1,175 @@
+//! The graph, which reads as the path of the data.
+//!
+//! ```text
+//!  partitions ─ Ticks ──partials by symbol──> Bars ─┬─> RollUps (a wider width each) ─┐
+//!                 │                                 ├────────────────────────────────>┴─> Indicators ─┐
+//!                 └──letters, counts────────────────┴────────────────────────────────────────────────>┴─> Outlet
+//! ```
+
+use super::by_epoch::{Output, by_epoch, limit};
+use super::outlet::Leaving;
+use super::plan::{BARS, INDICATORS, Plan};
+use super::reader::Readers;
+use super::run::Shared as Run;
+use super::stages::{Bars, Indicators, RollUps};
+use crate::wire::{Partials, Route, Shared, ToFirst};
+use market::{Epoch, Partition, Width};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::{Concatenate, Operator, Probe};
+use timely::dataflow::{Scope, Stream};
+use timely::worker::Worker;
+
+type Streams<'s, C> = Stream<'s, Epoch, C>;
+
+/// How long a reader that is ahead of the graph waits before it looks again.
+const AHEAD_WAIT: Duration = Duration::from_micros(200);
+
+/// Builds the graph on a worker; the probe stands behind the sinks.
+pub(crate) fn build(
+    worker: &mut Worker,
+    plan: &Plan,
+    partitions: Vec<(usize, Box<dyn Partition>)>,
+    outlet: Option<SyncSender<Leaving>>,
+    run: &Arc<Run>,
+) -> Handle<Epoch> {
+    let peers = worker.peers();
+    let complete = Handle::new();
+    let readers =
+        Readers::new(partitions, &plan.tick_plan(), plan.symbols.clone(), peers, run.clone());
+    worker.dataflow::<Epoch, _, _>(|scope| {
+        let (partials, leaving) = ticks(scope, readers, complete.clone());
+        let symbols = plan.symbols.clone();
+        let by_symbol = DistributorPact(move |peers| Route::new(symbols, peers));
+        let rows = Output::new(BARS, 0, &plan.symbols);
+        let bases = by_epoch(partials, by_symbol, "Bars", Bars::new(plan), rows);
+        let bars = scope.concatenate(roll_ups(plan, bases));
+        let columns = plan.indicator_columns().len();
+        let mut all = vec![leaving, bars.clone()];
+        if columns > 0 {
+            let rows = Output::new(INDICATORS, columns, &plan.symbols);
+            let stage = Indicators::new(plan);
+            all.push(by_epoch(bars, Pipeline, "Indicators", stage, rows));
+        }
+        let leaving = scope.concatenate(all);
+        leave(leaving, outlet, run.clone()).probe_with(&complete);
+    });
+    complete
+}
+
+/// Bars of all widths: each wider one from the widest that it rolls up from.
+fn roll_ups<'s>(plan: &Plan, bases: Streams<'s, Shared>) -> Vec<Streams<'s, Shared>> {
+    let mut streams: BTreeMap<Width, Streams<'s, Shared>> = BTreeMap::new();
+    let mut all = vec![bases.clone()];
+    for width in plan.sorted_widths() {
+        let stream = match plan.rolls_up_from(width) {
+            None => bases.clone(),
+            Some(from) => {
+                let (stage, rows) =
+                    (RollUps::new(plan, from, width), Output::new(BARS, 0, &plan.symbols));
+                let wide = by_epoch(streams[&from].clone(), Pipeline, "RollUps", stage, rows);
+                all.push(wide.clone());
+                wide
+            }
+        };
+        streams.insert(width, stream);
+    }
+    all
+}
+
+/// The operator that reads this worker's partitions.
+fn ticks<'s>(
+    scope: Scope<'s, Epoch>,
+    mut readers: Readers,
+    complete: Handle<Epoch>,
+) -> (Streams<'s, Partials>, Streams<'s, Shared>) {
+    let mut builder = OperatorBuilder::new("Ticks".to_owned(), scope);
+    let (partials, partial_stream) = builder.new_output();
+    let (leaving, leaving_stream) = builder.new_output();
+    let mut partials = OutputBuilder::<_, CapacityContainerBuilder<Partials>>::from(partials);
+    let mut leaving = OutputBuilder::<_, CapacityContainerBuilder<Shared>>::from(leaving);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(address.clone());
+    let waker = scope.worker().sync_activator_for(address.to_vec());
+    readers.wake_by(Arc::new(move || {
+        // A worker that is gone needs no waking.
+        let _gone = waker.activate();
+    }));
+    builder.build(move |mut capabilities| {
+        let second = capabilities.pop().expect("two outputs have two capabilities");
+        let first = capabilities.pop().expect("two outputs have two capabilities");
+        let mut held = Some((first, second));
+        move |_frontiers| {
+            let Some((first, second)) = &mut held else { return };
+            let complete = complete.with_frontier(|frontier| frontier.first().copied());
+            let mut round = readers.round(complete.unwrap_or(Epoch::MAX));
+            if !round.partials.rows.is_empty() || !round.partials.reaches.is_empty() {
+                partials.activate().session(first).give_container(&mut round.partials);
+            }
+            for parcel in round.leaving {
+                leaving.activate().session(second).give_container(&mut parcel.into());
+            }
+            match readers.epoch() {
+                Some(epoch) => {
+                    first.downgrade(&epoch);
+                    second.downgrade(&epoch);
+                }
+                None => held = None,
+            }
+            if round.busy {
+                activator.activate();
+            } else if round.blocked {
+                activator.activate_after(AHEAD_WAIT);
+            }
+        }
+    });
+    (partial_stream, leaving_stream)
+}
+
+/// Hands everything to the thread of the sinks, on worker 0.
+fn leave<'s>(
+    leaving: Streams<'s, Shared>,
+    outlet: Option<SyncSender<Leaving>>,
+    run: Arc<Run>,
+) -> Streams<'s, Shared> {
+    let to_first = DistributorPact(|_peers| ToFirst);
+    let outlet = Rc::new(RefCell::new(outlet));
+    let mut told = Epoch::MIN;
+    leaving.unary_frontier::<CapacityContainerBuilder<Shared>, _, _, _>(
+        to_first,
+        "Outlet",
+        |_, _| {
+            move |(input, frontier), _output| {
+                let tell = |leaving: Leaving| {
+                    let gone = outlet.borrow().as_ref().is_some_and(|to| to.send(leaving).is_err());
+                    if gone {
+                        // The thread keeps its own error; the run only has to end.
+                        run.stop.store(true, Ordering::SeqCst);
+                    }
+                };
+                input.for_each(|_, parcel| tell(Leaving::Parcel(std::mem::take(parcel))));
+                match limit(frontier) {
+                    Some(epoch) if epoch > told => {
+                        told = epoch;
+                        tell(Leaving::Before(epoch));
+                    }
+                    Some(_) => {}
+                    None => {
+                        tell(Leaving::End);
+                        outlet.borrow_mut().take();
+                    }
+                }
+            }
+        },
+    )
+}

@@ -1,0 +1,243 @@
+//! The fold of one base width: the newest bar of each symbol in a dense array, older ones by interval.
+//!
+//! Most trades belong to the bar their symbol had last: one range check and the fold. The rest (a new
+//! interval, a straggler, a late one) go through [`Fold::add_slowly`]. An interval lists the symbols
+//! whose newest bar it is; it closes when the partition's epoch reaches its end, and is kept with its
+//! partials while the horizon can still reach into it.
+
+use super::Tick;
+use market::{SymbolId, Time, Width};
+use operators::bar::Partial;
+use operators::{Restore, Snapshot};
+use std::collections::VecDeque;
+
+/// No bar: its range holds no time.
+const NONE: Partial = Partial::new(Time::from_ns(i64::MIN));
+
+/// The bars of one interval that the partition holds.
+#[derive(Default)]
+struct Interval {
+    start: Time,
+    closed: bool,
+    /// Symbols whose partial is still in [`Fold::current`].
+    newest: Vec<SymbolId>,
+    /// The other symbols, beside their partials.
+    symbols: Vec<SymbolId>,
+    partials: Vec<Partial>,
+}
+
+pub(super) struct Fold {
+    width: Width,
+    width_ns: u64,
+    /// Bars that end by then are closed.
+    closed: Time,
+    current: Vec<Partial>,
+    intervals: VecDeque<Interval>,
+    /// Late changes of the present epoch: interval start and symbol.
+    late: Vec<(Time, SymbolId)>,
+    spare: Vec<Interval>,
+}
+
+impl Fold {
+    pub(super) fn new(width: Width) -> Self {
+        Fold {
+            width,
+            width_ns: width.ns() as u64,
+            closed: Time::from_ns(i64::MIN),
+            current: Vec::new(),
+            intervals: VecDeque::new(),
+            late: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Folds a trade; whether its bar had closed.
+    #[inline(always)]
+    pub(super) fn add(&mut self, symbol: SymbolId, tick: Tick) -> bool {
+        if let Some(partial) = self.current.get_mut(symbol.index()) {
+            let into = tick.ts.ns().wrapping_sub(partial.ts_open().ns()) as u64;
+            if into < self.width_ns {
+                partial.add(tick.ts, tick.at, tick.price, tick.size);
+                return false;
+            }
+        }
+        self.add_slowly(symbol, tick)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_slowly(&mut self, symbol: SymbolId, tick: Tick) -> bool {
+        if self.current.len() <= symbol.index() {
+            self.current.resize(symbol.index() + 1, NONE);
+        }
+        let start = self.width.open_of(tick.ts);
+        let late = self.end_of(start) <= self.closed;
+        let newest = self.current[symbol.index()].ts_open();
+        if !late && (newest == NONE.ts_open() || start > newest) {
+            self.begin(symbol, start);
+            self.current[symbol.index()].add(tick.ts, tick.at, tick.price, tick.size);
+            return false;
+        }
+        let interval = self.interval(start);
+        let at = interval.symbols.iter().position(|&s| s == symbol).unwrap_or_else(|| {
+            interval.symbols.push(symbol);
+            interval.partials.push(Partial::new(start));
+            interval.partials.len() - 1
+        });
+        interval.partials[at].add(tick.ts, tick.at, tick.price, tick.size);
+        if late {
+            self.late.push((start, symbol));
+        }
+        late
+    }
+
+    /// Makes the bar at `start` the symbol's newest and sets the one before aside.
+    fn begin(&mut self, symbol: SymbolId, start: Time) {
+        let before = std::mem::replace(&mut self.current[symbol.index()], Partial::new(start));
+        if !before.is_empty() {
+            let interval = self.interval(before.ts_open());
+            interval.symbols.push(symbol);
+            interval.partials.push(before);
+        }
+        self.interval(start).newest.push(symbol);
+    }
+
+    /// The interval that starts at `start`, new or known.
+    fn interval(&mut self, start: Time) -> &mut Interval {
+        let after = self.intervals.iter().rposition(|interval| interval.start <= start);
+        let at = match after {
+            Some(at) if self.intervals[at].start == start => at,
+            after => {
+                let closed = self.end_of(start) <= self.closed;
+                let empty = self.spare.pop().unwrap_or_default();
+                let at = after.map_or(0, |at| at + 1);
+                self.intervals.insert(at, Interval { start, closed, ..empty });
+                at
+            }
+        };
+        &mut self.intervals[at]
+    }
+
+    fn end_of(&self, start: Time) -> Time {
+        Time::from_ns(start.ns().saturating_add(self.width.ns()))
+    }
+
+    /// The end of the first interval that has not closed.
+    pub(super) fn next_close(&self) -> Option<Time> {
+        let open = self.intervals.iter().find(|interval| !interval.closed)?;
+        Some(self.end_of(open.start))
+    }
+
+    /// The end of the newest interval.
+    pub(super) fn last_end(&self) -> Option<Time> {
+        self.intervals.back().map(|interval| self.end_of(interval.start))
+    }
+
+    /// Closes the first open interval and hands out its partials.
+    pub(super) fn close(&mut self, mut emit: impl FnMut(SymbolId, &Partial)) {
+        let Some(interval) = self.intervals.iter_mut().find(|interval| !interval.closed) else {
+            return;
+        };
+        for symbol in interval.newest.drain(..) {
+            let partial = &mut self.current[symbol.index()];
+            if partial.ts_open() == interval.start {
+                interval.symbols.push(symbol);
+                interval.partials.push(std::mem::replace(partial, NONE));
+            }
+        }
+        interval.closed = true;
+        interval.symbols.iter().zip(&interval.partials).for_each(|(&s, partial)| emit(s, partial));
+    }
+
+    /// Every interval that ends by `until` has been closed.
+    pub(super) fn set_closed(&mut self, until: Time) {
+        self.closed = self.closed.max(until);
+    }
+
+    /// Hands out the closed partials that changed since the last call, each once.
+    pub(super) fn drain_late(&mut self, mut emit: impl FnMut(SymbolId, &Partial)) {
+        if self.late.is_empty() {
+            return;
+        }
+        let mut late = std::mem::take(&mut self.late);
+        late.sort_unstable();
+        late.dedup();
+        for &(start, symbol) in &late {
+            let interval = self.interval(start);
+            if let Some(at) = interval.symbols.iter().position(|&s| s == symbol) {
+                emit(symbol, &interval.partials[at]);
+            }
+        }
+        late.clear();
+        self.late = late;
+    }
+
+    /// Forgets closed intervals that end by `floor`.
+    pub(super) fn evict(&mut self, floor: Time) {
+        while let Some(first) = self.intervals.front() {
+            if !first.closed || self.end_of(first.start) > floor {
+                break;
+            }
+            if let Some(mut interval) = self.intervals.pop_front() {
+                interval.newest.clear();
+                interval.symbols.clear();
+                interval.partials.clear();
+                self.spare.push(interval);
+            }
+        }
+    }
+
+    pub(super) fn snapshot(&self, to: &mut Snapshot) {
+        to.i64(self.closed.ns());
+        to.u64(self.late.len() as u64);
+        for (start, symbol) in &self.late {
+            to.i64(start.ns());
+            to.u64(symbol.index() as u64);
+        }
+        to.u64(self.intervals.len() as u64);
+        for interval in &self.intervals {
+            to.i64(interval.start.ns());
+            let newest = interval.newest.iter().map(|&s| (s, true, self.current[s.index()]));
+            let newest = newest.filter(|(_, _, partial)| partial.ts_open() == interval.start);
+            let older = interval.symbols.iter().zip(&interval.partials);
+            let all: Vec<_> = newest.chain(older.map(|(&s, &p)| (s, false, p))).collect();
+            to.u64(all.len() as u64);
+            for (symbol, newest, partial) in all {
+                to.u64((symbol.index() as u64) << 1 | u64::from(newest));
+                partial.snapshot(to);
+            }
+        }
+    }
+
+    pub(super) fn restore(&mut self, from: &mut Restore<'_>) {
+        *self = Fold::new(self.width);
+        self.closed = Time::from_ns(from.i64());
+        for _ in 0..from.u64() {
+            let start = Time::from_ns(from.i64());
+            self.late.push((start, SymbolId::from_index(from.u64() as u32)));
+        }
+        for _ in 0..from.u64() {
+            let start = Time::from_ns(from.i64());
+            let count = from.u64();
+            self.interval(start);
+            for _ in 0..count {
+                let tagged = from.u64();
+                let symbol = SymbolId::from_index((tagged >> 1) as u32);
+                self.put_back(symbol, tagged & 1 == 1, Partial::restore(from));
+            }
+        }
+    }
+
+    fn put_back(&mut self, symbol: SymbolId, newest: bool, partial: Partial) {
+        let interval = self.interval(partial.ts_open());
+        if newest {
+            interval.newest.push(symbol);
+            let len = self.current.len().max(symbol.index() + 1);
+            self.current.resize(len, NONE);
+            self.current[symbol.index()] = partial;
+        } else {
+            interval.symbols.push(symbol);
+            interval.partials.push(partial);
+        }
+    }
+}
