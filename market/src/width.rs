@@ -55,7 +55,7 @@ impl Width {
     /// Start of the bar that holds `ts`.
     #[inline]
     pub const fn open_of(self, ts: Time) -> Time {
-        Time::from_ns(ts.ns() - ts.ns().rem_euclid(self.ns()))
+        Time::from_ns(ts.ns().saturating_sub(ts.ns().rem_euclid(self.ns())))
     }
 
     /// Whether bars of this width can be rolled up from bars of `narrower`.
