@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Per year, as a fraction (0.2 is 20%). First value at bar n; NaN while a return of the window has no
-//! logarithm (a value of 0 or less). Returns are kept in whole units of 2^-53, a tenth of what a
-//! logarithm of a quotient of doubles loses anyway, so their sums are exact and never drift.
+//! logarithm (a value of 0 or less). Returns are kept in whole units of 2^-56, less than
+//! the quotient of two doubles loses anyway, so their sums are exact and never drift.
 //! O(1) a step; a state of n + 10 words.
 
 use super::window::Spread;
@@ -14,8 +14,8 @@ use super::{Input, Period};
 use crate::{Kernel, Restore, Snapshot};
 use market::Bar;
 
-/// Units of a return in one: 2^53. A logarithm of two 100-bit numbers is below 140, 61 bits.
-const UNIT: f64 = 9_007_199_254_740_992.0;
+/// Units of a return in one: 2^56. Inputs are below 2^100, so that a return is below 70 and fits 63 bits.
+const UNIT: f64 = 72_057_594_037_927_936.0;
 
 /// Historical volatility.
 #[derive(Clone, Debug)]

@@ -2,9 +2,7 @@
 //! 1e-9 relative, from its first value on, NaN before. Those that TA-Lib does not have are compared
 //! with a plain computation over the whole series.
 
-mod common;
-
-use common::{SCALES, Series, real, walks};
+use crate::bars::{self, SCALES, Series, real, walks};
 use market::{Bar, Price};
 use operators::indicator::{Registry, Spec};
 use operators::laws;
@@ -133,7 +131,7 @@ fn expected(spec: &Spec, bars: &[Bar]) -> Vec<Column> {
         "roc" => vec![(from_ta(x.len(), |out| core.roc(0, last, &x, n, out)), bits)],
         "vwap" => vec![(bars.iter().map(|bar| bar.vwap(SCALES)).collect(), Close::Relative)],
         "vwap(session" => vec![(session_vwap(bars), Close::Relative)],
-        "hv" => vec![(volatility(&x, period as usize, numbers[1]), Close::Relative)],
+        "hv" => vec![(volatility(bars, period as usize, numbers[1]), Close::Relative)],
         other => panic!("{other} has no oracle"),
     }
 }
@@ -168,8 +166,9 @@ fn session_vwap(bars: &[Bar]) -> Vec<f64> {
     (0..bars.len()).map(sums).map(|(notional, volume)| notional / volume / 1e9).collect()
 }
 
-/// Two passes over each window.
-fn volatility(x: &[f64], n: usize, per_year: f64) -> Vec<f64> {
+/// Two passes over each window, from differences of whole numbers.
+fn volatility(bars: &[Bar], n: usize, per_year: f64) -> Vec<f64> {
+    let x: Vec<_> = bars.iter().map(|bar| bar.close.raw() as f64).collect();
     let returns: Vec<_> =
         x.windows(2).map(|pair| ((pair[1] - pair[0]) / pair[0]).ln_1p()).collect();
     let mut column = vec![f64::NAN; x.len()];
@@ -286,7 +285,7 @@ proptest! {
 
     #[test]
     fn flat_series_agree(raw in 1i64..1 << 52, length in 1usize..120, period in 2u32..40) {
-        let bars: Vec<_> = (0..length).map(|at| common::bar(at, [raw; 4], 1_000_000_000)).collect();
+        let bars: Vec<_> = (0..length).map(|at| bars::bar(at, [raw; 4], 1_000_000_000)).collect();
         let registry = Registry::standard();
         for name in ["sma", "ema", "rsi", "bb", "atr", "hv", "mom", "roc"] {
             let spec = registry.parse(&format!("{name}({period})")).unwrap();

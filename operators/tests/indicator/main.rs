@@ -1,0 +1,5 @@
+//! Indicators against their oracle and their laws.
+
+mod bars;
+mod laws;
+mod ta_lib;
