@@ -8,6 +8,7 @@
 //! all three outputs start at bar slow + signal - 2. Appel; TA-Lib's arithmetic, bit for bit.
 //! O(1) a step; a state of 7 words.
 
+use super::number::{HARDWARE, with_fma};
 use super::smoothing::Smoothing;
 use super::{Input, Period};
 use crate::{Kernel, Restore, Snapshot};
@@ -32,6 +33,32 @@ impl Macd {
         let [fast, slow, signal] = [fast, slow, signal].map(Smoothing::exponential);
         Macd { input, wait, fast, slow, signal }
     }
+
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "fma"))]
+    fn step_fma(&mut self, value: f64) -> [f64; 3] {
+        self.step::<true>(value)
+    }
+
+    fn step_plain(&mut self, value: f64) -> [f64; 3] {
+        self.step::<HARDWARE>(value)
+    }
+
+    #[inline(always)]
+    fn step<const FMA: bool>(&mut self, value: f64) -> [f64; 3] {
+        let slow = self.slow.push_with::<FMA>(value);
+        if self.wait > 0 {
+            self.wait -= 1;
+            return [f64::NAN; 3];
+        }
+        // The two start with the same bar, so the line is NaN exactly before it.
+        let line = self.fast.push_with::<FMA>(value) - slow;
+        if line.is_nan() {
+            return [f64::NAN; 3];
+        }
+        let signal = self.signal.push_with::<FMA>(line);
+        // Undefined together with the signal.
+        [if signal.is_nan() { signal } else { line }, signal, line - signal]
+    }
 }
 
 impl Kernel for Macd {
@@ -40,18 +67,8 @@ impl Kernel for Macd {
 
     #[inline]
     fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        let value = self.input.value(bar);
-        let slow = self.slow.push(value);
-        if self.wait > 0 {
-            self.wait -= 1;
-            output[..3].fill(f64::NAN);
-            return;
-        }
-        let line = self.fast.push(value) - slow;
-        // The two start with the same bar, so the line is NaN exactly before it.
-        let signal = if line.is_nan() { line } else { self.signal.push(line) };
-        let line = if signal.is_nan() { signal } else { line };
-        output[..3].copy_from_slice(&[line, signal, line - signal]);
+        let row = with_fma!(self, step_fma, step_plain, (self.input.value(bar)));
+        output[..3].copy_from_slice(&row);
     }
 
     fn snapshot(&self, to: &mut Snapshot) {

@@ -33,12 +33,12 @@ impl Kernel for Obv {
 
     #[inline]
     fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+        // Rise and fall are as likely, so masks instead of branches: the volume, its negative, or none.
         let order = self.close.map_or(Ordering::Greater, |before| bar.close.cmp(&before));
-        self.sum = match order {
-            Ordering::Greater => self.sum.saturating_add(bar.volume),
-            Ordering::Less => self.sum.saturating_sub(bar.volume),
-            Ordering::Equal => self.sum,
-        };
+        let negative = -i128::from(order == Ordering::Less);
+        let moved = -i128::from(order != Ordering::Equal);
+        let signed = (bar.volume.max(-i128::MAX) ^ negative) - negative;
+        self.sum = self.sum.saturating_add(signed & moved);
         self.close = Some(bar.close);
         output[0] = to_f64(self.sum) / self.unit;
     }

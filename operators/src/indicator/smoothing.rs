@@ -9,7 +9,7 @@
 //! First value with the n-th input. O(1) a step.
 
 use super::Period;
-use super::number::fused;
+use super::number::{HARDWARE, fused, with_fma};
 use crate::{Restore, Snapshot};
 
 /// An exponentially smoothed mean.
@@ -48,8 +48,23 @@ impl Smoothing {
     /// Takes in `x`; the mean, NaN while warming up.
     #[inline]
     pub fn push(&mut self, x: f64) -> f64 {
+        with_fma!(self, push_fma, push_plain, (x))
+    }
+
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "fma"))]
+    fn push_fma(&mut self, x: f64) -> f64 {
+        self.push_with::<true>(x)
+    }
+
+    fn push_plain(&mut self, x: f64) -> f64 {
+        self.push_with::<HARDWARE>(x)
+    }
+
+    /// As [`Smoothing::push`], inside code that has chosen.
+    #[inline(always)]
+    pub(super) fn push_with<const FMA: bool>(&mut self, x: f64) -> f64 {
         if self.seen == self.period {
-            self.value = fused(self.beta, self.value, self.alpha * x);
+            self.value = fused::<FMA>(self.beta, self.value, self.alpha * x);
             return self.value;
         }
         self.seed(x)

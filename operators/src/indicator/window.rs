@@ -9,7 +9,7 @@
 //! further away are counted apart, and as long as one is in the window the dispersion is computed
 //! from the cells, in doubles: right to their precision, never wrapped. O(1) a step; O(period) then.
 
-use super::number::{near_f64, to_f64};
+use super::number::{to_f64, unsigned_to_f64};
 use super::{Cell, Period, Ring};
 use crate::{Restore, Snapshot};
 
@@ -121,7 +121,7 @@ impl<T: Cell> Spread<T> {
         }
         // No sum of near values leaves 63 bits.
         let sum = u128::from(self.sum.unsigned_abs() as u64);
-        near_f64(self.squares * self.period as u128 - sum * sum)
+        unsigned_to_f64(self.squares * self.period as u128 - sum * sum)
     }
 
     /// From the cells: period * sum (x - mean)^2, each distance taken exactly before it is squared.
