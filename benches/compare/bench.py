@@ -4,7 +4,6 @@ usage: scripts/bench [--quick] [--runs N] [PART...]      parts: see PARTS below;
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess

@@ -33,11 +33,17 @@ class Figure:
         return f"| {' | '.join(cells)} |"
 
 
+def value_in(path, name):
+    """The value behind `name` in a file of `name: value` lines."""
+    with open(path, encoding="utf-8") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith(name)), "?")
+
+
 def machine():
     """The machine in a line."""
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    kib = int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemTotal")))
-    return f"{os.cpu_count()} cores of {model}, {kib / 2**20:.0f} GiB, {platform.system()} {platform.release()}"
+    gib = int(value_in("/proc/meminfo", "MemTotal").split()[0]) / 2**20
+    model = value_in("/proc/cpuinfo", "model name")
+    return f"{os.cpu_count()} cores of {model}, {gib:.0f} GiB, {platform.system()} {platform.release()}"
 
 
 def commit():
