@@ -36,7 +36,7 @@ pub struct Heartbeat {
 }
 
 /// A batch of records of one partition in log order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// Records that could be decoded: 8 k to 32 k of them, mostly.
     pub trades: Trades,
@@ -49,7 +49,7 @@ pub struct Decoded {
 }
 
 /// The text of the rows of a batch, kept as long as the batch so that a refused record can be shown.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum RawRecords {
     /// Not text (Parquet, simulator): rendered from the columns as the JSON trade.
     #[default]

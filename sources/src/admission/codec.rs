@@ -1,0 +1,107 @@
+//! The bytes of a snapshot: little-endian words, and symbols by their text.
+
+use market::{SymbolId, Symbols};
+
+/// Why a snapshot was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// It ends early.
+    #[error("a snapshot of admission ends at byte {0}, where more was wanted")]
+    Short(usize),
+    /// It holds something that no snapshot holds.
+    #[error("a snapshot of admission is corrupt at byte {0}")]
+    Corrupt(usize),
+}
+
+/// Appends words and texts.
+#[derive(Default)]
+pub(super) struct Writer {
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Writer {
+    pub(super) fn u64(&mut self, value: u64) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(super) fn i64(&mut self, value: i64) {
+        self.u64(value as u64);
+    }
+
+    pub(super) fn u128(&mut self, value: u128) {
+        self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    pub(super) fn text(&mut self, value: &str) {
+        self.u64(value.len() as u64);
+        self.bytes.extend_from_slice(value.as_bytes());
+    }
+}
+
+/// Reads back what a [`Writer`] appended; fails instead of panicking on bytes of another kind.
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    symbols: &'a Symbols,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8], symbols: &'a Symbols) -> Self {
+        Reader { bytes, at: 0, symbols }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], SnapshotError> {
+        let end = self.at.checked_add(count).filter(|&end| end <= self.bytes.len());
+        let slice = &self.bytes[self.at..end.ok_or(SnapshotError::Short(self.at))?];
+        self.at += count;
+        Ok(slice)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, SnapshotError> {
+        let bytes = self.take(8)?.try_into().map_err(|_| SnapshotError::Short(self.at))?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    pub(super) fn i64(&mut self) -> Result<i64, SnapshotError> {
+        self.u64().map(|word| word as i64)
+    }
+
+    pub(super) fn u128(&mut self) -> Result<u128, SnapshotError> {
+        let bytes = self.take(16)?.try_into().map_err(|_| SnapshotError::Short(self.at))?;
+        Ok(u128::from_le_bytes(bytes))
+    }
+
+    /// How many of something follow, each of at least one word.
+    pub(super) fn count(&mut self) -> Result<usize, SnapshotError> {
+        let count = self.u64()? as usize;
+        let room = (self.bytes.len() - self.at) / 8;
+        (count <= room).then_some(count).ok_or(SnapshotError::Corrupt(self.at))
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, SnapshotError> {
+        let length = self.u64()? as usize;
+        let at = self.at;
+        std::str::from_utf8(self.take(length)?).map_err(|_| SnapshotError::Corrupt(at))
+    }
+
+    pub(super) fn symbol(&mut self) -> Result<SymbolId, SnapshotError> {
+        let text = self.text()?;
+        self.symbols.intern(text.as_bytes()).map_err(|_| SnapshotError::Corrupt(self.at))
+    }
+
+    /// A symbol, or nothing for empty text.
+    pub(super) fn optional_symbol(&mut self) -> Result<Option<SymbolId>, SnapshotError> {
+        let text = self.text()?;
+        let intern = |text: &str| self.symbols.intern(text.as_bytes());
+        let id = (!text.is_empty()).then(|| intern(text)).transpose();
+        id.map_err(|_| SnapshotError::Corrupt(self.at))
+    }
+
+    pub(super) fn corrupt(&self) -> SnapshotError {
+        SnapshotError::Corrupt(self.at)
+    }
+
+    pub(super) fn end(&self) -> Result<(), SnapshotError> {
+        (self.at == self.bytes.len()).then_some(()).ok_or(SnapshotError::Corrupt(self.at))
+    }
+}

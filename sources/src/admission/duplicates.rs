@@ -1,0 +1,169 @@
+//! Duplicates: the ids of the horizon's admitted trades, by (symbol, venue).
+//!
+//! A trade is a duplicate when one of the same symbol, venue, id and UTC day was admitted and still
+//! lies within the horizon. Each (symbol, venue) is a [`Stream`] of ids in log order. An id above the
+//! greatest of its day needs no look-up. All streams together hold a bounded number of trades; at the
+//! bound the oldest leave early, block by block, and are counted.
+//!
+//! What is expired is swept when blocks fill, some streams at a time, so that at most about four trades a
+//! stream and what no sweep has reached lie idle. No verdict depends on when a sweep comes.
+
+use super::codec::{Reader, SnapshotError, Writer};
+use super::stream::Stream;
+use market::{SymbolId, Symbols, TradeId};
+use std::collections::{HashMap, VecDeque};
+
+/// Streams swept for each block that fills.
+const SWEEP_STREAMS: usize = 16;
+
+/// Streams (symbols times venues) for each symbol that a partition may hold.
+pub(super) const STREAMS_PER_SYMBOL_MAX: usize = 32;
+
+/// Marks a symbol without a stream.
+const NO_STREAM: u32 = u32::MAX;
+
+pub(super) struct Duplicates {
+    streams: Vec<Stream>,
+    /// Streams of trades without a venue, by symbol.
+    plain: Vec<u32>,
+    /// Streams of trades with one.
+    by_venue: HashMap<(SymbolId, SymbolId), u32>,
+    /// Full blocks, oldest first: stream and the block's number in it.
+    filled: VecDeque<(u32, u64)>,
+    swept: usize,
+    held: u64,
+    held_max: u64,
+    streams_max: usize,
+    pub(super) left_early: u64,
+}
+
+impl Duplicates {
+    pub(super) fn new(held_max: u64, streams_max: usize) -> Self {
+        Duplicates {
+            streams: Vec::new(),
+            plain: Vec::new(),
+            by_venue: HashMap::new(),
+            filled: VecDeque::new(),
+            swept: 0,
+            held: 0,
+            held_max,
+            streams_max,
+            left_early: 0,
+        }
+    }
+
+    /// The stream of a symbol at a venue, where there is one.
+    #[inline(always)]
+    pub(super) fn stream(&self, symbol: SymbolId, venue: Option<SymbolId>) -> Option<u32> {
+        let found = match venue {
+            None => *self.plain.get(symbol.index())?,
+            Some(venue) => *self.by_venue.get(&(symbol, venue))?,
+        };
+        (found != NO_STREAM).then_some(found)
+    }
+
+    /// Whether `id` is above every id that the stream holds of its day: surely no duplicate.
+    #[inline(always)]
+    pub(super) fn rises(&self, stream: u32, id: TradeId, ts: i64) -> bool {
+        self.streams[stream as usize].rises(id, ts)
+    }
+
+    /// Whether the horizon, which begins at `floor`, holds a trade of the same id and day.
+    pub(super) fn holds(&mut self, stream: u32, id: TradeId, ts: i64, floor: i64) -> bool {
+        self.streams[stream as usize].holds(id, ts, floor)
+    }
+
+    /// Keeps an admitted trade's id.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, stream: u32, id: TradeId, ts: i64, floor: i64) {
+        self.held += 1;
+        if let Some(block) = self.streams[stream as usize].keep(id, ts) {
+            self.filled(stream, block, floor);
+        }
+    }
+
+    /// The stream of a symbol at a venue, made when new; none when there are too many.
+    pub(super) fn stream_or_new(
+        &mut self,
+        symbol: SymbolId,
+        venue: Option<SymbolId>,
+    ) -> Option<u32> {
+        if let Some(stream) = self.stream(symbol, venue) {
+            return Some(stream);
+        }
+        if self.streams.len() >= self.streams_max {
+            return None;
+        }
+        let stream = u32::try_from(self.streams.len()).ok()?;
+        self.streams.push(Stream::new(symbol, venue));
+        self.index(stream);
+        Some(stream)
+    }
+
+    fn index(&mut self, stream: u32) {
+        let Stream { symbol, venue, .. } = self.streams[stream as usize];
+        match venue {
+            None => {
+                if self.plain.len() <= symbol.index() {
+                    self.plain.resize(symbol.index() + 1, NO_STREAM);
+                }
+                self.plain[symbol.index()] = stream;
+            }
+            Some(venue) => drop(self.by_venue.insert((symbol, venue), stream)),
+        }
+    }
+
+    /// A block is full: what is expired goes, and what is too much.
+    #[cold]
+    #[inline(never)]
+    fn filled(&mut self, stream: u32, block: u64, floor: i64) {
+        self.filled.push_back((stream, block));
+        self.held -= self.streams[stream as usize].expire(floor);
+        for _ in 0..SWEEP_STREAMS.min(self.streams.len()) {
+            self.swept = (self.swept + 1) % self.streams.len();
+            self.held -= self.streams[self.swept].expire(floor);
+        }
+        while let Some(&(stream, block)) = self.filled.front() {
+            let oldest = &mut self.streams[stream as usize];
+            if oldest.has_block(block) {
+                if self.held <= self.held_max {
+                    break;
+                }
+                let left = oldest.drop_front();
+                self.held -= left;
+                self.left_early += left;
+            }
+            self.filled.pop_front();
+        }
+    }
+
+    pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
+        [self.swept as u64, self.held, self.left_early, self.filled.len() as u64]
+            .into_iter()
+            .for_each(|word| to.u64(word));
+        for &(stream, block) in &self.filled {
+            to.u64(u64::from(stream));
+            to.u64(block);
+        }
+        to.u64(self.streams.len() as u64);
+        self.streams.iter().for_each(|stream| stream.snapshot(to, symbols));
+    }
+
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        self.swept = from.u64()? as usize;
+        self.held = from.u64()?;
+        self.left_early = from.u64()?;
+        for _ in 0..from.count()? {
+            let stream = u32::try_from(from.u64()?).map_err(|_| from.corrupt())?;
+            self.filled.push_back((stream, from.u64()?));
+        }
+        for stream in 0..from.count()? {
+            self.streams.push(Stream::restore(from)?);
+            self.index(stream as u32);
+        }
+        let streams = self.streams.len();
+        let held: u64 = self.streams.iter().map(Stream::len).sum();
+        let known = self.filled.iter().all(|&(stream, _)| (stream as usize) < streams);
+        (known && held == self.held).then_some(()).ok_or(from.corrupt())
+    }
+}

@@ -1,0 +1,375 @@
+//! Admission: which records of a partition are used, judged one after the other in log order.
+//!
+//! ```text
+//! decoded -> future -> ranges -> jump -> horizon -> symbol limit -> duplicate -> outlier -> admitted
+//! ```
+//!
+//! A pure state machine: runs (rows with their epoch) and letters are a function of the records alone,
+//! however the log is cut into batches. Only admitted trades and heartbeats move the watermark; a
+//! record's epoch is that of the watermark after the record itself moved it, and never falls.
+//!
+//! **A jump** past the greatest time so far by more than `max_jump` waits for the next record that passes
+//! ranges, future and horizon: it is admitted, before that one, when that one lies beyond the jump too or
+//! when the log ends, and refused when that one falls back. A copy of it has no word. Heartbeats wait and
+//! decide like trades. An admitted record that waited is judged, and its letter written, when it is
+//! decided; where its batch is gone its row is appended to the batch at hand and named first.
+//!
+//! **Cost.** One pass over columns. Within an epoch a row is compared with two bounds of time fixed at the
+//! start of the stretch, its ranges are one multiplication, its symbol one load; ids add one compare and one
+//! append, outliers about ten instructions. What leaves the calm is judged row by row.
+
+mod calm;
+mod codec;
+mod config;
+mod duplicates;
+mod outlier;
+mod record;
+mod snapshot;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod waiting;
+mod watermark;
+
+pub use codec::SnapshotError;
+pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule};
+
+use crate::{Decoded, Heartbeat, Undecoded};
+use duplicates::{Duplicates, STREAMS_PER_SYMBOL_MAX};
+use market::{Counts, DeadLetter, Epoch, EpochLength, Reason, Run, Symbols, Time, TradeId};
+use outlier::Level;
+use record::{Record, Refusal, raw_text};
+use std::ops::Range;
+use waiting::{COPIES_MAX, Waiting};
+use watermark::Watermark;
+
+/// The admission of one partition: all that its verdicts depend on.
+pub struct Admission {
+    config: AdmissionConfig,
+    symbols: Symbols,
+    partition: u32,
+    mark: Watermark,
+    /// By symbol id; a symbol is known once its first trade passed.
+    levels: Vec<Level>,
+    known: u32,
+    duplicates: Duplicates,
+    /// A record that jumped, and copies of it.
+    waiting: Vec<Waiting>,
+    counts: Counts,
+    runs: Vec<Run>,
+    letters: Vec<DeadLetter>,
+}
+
+impl Admission {
+    /// Admission of the first record of partition number `partition`.
+    pub fn new(
+        config: AdmissionConfig,
+        length: EpochLength,
+        symbols: Symbols,
+        partition: u32,
+    ) -> Self {
+        let streams_max = (config.symbols_max as usize).saturating_mul(STREAMS_PER_SYMBOL_MAX);
+        Admission {
+            mark: Watermark::new(&config, length),
+            duplicates: Duplicates::new(config.horizon_trades_max, streams_max),
+            config,
+            symbols,
+            partition,
+            levels: Vec::new(),
+            known: 0,
+            waiting: Vec::new(),
+            counts: Counts::default(),
+            runs: Vec::new(),
+            letters: Vec::new(),
+        }
+    }
+
+    /// Judges a batch: runs of admitted rows in log order, and letters in the order of decision. May append
+    /// rows that had waited; takes the undecoded records and the heartbeats out of the batch.
+    pub fn admit(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+        let rows = batch.trades.len();
+        let undecoded = std::mem::take(&mut batch.undecoded);
+        let heartbeats = std::mem::take(&mut batch.heartbeats);
+        self.counts.read += (rows + undecoded.len()) as u64;
+        let mut at = 0;
+        let mut undecoded = undecoded.into_iter().peekable();
+        let mut heartbeats = heartbeats.into_iter().peekable();
+        loop {
+            let broken = undecoded.peek().map(|u| (u.before_row, u.offset));
+            let beat = heartbeats.peek().map(|h| (h.before_row, h.offset));
+            let Some(next) = [broken, beat].into_iter().flatten().min() else { break };
+            let before = (next.0 as usize).min(rows);
+            self.judge_rows(batch, at..before);
+            at = at.max(before);
+            if broken == Some(next) {
+                undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
+            } else if let Some(heartbeat) = heartbeats.next() {
+                self.judge_heartbeat(batch, heartbeat, at as u32);
+            }
+        }
+        self.judge_rows(batch, at..rows);
+        self.waiting.iter_mut().for_each(Waiting::outlive_batch);
+        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
+    }
+
+    /// The log has ended: what waits is admitted into `batch`, an empty one.
+    pub fn finish(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+        self.decide(batch, true);
+        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
+    }
+
+    /// What was read, used and refused so far. A record that waits is read and neither.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The partition's epoch; `Epoch::MIN` before the first admitted record.
+    pub fn epoch(&self) -> Epoch {
+        self.mark.epoch
+    }
+
+    /// Trades whose ids left before the horizon did, because of `horizon_trades_max`.
+    pub fn left_early(&self) -> u64 {
+        self.duplicates.left_early
+    }
+
+    fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) {
+        let mut at = rows.start;
+        while at < rows.end {
+            if self.waiting.is_empty() {
+                let calm = self.admit_calm(&batch.trades, at..rows.end);
+                if calm > at {
+                    self.counts.used += (calm - at) as u64;
+                    self.extend_run(at as u32..calm as u32);
+                    at = calm;
+                    continue;
+                }
+            }
+            self.judge_row(batch, at as u32);
+            at += 1;
+        }
+    }
+
+    fn judge_row(&mut self, batch: &mut Decoded, row: u32) {
+        let record = Record::at(&batch.trades, row as usize);
+        if let Err(refusal) = self.check_values(&record) {
+            let raw = raw_text(batch, row as usize, &record, &self.symbols);
+            return self.refuse(&record, refusal, raw);
+        }
+        let jumps = record.ts > self.mark.leap();
+        let is_copy = self.waiting.first().is_some_and(|first| first.is_copied_by_trade(&record));
+        if !is_copy {
+            self.decide(batch, jumps);
+        }
+        // What waited may have moved the bound.
+        if !is_copy && record.ts <= self.mark.leap() {
+            return self.settle(batch, record, Some(row), None);
+        }
+        let raw = raw_text(batch, row as usize, &record, &self.symbols);
+        if self.waiting.len() > COPIES_MAX {
+            return self.refuse(&record, self.jump(record.ts), raw);
+        }
+        self.waiting.push(Waiting::Trade { record, row: Some(row), raw });
+    }
+
+    fn judge_heartbeat(&mut self, batch: &mut Decoded, heartbeat: Heartbeat, row: u32) {
+        let Heartbeat { time, offset, .. } = heartbeat;
+        if time.ns() > self.mark.latest() {
+            return self.refuse_heartbeat(heartbeat, self.future(time.ns()));
+        }
+        let jumps = time.ns() > self.mark.leap();
+        if self.waiting.first().is_some_and(|first| first.is_copied_by_heartbeat(time)) {
+            return;
+        }
+        self.decide(batch, jumps);
+        if time.ns() > self.mark.leap() {
+            self.waiting.push(Waiting::Heartbeat { time, offset });
+            return;
+        }
+        self.beat(time, row);
+    }
+
+    /// The watermark becomes at least `time`, before row `row`.
+    fn beat(&mut self, time: Time, row: u32) {
+        let before = self.mark.epoch;
+        self.mark.heartbeat(time.ns());
+        if self.mark.epoch != before {
+            self.runs.push(Run { epoch: self.mark.epoch, rows: row..row });
+        }
+    }
+
+    /// The next record has spoken: what waits is admitted or refused.
+    fn decide(&mut self, batch: &mut Decoded, confirmed: bool) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            match waiting {
+                Waiting::Trade { record, row, raw } if confirmed => {
+                    self.settle(batch, record, row, Some(raw));
+                }
+                Waiting::Trade { record, raw, .. } => {
+                    self.refuse(&record, self.jump(record.ts), raw);
+                }
+                Waiting::Heartbeat { time, .. } if confirmed => {
+                    self.beat(time, batch.trades.len() as u32);
+                }
+                Waiting::Heartbeat { time, offset } => {
+                    let heartbeat = Heartbeat { before_row: 0, offset, time };
+                    self.refuse_heartbeat(heartbeat, self.jump(time.ns()));
+                }
+            }
+        }
+    }
+
+    /// Future, ranges, horizon: what a record tells by itself and the watermark.
+    fn check_values(&self, record: &Record) -> Result<(), Refusal> {
+        if record.ts > self.mark.latest() {
+            return Err(self.future(record.ts));
+        }
+        let scales = self.symbols.scales(record.symbol);
+        let (price, size) = (record.price.decimal(scales.price), record.size.decimal(scales.size));
+        if record.price.raw() <= 0 {
+            let detail = format!("price {price}, wanted more than 0");
+            return Err(Refusal::new(Reason::Price, detail));
+        }
+        if record.size.raw() <= 0 {
+            return Err(Refusal::new(Reason::Size, format!("size {size}, wanted more than 0")));
+        }
+        if !calm::fits(record.price.raw(), record.size.raw()) {
+            let detail =
+                format!("price {price} times size {size}, wanted less than 2^103 raw units");
+            return Err(Refusal::new(Reason::Notional, detail));
+        }
+        let floor = self.mark.floor();
+        if record.ts < floor {
+            let (ts, floor) = (Time::from_ns(record.ts), Time::from_ns(floor));
+            let detail = format!("time {ts}, wanted {floor} or later: the correction horizon");
+            return Err(Refusal::new(Reason::Horizon, detail));
+        }
+        Ok(())
+    }
+
+    fn future(&self, ts: i64) -> Refusal {
+        let (ts, latest) = (Time::from_ns(ts), Time::from_ns(self.mark.latest()));
+        Refusal::new(Reason::Future, format!("time {ts}, wanted {latest} or earlier: max_ahead"))
+    }
+
+    fn jump(&self, ts: i64) -> Refusal {
+        let (ts, leap) = (Time::from_ns(ts), Time::from_ns(self.mark.leap()));
+        let detail =
+            format!("time {ts}, wanted {leap} or earlier, or a next record beyond: max_jump");
+        Refusal::new(Reason::Jump, detail)
+    }
+
+    /// Judges a record whose time has been accepted, and admits or refuses it.
+    fn settle(
+        &mut self,
+        batch: &mut Decoded,
+        record: Record,
+        row: Option<u32>,
+        raw: Option<String>,
+    ) {
+        if let Err(refusal) = self.check_history(&record) {
+            let text = |row| raw_text(batch, row as usize, &record, &self.symbols);
+            let raw = raw.or_else(|| row.map(text)).unwrap_or_default();
+            return self.refuse(&record, refusal, raw);
+        }
+        let row = row.unwrap_or_else(|| record.append_to(&mut batch.trades));
+        self.mark.trade(record.ts);
+        if record.id != TradeId::NONE
+            && let Some(stream) = self.duplicates.stream(record.symbol, record.venue)
+        {
+            self.duplicates.keep(stream, record.id, record.ts, self.mark.floor());
+        }
+        self.counts.used += 1;
+        self.extend_run(row..row + 1);
+    }
+
+    /// Symbol limit, duplicate, outlier: what the partition's earlier trades say.
+    fn check_history(&mut self, record: &Record) -> Result<(), Refusal> {
+        let at = record.symbol.index();
+        if self.levels.len() <= at {
+            self.levels.resize(at + 1, Level::default());
+        }
+        let limit = self.config.symbols_max;
+        if !self.levels[at].is_known() && self.known >= limit {
+            let detail = format!("symbol number {}, wanted at most {limit}", u64::from(limit) + 1);
+            return Err(Refusal::new(Reason::SymbolLimit, detail));
+        }
+        if record.id != TradeId::NONE {
+            self.check_duplicate(record)?;
+        }
+        let level = &mut self.levels[at];
+        if !level.is_known() {
+            *level = Level::first(record.price.raw());
+            self.known += 1;
+            return Ok(());
+        }
+        let (rule, before) = (self.config.outliers, level.level);
+        if rule.mode == OutlierMode::Off || !level.judge(record.price.raw(), &rule) {
+            return Ok(());
+        }
+        if rule.mode == OutlierMode::Flag {
+            self.counts.flagged += 1;
+            return Ok(());
+        }
+        let scale = self.symbols.scales(record.symbol).price;
+        let (price, before) = (record.price.decimal(scale), market::Price::from_raw(before));
+        let detail = format!("price {price}, wanted one near {}", before.decimal(scale));
+        Err(Refusal::new(Reason::Outlier, detail))
+    }
+
+    fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
+        let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {
+            let limit = STREAMS_PER_SYMBOL_MAX as u64 * u64::from(self.config.symbols_max);
+            let detail = format!("one pair of symbol and venue more than {limit}");
+            return Err(Refusal::new(Reason::SymbolLimit, detail));
+        };
+        if self.duplicates.holds(stream, record.id, record.ts, self.mark.floor()) {
+            let detail = "trade_id was admitted before, wanted one of its own within the horizon";
+            return Err(Refusal::new(Reason::Duplicate, detail.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn extend_run(&mut self, rows: Range<u32>) {
+        match self.runs.last_mut() {
+            Some(run) if run.epoch == self.mark.epoch && run.rows.end == rows.start => {
+                run.rows.end = rows.end;
+            }
+            _ => self.runs.push(Run { epoch: self.mark.epoch, rows }),
+        }
+    }
+
+    fn refuse(&mut self, record: &Record, refusal: Refusal, raw: String) {
+        self.counts.refused[refusal.reason as usize] += 1;
+        let place = (self.mark.epoch, self.partition);
+        self.letters.push(record.letter(refusal, place, raw, &self.symbols));
+    }
+
+    fn refuse_heartbeat(&mut self, heartbeat: Heartbeat, refusal: Refusal) {
+        self.counts.read += 1;
+        self.refuse_undecoded(Undecoded {
+            before_row: heartbeat.before_row,
+            offset: heartbeat.offset,
+            reason: refusal.reason,
+            detail: refusal.detail,
+            raw: format!("{{\"heartbeat\":{}}}", heartbeat.time.ns()),
+            symbol: None,
+            ts_event: Some(heartbeat.time),
+        });
+    }
+
+    fn refuse_undecoded(&mut self, record: Undecoded) {
+        self.counts.refused[record.reason as usize] += 1;
+        self.letters.push(DeadLetter {
+            epoch: self.mark.epoch,
+            partition: self.partition,
+            source: String::new(),
+            offset: record.offset,
+            reason: record.reason,
+            detail: record.detail,
+            raw: record.raw,
+            symbol: record.symbol.map(|id| self.symbols.text(id).as_ref().to_owned()),
+            ts_event: record.ts_event,
+        });
+    }
+}

@@ -1,0 +1,168 @@
+//! One record out of the columns, for the few that are judged one by one, and the letter of a refused one.
+
+use crate::{Decoded, RawRecords};
+use market::{DeadLetter, Epoch, Offset, Price, Reason, Side, Size, SymbolId, Symbols};
+use market::{Time, TradeId, Trades};
+use std::fmt::Write;
+
+/// Bytes of a raw record that a letter keeps.
+const RAW_BYTES_MAX: usize = 4_096;
+
+/// A trade, row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) ts: i64,
+    pub(super) symbol: SymbolId,
+    pub(super) price: Price,
+    pub(super) size: Size,
+    pub(super) offset: Offset,
+    pub(super) id: TradeId,
+    pub(super) venue: Option<SymbolId>,
+    pub(super) side: Side,
+}
+
+/// Why a record is refused, and in words.
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) detail: String,
+}
+
+impl Refusal {
+    pub(super) fn new(reason: Reason, detail: String) -> Self {
+        Refusal { reason, detail }
+    }
+}
+
+impl Record {
+    pub(super) fn at(trades: &Trades, row: usize) -> Self {
+        Record {
+            ts: trades.ts_event[row].ns(),
+            symbol: trades.symbol[row],
+            price: trades.price[row],
+            size: trades.size[row],
+            offset: trades.offset[row],
+            id: trades.trade_id.get(row).copied().unwrap_or(TradeId::NONE),
+            venue: trades.venue.get(row).copied(),
+            side: trades.side.get(row).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Whether `other` says the same: the same time and id, or with no id the same in all fields.
+    pub(super) fn is_copy_of(&self, other: &Record) -> bool {
+        let named = |r: &Record| (r.ts, r.symbol, r.venue, r.id);
+        let said = |r: &Record| (r.price, r.size, r.side);
+        named(self) == named(other) && (self.id != TradeId::NONE || said(self) == said(other))
+    }
+
+    /// Appends it as a row; says which. A column that the batch has and the record lacks, or the other way
+    /// round, is filled with what stands for nothing: no id, the symbol itself as the venue, no side.
+    pub(super) fn append_to(&self, trades: &mut Trades) -> u32 {
+        let row = trades.len();
+        trades.ts_event.push(Time::from_ns(self.ts));
+        trades.symbol.push(self.symbol);
+        trades.price.push(self.price);
+        trades.size.push(self.size);
+        trades.offset.push(self.offset);
+        if !trades.trade_id.is_empty() || self.id != TradeId::NONE {
+            trades.trade_id.resize(row, TradeId::NONE);
+            trades.trade_id.push(self.id);
+        }
+        if trades.venue.len() == row
+            && let Some(venue) = self.venue.or((row > 0).then_some(self.symbol))
+        {
+            trades.venue.push(venue);
+        }
+        if !trades.side.is_empty() || self.side != Side::Unknown {
+            trades.side.resize(row, Side::Unknown);
+            trades.side.push(self.side);
+        }
+        row as u32
+    }
+
+    /// The record as the JSON trade.
+    pub(super) fn json(&self, symbols: &Symbols) -> String {
+        let scales = symbols.scales(self.symbol);
+        let mut text = String::from("{\"symbol\":");
+        quote(&mut text, &symbols.text(self.symbol));
+        let (price, size) = (self.price.decimal(scales.price), self.size.decimal(scales.size));
+        let _ = write!(text, ",\"ts_event\":{},\"price\":{price},\"size\":{size}", self.ts);
+        if self.id != TradeId::NONE {
+            // Text is kept as its hash only.
+            let id = self.id.raw();
+            let _ = match self.id.is_number() {
+                true => write!(text, ",\"trade_id\":\"{id}\""),
+                false => write!(text, ",\"trade_id\":\"hash:{id:032x}\""),
+            };
+        }
+        match self.side {
+            Side::Ask => text.push_str(",\"side\":\"A\""),
+            Side::Bid => text.push_str(",\"side\":\"B\""),
+            Side::Unknown => {}
+        }
+        if let Some(venue) = self.venue {
+            text.push_str(",\"venue\":");
+            quote(&mut text, &symbols.text(venue));
+        }
+        text.push('}');
+        text
+    }
+
+    /// The letter of this record, refused. The source is named by who knows the feed.
+    pub(super) fn letter(
+        &self,
+        refusal: Refusal,
+        place: (Epoch, u32),
+        raw: String,
+        symbols: &Symbols,
+    ) -> DeadLetter {
+        DeadLetter {
+            epoch: place.0,
+            partition: place.1,
+            source: String::new(),
+            offset: self.offset,
+            reason: refusal.reason,
+            detail: refusal.detail,
+            raw,
+            symbol: Some(symbols.text(self.symbol).as_ref().to_owned()),
+            ts_event: Some(Time::from_ns(self.ts)),
+        }
+    }
+}
+
+/// The text of a row as it was read, or the JSON trade where it was not text.
+pub(super) fn raw_text(batch: &Decoded, row: usize, record: &Record, symbols: &Symbols) -> String {
+    let RawRecords::Lines { bytes, starts } = &batch.raw else { return record.json(symbols) };
+    let Some(rest) = starts.get(row).and_then(|&start| bytes.get(start as usize..)) else {
+        return record.json(symbols);
+    };
+    let line = rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    printable(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// Bytes as text: what is not UTF-8 as `\xNN`; cut at 4 KiB.
+fn printable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes[..bytes.len().min(RAW_BYTES_MAX)].utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    if text.len() > RAW_BYTES_MAX {
+        let end = (0..=RAW_BYTES_MAX).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or_default());
+    }
+    text
+}
+
+/// Appends a JSON string. Symbols hold no control characters.
+fn quote(to: &mut String, text: &str) {
+    to.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            to.push('\\');
+        }
+        to.push(c);
+    }
+    to.push('"');
+}

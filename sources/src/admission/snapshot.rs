@@ -1,0 +1,73 @@
+//! The whole state of an admission as bytes, symbols by their text: at any cut, the same verdicts follow.
+//!
+//! Taken between batches. The configuration is not in it: it is part of the lineage, and the same.
+
+use super::codec::{Reader, SnapshotError, Writer};
+use super::outlier::Level;
+use super::waiting::Waiting;
+use super::{Admission, AdmissionConfig};
+use market::{EpochLength, Reason, SymbolId, Symbols};
+
+impl Admission {
+    /// Its state between two batches.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut to = Writer::default();
+        self.mark.snapshot(&mut to);
+        let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
+        to.u64(u64::from(self.known));
+        for (id, level) in known {
+            to.text(&self.symbols.text(SymbolId::from_index(id as u32)));
+            [level.level, level.spread, level.streak].into_iter().for_each(|word| to.i64(word));
+        }
+        self.duplicates.snapshot(&mut to, &self.symbols);
+        to.u64(self.waiting.len() as u64);
+        self.waiting.iter().for_each(|waiting| waiting.snapshot(&mut to, &self.symbols));
+        let counts = &self.counts;
+        [counts.read, counts.used, counts.late, counts.flagged]
+            .into_iter()
+            .chain(counts.refused)
+            .for_each(|word| to.u64(word));
+        to.bytes
+    }
+
+    /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.
+    ///
+    /// # Errors
+    /// Refuses bytes that no snapshot has.
+    pub fn restore(
+        config: AdmissionConfig,
+        length: EpochLength,
+        symbols: Symbols,
+        partition: u32,
+        bytes: &[u8],
+    ) -> Result<Self, SnapshotError> {
+        let mut admission = Admission::new(config, length, symbols.clone(), partition);
+        let mut from = Reader::new(bytes, &symbols);
+        admission.mark.restore(&mut from)?;
+        for _ in 0..from.count()? {
+            let at = from.symbol()?.index();
+            if admission.levels.len() <= at {
+                admission.levels.resize(at + 1, Level::default());
+            }
+            let (level, spread, streak) = (from.i64()?, from.i64()?, from.i64()?);
+            if level <= 0 || spread < 0 || admission.levels[at].is_known() {
+                return Err(from.corrupt());
+            }
+            admission.levels[at] = Level { level, spread, streak };
+            admission.known += 1;
+        }
+        admission.duplicates.restore(&mut from)?;
+        for _ in 0..from.count()? {
+            admission.waiting.push(Waiting::restore(&mut from)?);
+        }
+        let counts = &mut admission.counts;
+        for word in [&mut counts.read, &mut counts.used, &mut counts.late, &mut counts.flagged] {
+            *word = from.u64()?;
+        }
+        for reason in Reason::ALL {
+            counts.refused[*reason as usize] = from.u64()?;
+        }
+        from.end()?;
+        Ok(admission)
+    }
+}

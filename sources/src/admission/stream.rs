@@ -1,0 +1,302 @@
+//! The ids of one symbol at one venue, in log order, in blocks that know their least and greatest.
+//!
+//! Ids that mostly rise are kept as they came: a look-up walks blocks from the newest back, skips those
+//! whose range excludes the id, and stops where every older id of the day is below it. Ids that are
+//! text, or that make look-ups walk more than a few steps a trade, are moved to a hash map, so that no
+//! order of ids makes it quadratic. An emptied stream starts again without it.
+
+use super::codec::{Reader, SnapshotError, Writer};
+use market::{SymbolId, Symbols, Time, TradeId};
+use std::collections::{HashMap, VecDeque};
+
+/// Trades of a block.
+const BLOCK_TRADES: u32 = 64;
+
+/// Steps that look-ups may walk before, and for each trade, until a hash map pays.
+const STEPS_FREE: u64 = 1_024;
+const STEPS_PER_TRADE: u64 = 4;
+
+/// A run of trades of one day, in log order.
+#[derive(Clone, Debug)]
+struct Block {
+    len: u32,
+    day: i64,
+    ts_max: i64,
+    id_min: u64,
+    id_max: u64,
+    /// Greatest id of this and every older block of the newest day; the greatest of all in another.
+    id_reach: u64,
+}
+
+/// Ids as text or without order.
+#[derive(Default)]
+struct Unordered {
+    log: VecDeque<(u128, i64)>,
+    /// By id and day: the time of the newest such trade.
+    times: HashMap<(u128, i64), i64>,
+}
+
+pub(super) struct Stream {
+    pub(super) symbol: SymbolId,
+    pub(super) venue: Option<SymbolId>,
+    /// Greatest numeric id of the day that begins at `day_ns`.
+    greatest: u64,
+    /// `i64::MAX` when no id rises: before the first, and while unordered.
+    day_ns: i64,
+    rising: VecDeque<(u64, i64)>,
+    blocks: VecDeque<Block>,
+    blocks_gone: u64,
+    unordered: Option<Box<Unordered>>,
+    steps: u64,
+    kept: u64,
+}
+
+impl Stream {
+    pub(super) fn new(symbol: SymbolId, venue: Option<SymbolId>) -> Self {
+        Stream {
+            symbol,
+            venue,
+            greatest: 0,
+            day_ns: i64::MAX,
+            rising: VecDeque::new(),
+            blocks: VecDeque::new(),
+            blocks_gone: 0,
+            unordered: None,
+            steps: 0,
+            kept: 0,
+        }
+    }
+
+    /// Trades held.
+    pub(super) fn len(&self) -> u64 {
+        match &self.unordered {
+            None => self.rising.len() as u64,
+            Some(unordered) => unordered.log.len() as u64,
+        }
+    }
+
+    /// Whether `id` is above all ids of the newest day, and of that day.
+    #[inline(always)]
+    pub(super) fn rises(&self, id: TradeId, ts: i64) -> bool {
+        let id = id.raw();
+        let into_day = (ts as u64).wrapping_sub(self.day_ns as u64);
+        id > u128::from(self.greatest)
+            && id <= u128::from(u64::MAX)
+            && ts >= self.day_ns
+            && into_day < Time::DAY as u64
+    }
+
+    /// Whether the horizon, which begins at `floor`, holds a trade of the same id and day.
+    pub(super) fn holds(&mut self, id: TradeId, ts: i64, floor: i64) -> bool {
+        if let Some(unordered) = &self.unordered {
+            let key = (id.raw(), Time::from_ns(ts).day());
+            return unordered.times.get(&key).is_some_and(|&ts| ts >= floor);
+        }
+        match u64::try_from(id.raw()) {
+            Ok(number) => !self.rises(id, ts) && self.walk(number, ts, floor),
+            // Text, and all that is held are numbers.
+            Err(_) => false,
+        }
+    }
+
+    fn walk(&mut self, id: u64, ts: i64, floor: i64) -> bool {
+        let day = Time::from_ns(ts).day();
+        let mut end = self.rising.len();
+        for block in self.blocks.iter().rev() {
+            self.steps += 1;
+            let start = end - block.len as usize;
+            if block.day == day {
+                if block.id_reach < id {
+                    return false;
+                }
+                if (block.id_min..=block.id_max).contains(&id) && block.ts_max >= floor {
+                    self.steps += u64::from(block.len);
+                    let mut rows = self.rising.range(start..end);
+                    if rows.any(|&(other, ts)| other == id && ts >= floor) {
+                        return true;
+                    }
+                }
+            }
+            end = start;
+        }
+        false
+    }
+
+    /// Keeps an admitted trade's id; says the number of the block that it filled.
+    #[inline(always)]
+    pub(super) fn keep(&mut self, id: TradeId, ts: i64) -> Option<u64> {
+        if self.rises(id, ts)
+            && let Some(block) = self.blocks.back_mut()
+            && block.len < BLOCK_TRADES - 1
+            && block.day_holds(ts)
+        {
+            let id = id.raw() as u64;
+            block.len += 1;
+            block.ts_max = block.ts_max.max(ts);
+            block.id_max = id;
+            block.id_reach = id;
+            self.greatest = id;
+            self.kept += 1;
+            self.rising.push_back((id, ts));
+            return None;
+        }
+        self.keep_any(id, ts)
+    }
+
+    #[inline(never)]
+    fn keep_any(&mut self, id: TradeId, ts: i64) -> Option<u64> {
+        self.kept += 1;
+        let number = u64::try_from(id.raw()).ok();
+        if number.is_none() || self.steps > STEPS_FREE + STEPS_PER_TRADE * self.kept {
+            self.forget_order();
+        }
+        let day = Time::from_ns(ts).day();
+        if let Some(unordered) = &mut self.unordered {
+            unordered.log.push_back((id.raw(), ts));
+            unordered.times.insert((id.raw(), day), ts);
+            return self.extend_block(day, ts, 0, u64::MAX);
+        }
+        let number = number.unwrap_or_default();
+        let day_ns = day.saturating_mul(Time::DAY);
+        if self.blocks.is_empty() || day_ns > self.day_ns {
+            (self.day_ns, self.greatest) = (day_ns, number);
+        } else if day_ns == self.day_ns {
+            self.greatest = self.greatest.max(number);
+        }
+        let reach = if day_ns == self.day_ns { self.greatest } else { u64::MAX };
+        self.rising.push_back((number, ts));
+        self.extend_block(day, ts, number, reach)
+    }
+
+    fn extend_block(&mut self, day: i64, ts: i64, id: u64, reach: u64) -> Option<u64> {
+        match self.blocks.back_mut() {
+            Some(block) if block.day == day && block.len < BLOCK_TRADES => {
+                block.len += 1;
+                block.ts_max = block.ts_max.max(ts);
+                block.id_min = block.id_min.min(id);
+                block.id_max = block.id_max.max(id);
+                block.id_reach = block.id_reach.max(reach);
+                let full = block.len == BLOCK_TRADES;
+                full.then(|| self.blocks_gone + self.blocks.len() as u64 - 1)
+            }
+            _ => {
+                let ended = self.blocks.back().is_some_and(|block| block.len < BLOCK_TRADES);
+                let block =
+                    Block { len: 1, day, ts_max: ts, id_min: id, id_max: id, id_reach: reach };
+                self.blocks.push_back(block);
+                ended.then(|| self.blocks_gone + self.blocks.len() as u64 - 2)
+            }
+        }
+    }
+
+    fn forget_order(&mut self) {
+        if self.unordered.is_some() {
+            return;
+        }
+        let log: VecDeque<_> = self.rising.drain(..).map(|(id, ts)| (u128::from(id), ts)).collect();
+        let times = log.iter().map(|&(id, ts)| ((id, Time::from_ns(ts).day()), ts)).collect();
+        self.rising = VecDeque::new();
+        self.unordered = Some(Box::new(Unordered { log, times }));
+        self.day_ns = i64::MAX;
+    }
+
+    /// Drops blocks from the oldest on that lie before the horizon as a whole; says how many trades.
+    pub(super) fn expire(&mut self, floor: i64) -> u64 {
+        let mut gone = 0;
+        while self.blocks.front().is_some_and(|block| block.ts_max < floor) {
+            gone += self.drop_front();
+        }
+        gone
+    }
+
+    /// Whether the block of this number is still held.
+    pub(super) fn has_block(&self, block: u64) -> bool {
+        block >= self.blocks_gone && block - self.blocks_gone < self.blocks.len() as u64
+    }
+
+    /// Drops the oldest block; says how many trades it held.
+    pub(super) fn drop_front(&mut self) -> u64 {
+        let Some(block) = self.blocks.pop_front() else { return 0 };
+        self.blocks_gone += 1;
+        let len = block.len as usize;
+        if let Some(unordered) = &mut self.unordered {
+            for (id, ts) in unordered.log.drain(..len) {
+                let key = (id, Time::from_ns(ts).day());
+                if unordered.times.get(&key) == Some(&ts) {
+                    unordered.times.remove(&key);
+                }
+            }
+        } else {
+            self.rising.drain(..len);
+        }
+        if self.blocks.is_empty() {
+            let emptied = Stream::new(self.symbol, self.venue);
+            *self = Stream { blocks_gone: self.blocks_gone, ..emptied };
+        }
+        u64::from(block.len)
+    }
+
+    pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
+        to.text(&symbols.text(self.symbol));
+        to.text(self.venue.map(|venue| symbols.text(venue)).as_deref().unwrap_or_default());
+        [self.greatest, self.day_ns as u64, self.blocks_gone, self.steps, self.kept]
+            .into_iter()
+            .for_each(|word| to.u64(word));
+        to.u64(self.blocks.len() as u64);
+        for block in &self.blocks {
+            to.u64(u64::from(block.len));
+            [block.day, block.ts_max].into_iter().for_each(|word| to.i64(word));
+            [block.id_min, block.id_max, block.id_reach].into_iter().for_each(|word| to.u64(word));
+        }
+        to.u64(u64::from(self.unordered.is_some()));
+        to.u64(self.len());
+        let unordered = self.unordered.iter().flat_map(|unordered| unordered.log.iter().copied());
+        let rising = self.rising.iter().map(|&(id, ts)| (u128::from(id), ts));
+        for (id, ts) in rising.chain(unordered) {
+            to.u128(id);
+            to.i64(ts);
+        }
+    }
+
+    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        let symbol = from.symbol()?;
+        let venue = from.optional_symbol()?;
+        let mut stream = Stream::new(symbol, venue);
+        stream.greatest = from.u64()?;
+        stream.day_ns = from.i64()?;
+        stream.blocks_gone = from.u64()?;
+        stream.steps = from.u64()?;
+        stream.kept = from.u64()?;
+        for _ in 0..from.count()? {
+            stream.blocks.push_back(Block {
+                len: u32::try_from(from.u64()?).map_err(|_| from.corrupt())?,
+                day: from.i64()?,
+                ts_max: from.i64()?,
+                id_min: from.u64()?,
+                id_max: from.u64()?,
+                id_reach: from.u64()?,
+            });
+        }
+        let is_unordered = from.u64()? == 1;
+        let day_ns = stream.day_ns;
+        let count = from.count()?;
+        let ids = (0..count).map(|_| Ok((from.u128()?, from.i64()?)));
+        let log = ids.collect::<Result<VecDeque<_>, SnapshotError>>()?;
+        if is_unordered {
+            let times = log.iter().map(|&(id, ts)| ((id, Time::from_ns(ts).day()), ts)).collect();
+            stream.unordered = Some(Box::new(Unordered { log, times }));
+        } else {
+            stream.rising = log.into_iter().map(|(id, ts)| (id as u64, ts)).collect();
+        }
+        stream.day_ns = day_ns;
+        let blocks: u64 = stream.blocks.iter().map(|block| u64::from(block.len)).sum();
+        (blocks == stream.len()).then_some(stream).ok_or(from.corrupt())
+    }
+}
+
+impl Block {
+    #[inline(always)]
+    fn day_holds(&self, ts: i64) -> bool {
+        (ts as u64).wrapping_sub(self.day.wrapping_mul(Time::DAY) as u64) < Time::DAY as u64
+    }
+}

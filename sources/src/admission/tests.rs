@@ -1,0 +1,139 @@
+//! Tests of admission: verdicts on small logs, and the laws on random ones.
+
+use crate::*;
+use market::*;
+
+const S: i64 = Time::SECOND;
+const T0: i64 = 1_704_205_800 * S;
+
+fn config() -> AdmissionConfig {
+    AdmissionConfig::new(Time::from_ns(T0 + 86_400 * S))
+}
+
+/// A log of `(seconds after T0, symbol, price, id)`; an id of 0 is none.
+fn log(symbols: &Symbols, rows: &[(f64, &str, i64, u64)]) -> Trades {
+    let mut trades = Trades::default();
+    for (k, &(seconds, symbol, price, id)) in rows.iter().enumerate() {
+        trades.ts_event.push(Time::from_ns(T0 + (seconds * 1e9) as i64));
+        trades.symbol.push(symbols.intern(symbol.as_bytes()).unwrap());
+        trades.price.push(Price::from_raw(price * 1_000_000_000));
+        trades.size.push(Size::from_raw(1_000_000_000));
+        trades.offset.push(Offset::in_file(0, k as u64));
+        trades.trade_id.push(if id == 0 { TradeId::NONE } else { TradeId::from_number(id) });
+    }
+    trades
+}
+
+/// What is admitted, as (row of the log, epoch after T0), and what is refused, as (row, reason).
+fn verdicts(
+    feed: MemoryFeed,
+    config: &AdmissionConfig,
+    symbols: &Symbols,
+) -> (Vec<(u64, i64)>, Vec<(u64, &'static str)>) {
+    let mut partition = AdmittedPartition::new(
+        Box::new(feed),
+        config.clone(),
+        EpochLength::SECOND,
+        symbols.clone(),
+        0,
+    );
+    let (mut used, mut refused) = (Vec::new(), Vec::new());
+    loop {
+        match partition.poll().unwrap() {
+            Polled::End => break,
+            Polled::Pending => panic!("a memory feed is never pending"),
+            Polled::Batch(batch) => {
+                for run in &batch.runs {
+                    let rows = run.rows.start as usize..run.rows.end as usize;
+                    let offsets = batch.trades.offset[rows].iter();
+                    used.extend(offsets.map(|offset| (offset.row(), run.epoch - T0 / S)));
+                }
+                refused.extend(batch.letters.iter().map(|l| (l.offset.row(), l.reason.code())));
+                partition.recycle(batch);
+            }
+        }
+    }
+    let counts = partition.counts();
+    assert_eq!(counts.read, counts.used + counts.refused_total());
+    assert_eq!(counts.used, used.len() as u64);
+    (used, refused)
+}
+
+fn check(
+    name: &str,
+    rows: &[(f64, &str, i64, u64)],
+    used: &[(u64, i64)],
+    refused: &[(u64, &'static str)],
+) {
+    let symbols = Symbols::default();
+    for cuts in [&[1][..], &[2], &[3, 1], &[1_000]] {
+        let feed = MemoryFeed::new(log(&symbols, rows)).cut(cuts);
+        let found = verdicts(feed, &config(), &symbols);
+        assert_eq!(found, (used.to_vec(), refused.to_vec()), "{name}, cut by {cuts:?}");
+    }
+}
+
+#[test]
+fn times() {
+    check(
+        "own stamp",
+        &[(0.0, "A", 1, 0), (0.5, "A", 1, 0), (3.0, "A", 1, 0), (0.1, "A", 1, 0)],
+        &[(0, -2), (1, -2), (2, 1), (3, 1)],
+        &[],
+    );
+    check(
+        "one jump falls back",
+        &[(0.0, "A", 1, 0), (4_000.0, "A", 1, 0), (1.0, "A", 1, 0)],
+        &[(0, -2), (2, -1)],
+        &[(1, "jump")],
+    );
+    check(
+        "a session gap, and a copy that has no word",
+        &[(0.0, "A", 1, 1), (4_000.0, "A", 1, 2), (4_000.0, "A", 1, 2), (4_001.0, "A", 1, 3)],
+        &[(0, -2), (1, 3_998), (3, 3_999)],
+        &[(2, "duplicate")],
+    );
+    check(
+        "a copy without an id is a trade",
+        &[(0.0, "A", 1, 0), (4_000.0, "A", 1, 0), (4_000.0, "A", 1, 0), (4_001.0, "A", 1, 0)],
+        &[(0, -2), (1, 3_998), (2, 3_998), (3, 3_999)],
+        &[],
+    );
+    check("the log ends", &[(0.0, "A", 1, 1), (4e3, "A", 1, 2)], &[(0, -2), (1, 3_998)], &[]);
+    check(
+        "future and horizon have no word",
+        &[(0.0, "A", 1, 0), (4e3, "A", 1, 0), (5e9, "A", 1, 0), (-903.0, "A", 1, 0)],
+        &[(0, -2), (1, 3_998)],
+        &[(2, "future"), (3, "horizon")],
+    );
+    check(
+        "within the horizon to the nanosecond",
+        &[(0.0, "A", 1, 0), (-902.0, "A", 1, 0), (-902.1, "A", 1, 0)],
+        &[(0, -2), (1, -2)],
+        &[(2, "horizon")],
+    );
+}
+
+#[test]
+fn prices_and_ids() {
+    check(
+        "ranges",
+        &[(0.0, "A", 0, 0), (0.0, "A", -1, 0), (0.0, "A", 9_000_000_000, 0), (0.0, "B", 1, 0)],
+        &[(2, -2), (3, -2)],
+        &[(0, "price"), (1, "price")],
+    );
+    check(
+        "ids by symbol, and not beyond the horizon",
+        &[
+            (0.0, "A", 1, 7),
+            (0.0, "B", 1, 7),
+            (0.0, "A", 1, 7),
+            (0.5, "A", 1, 6),
+            (0.5, "A", 1, 6),
+            (1_000.0, "A", 1, 9),
+            (1_000.0, "A", 1, 7),
+        ],
+        &[(0, -2), (1, -2), (3, -2), (5, 998), (6, 998)],
+        &[(2, "duplicate"), (4, "duplicate")],
+    );
+}

@@ -1,0 +1,115 @@
+//! The partition's clock: its watermark, its epoch, and the bounds that times are judged against.
+//!
+//! `head` is the greatest admitted time, or a heartbeat's plus the lateness where that is greater, so
+//! that the watermark is `head - lateness` always. `reach` is the greatest time seen without that
+//! lateness: jumps are counted from it. All bounds saturate at the ends of time.
+
+use super::AdmissionConfig;
+use super::codec::{Reader, SnapshotError, Writer};
+use market::{Epoch, EpochLength, Time};
+
+#[derive(Clone, Debug)]
+pub(super) struct Watermark {
+    lateness: i64,
+    horizon: i64,
+    max_jump: i64,
+    latest: i64,
+    length: EpochLength,
+    /// `i64::MIN` before the first admitted record.
+    pub(super) head: i64,
+    reach: i64,
+    pub(super) epoch: Epoch,
+    /// The head at which the next epoch begins.
+    next: i64,
+}
+
+impl Watermark {
+    pub(super) fn new(config: &AdmissionConfig, length: EpochLength) -> Self {
+        Watermark {
+            lateness: config.lateness_ns,
+            horizon: config.horizon_ns,
+            max_jump: config.max_jump_ns,
+            // The end of time itself stands for "none" elsewhere.
+            latest: config.started_at.ns().saturating_add(config.max_ahead_ns).min(i64::MAX - 1),
+            length,
+            head: i64::MIN,
+            reach: i64::MIN,
+            epoch: Epoch::MIN,
+            next: i64::MIN,
+        }
+    }
+
+    /// The latest time that is not the future.
+    pub(super) fn latest(&self) -> i64 {
+        self.latest
+    }
+
+    /// The latest time that is no jump.
+    pub(super) fn leap(&self) -> i64 {
+        match self.reach {
+            i64::MIN => i64::MAX,
+            reach => reach.saturating_add(self.max_jump),
+        }
+    }
+
+    /// The least time within the horizon.
+    pub(super) fn floor(&self) -> i64 {
+        match self.head {
+            i64::MIN => i64::MIN,
+            head => head.saturating_sub(self.floor_span()),
+        }
+    }
+
+    /// How far the horizon begins behind the head.
+    pub(super) fn floor_span(&self) -> i64 {
+        self.lateness.saturating_add(self.horizon)
+    }
+
+    /// Times `low..high` that need no second look until the epoch ends: no jump, not the future, no new
+    /// epoch, and within the horizon wherever in this epoch the watermark stands.
+    pub(super) fn calm(&self) -> (i64, i64) {
+        let high = self.next.min(self.latest).min(self.leap());
+        let low = self.next.saturating_sub(self.floor_span());
+        (low, high)
+    }
+
+    /// Takes in an admitted trade's time.
+    pub(super) fn trade(&mut self, ts: i64) {
+        self.reach = self.reach.max(ts);
+        self.advance(ts);
+    }
+
+    /// Takes in the greatest time of calm trades: the epoch stays.
+    #[inline]
+    pub(super) fn calm_trades(&mut self, greatest: i64) {
+        self.reach = self.reach.max(greatest);
+        self.head = self.head.max(greatest);
+    }
+
+    /// Takes in a heartbeat.
+    pub(super) fn heartbeat(&mut self, ts: i64) {
+        self.reach = self.reach.max(ts);
+        self.advance(ts.saturating_add(self.lateness));
+    }
+
+    fn advance(&mut self, head: i64) {
+        self.head = self.head.max(head);
+        if self.head >= self.next {
+            let watermark = Time::from_ns(self.head.saturating_sub(self.lateness));
+            self.epoch = self.length.of(watermark);
+            self.next = self.length.start(self.epoch + 1).ns().saturating_add(self.lateness);
+        }
+    }
+
+    pub(super) fn snapshot(&self, to: &mut Writer) {
+        [self.head, self.reach, self.epoch, self.next].into_iter().for_each(|word| to.i64(word));
+    }
+
+    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        self.head = from.i64()?;
+        self.reach = from.i64()?;
+        self.epoch = from.i64()?;
+        self.next = from.i64()?;
+        Ok(())
+    }
+}

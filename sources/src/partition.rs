@@ -1,0 +1,112 @@
+//! A feed behind its admission: the partition that the graph reads.
+
+use crate::admission::{Admission, AdmissionConfig};
+use crate::{Decoded, Fed, Feed};
+use market::{Admitted, Counts, DeadLetter, EpochLength, Partition, PartitionError, Polled, Run};
+use market::{Symbols, Waker};
+
+/// Batches whose columns may be away at once, so that their shells are kept for them.
+const SHELLS_MAX: usize = 64;
+
+/// A partition that reads a feed and judges its records in log order.
+pub struct AdmittedPartition {
+    feed: Box<dyn Feed>,
+    admission: Admission,
+    /// Batches whose columns are with the graph.
+    shells: Vec<Box<Decoded>>,
+    /// What carries columns to the graph, come back.
+    carriers: Vec<Box<Admitted>>,
+    ended: bool,
+}
+
+impl AdmittedPartition {
+    /// Partition number `partition` of the run over `feed`, whose symbols are those of `symbols`.
+    pub fn new(
+        feed: Box<dyn Feed>,
+        config: AdmissionConfig,
+        length: EpochLength,
+        symbols: Symbols,
+        partition: u32,
+    ) -> Self {
+        let admission = Admission::new(config, length, symbols, partition);
+        AdmittedPartition {
+            feed,
+            admission,
+            shells: Vec::new(),
+            carriers: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// The admission behind it.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    fn hand_out(
+        &mut self,
+        mut batch: Box<Decoded>,
+        runs: Vec<Run>,
+        mut letters: Vec<DeadLetter>,
+    ) -> Polled {
+        for letter in &mut letters {
+            letter.source = self.feed.source_of(letter.offset);
+        }
+        let mut admitted = self.carriers.pop().unwrap_or_default();
+        admitted.trades = std::mem::take(&mut batch.trades);
+        admitted.runs = runs;
+        admitted.letters = letters;
+        if self.shells.len() < SHELLS_MAX {
+            self.shells.push(batch);
+        }
+        Polled::Batch(admitted)
+    }
+}
+
+impl Partition for AdmittedPartition {
+    fn poll(&mut self) -> Result<Polled, PartitionError> {
+        if self.ended {
+            return Ok(Polled::End);
+        }
+        match self.feed.poll()? {
+            Fed::Pending => Ok(Polled::Pending),
+            Fed::Batch(mut batch) => {
+                let (runs, letters) = self.admission.admit(&mut batch);
+                Ok(self.hand_out(batch, runs, letters))
+            }
+            Fed::End => {
+                self.ended = true;
+                let mut batch = Box::<Decoded>::default();
+                let (runs, letters) = self.admission.finish(&mut batch);
+                if runs.is_empty() && letters.is_empty() {
+                    return Ok(Polled::End);
+                }
+                Ok(self.hand_out(batch, runs, letters))
+            }
+        }
+    }
+
+    fn recycle(&mut self, mut batch: Box<Admitted>) {
+        let mut shell = self.shells.pop().unwrap_or_default();
+        shell.trades = std::mem::take(&mut batch.trades);
+        shell.trades.clear();
+        shell.undecoded.clear();
+        shell.heartbeats.clear();
+        self.feed.recycle(shell);
+        if self.carriers.len() < SHELLS_MAX {
+            self.carriers.push(batch);
+        }
+    }
+
+    fn wake_by(&mut self, waker: Waker) {
+        self.feed.wake_by(waker);
+    }
+
+    fn counts(&self) -> Counts {
+        self.admission.counts().clone()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        self.feed.progress()
+    }
+}
