@@ -9,6 +9,7 @@
 //! O(1) a step; a state of 4 words.
 
 use super::Period;
+use super::number::whole_to_f64;
 use super::smoothing::Smoothing;
 use crate::{Kernel, Restore, Snapshot};
 use market::{Bar, Price, Scales};
@@ -30,15 +31,22 @@ impl Atr {
     }
 }
 
+/// The greater of two numbers, neither of them NaN: one instruction, where `f64::max` takes four.
+#[inline]
+fn greater(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
 impl Kernel for Atr {
     type Input = Bar;
     type Output = [f64];
 
     #[inline]
     fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        let value = |price: Price| price.raw() as f64 / self.unit;
+        let value = |price: Price| whole_to_f64(price.raw()) / self.unit;
         let (high, low, close) = (value(bar.high), value(bar.low), value(bar.close));
-        let range = (high - low).max((self.close - high).abs()).max((self.close - low).abs());
+        let range = greater((self.close - high).abs(), high - low);
+        let range = greater((self.close - low).abs(), range);
         self.close = close;
         output[0] = if self.started { self.mean.push(range) } else { f64::NAN };
         self.started = true;

@@ -8,7 +8,7 @@
 //! is rounded to the nearest raw unit of price (halves up) and is the close where nothing traded.
 //! `open high low close vwap` fit 64 bits; `hl2 hlc3 volume` need not, so their windows are wider.
 
-use super::number::to_f64;
+use super::number::{to_f64, whole_to_f64};
 use crate::{Restore, Snapshot};
 use market::{Bar, Scales};
 use std::fmt;
@@ -111,7 +111,7 @@ impl Input {
     #[inline]
     pub fn raw_f64(self, bar: &Bar) -> f64 {
         match self.field {
-            Field::Close => bar.close.raw() as f64,
+            Field::Close => whole_to_f64(bar.close.raw()),
             field => to_f64(wide(field, bar)),
         }
     }

@@ -35,29 +35,34 @@ impl Macd {
     }
 
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "fma"))]
-    fn step_fma(&mut self, value: f64) -> [f64; 3] {
-        self.step::<true>(value)
+    fn step_fma(&mut self, value: f64, output: &mut [f64]) {
+        self.step::<true>(value, output);
     }
 
-    fn step_plain(&mut self, value: f64) -> [f64; 3] {
-        self.step::<HARDWARE>(value)
+    fn step_plain(&mut self, value: f64, output: &mut [f64]) {
+        self.step::<HARDWARE>(value, output);
     }
 
     #[inline(always)]
-    fn step<const FMA: bool>(&mut self, value: f64) -> [f64; 3] {
+    fn step<const FMA: bool>(&mut self, value: f64, output: &mut [f64]) {
         let slow = self.slow.push_with::<FMA>(value);
+        output[..3].fill(f64::NAN);
         if self.wait > 0 {
             self.wait -= 1;
-            return [f64::NAN; 3];
+            return;
         }
         // The two start with the same bar, so the line is NaN exactly before it.
         let line = self.fast.push_with::<FMA>(value) - slow;
         if line.is_nan() {
-            return [f64::NAN; 3];
+            return;
         }
         let signal = self.signal.push_with::<FMA>(line);
-        // Undefined together with the signal.
-        [if signal.is_nan() { signal } else { line }, signal, line - signal]
+        if signal.is_nan() {
+            return;
+        }
+        output[0] = line;
+        output[1] = signal;
+        output[2] = line - signal;
     }
 }
 
@@ -67,8 +72,7 @@ impl Kernel for Macd {
 
     #[inline]
     fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        let row = with_fma!(self, step_fma, step_plain, (self.input.value(bar)));
-        output[..3].copy_from_slice(&row);
+        with_fma!(self, step_fma, step_plain, (self.input.value(bar), output));
     }
 
     fn snapshot(&self, to: &mut Snapshot) {

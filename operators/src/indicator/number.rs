@@ -1,30 +1,40 @@
 //! Numbers: whole sums to doubles, and the fused multiply-add, the same bits on every machine.
 
+/// The nearest double of `raw`. By its magnitude, because the signed conversion instruction keeps the
+/// upper half of its register and so waits for whatever was computed there last: a kernel's result.
+#[inline]
+pub(crate) fn whole_to_f64(raw: i64) -> f64 {
+    f64::from_bits((raw.unsigned_abs() as f64).to_bits() | raw as u64 & 1 << 63)
+}
+
 /// The nearest double of `sum`, as `sum as f64` and several times as fast.
 #[inline]
 pub(crate) fn to_f64(sum: i128) -> f64 {
     match i64::try_from(sum) {
-        Ok(short) => short as f64,
-        Err(_) => nearest(sum.unsigned_abs()).copysign(if sum < 0 { -1.0 } else { 1.0 }),
+        Ok(short) => whole_to_f64(short),
+        Err(_) if sum < 0 => -unsigned_to_f64(sum.unsigned_abs()),
+        Err(_) => unsigned_to_f64(sum.unsigned_abs()),
     }
 }
 
-/// The nearest double of `sum`, which is not negative.
+/// The nearest double of `sum`.
 #[inline]
 pub(crate) fn unsigned_to_f64(sum: u128) -> f64 {
-    match i64::try_from(sum) {
+    match u64::try_from(sum) {
         Ok(short) => short as f64,
         Err(_) => nearest(sum),
     }
 }
 
-/// The upper 63 bits, the last of them set where a lower one is: rounded once, then scaled exactly.
+/// The nearest double of what needs more than 64 bits: of its first 64, the last of them set where one
+/// further down is, so that it is rounded once; then scaled exactly.
 #[inline]
 fn nearest(sum: u128) -> f64 {
-    let shift = (65 - ((sum >> 64) as u64).leading_zeros().min(64)) & 127;
-    let upper = (sum >> shift) as i64;
-    let lower = sum & ((1 << shift) - 1) != 0;
-    (upper | i64::from(lower)) as f64 * f64::from_bits(u64::from(1023 + shift) << 52)
+    let (high, low) = ((sum >> 64) as u64, sum as u64);
+    let zeros = high.leading_zeros();
+    let upper = high << zeros | low >> 1 >> (63 - zeros);
+    let rest = u64::from(low << zeros != 0);
+    (upper | rest) as f64 * f64::from_bits(u64::from(1023 + 64 - zeros) << 52)
 }
 
 /// `a * b + c`, rounded once, by the instruction where `FMA` says that there is one. Both ways give
@@ -63,6 +73,7 @@ mod tests {
         fn sums_become_the_nearest_double(sum: i128, shift in 0u32..127) {
             let sum = sum >> shift;
             prop_assert_eq!(to_f64(sum), sum as f64);
+            prop_assert_eq!(whole_to_f64(sum as i64), sum as i64 as f64);
             prop_assert_eq!(unsigned_to_f64(sum as u128), sum as u128 as f64);
         }
 
