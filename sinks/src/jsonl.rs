@@ -215,8 +215,11 @@ impl Sink for JsonlSink {
 }
 
 impl Drop for JsonlSink {
-    /// A run that was stopped: what was complete is made durable.
+    /// A run that was stopped: what was complete is made durable, what was not is cut off.
     fn drop(&mut self) {
         let _ = self.commit();
+        for lines in self.files.values_mut() {
+            let _ = lines.out.flush().and_then(|()| lines.out.get_ref().set_len(lines.flushed));
+        }
     }
 }

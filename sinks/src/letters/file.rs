@@ -280,8 +280,9 @@ impl Sink for LetterSink {
 }
 
 impl Drop for LetterSink {
-    /// A run that was stopped: what was complete is made durable.
+    /// A run that was stopped: what was complete is made durable, what was not is cut off.
     fn drop(&mut self) {
         let _ = self.commit();
+        let _ = self.out.flush().and_then(|()| self.out.get_ref().set_len(self.boundary.len));
     }
 }

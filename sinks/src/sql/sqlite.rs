@@ -171,6 +171,7 @@ impl SqliteSink {
         let owner: i64 =
             self.db.query_row(owner, [], |row| row.get(0)).map_err(failed(&self.what))?;
         if owner != self.generation {
+            let _ = self.db.execute_batch("ROLLBACK");
             let (what, mine) = (&self.what, self.generation);
             let what = format!("{what}: generation {owner} has taken over from this run's {mine}");
             return Err(SinkError { what });

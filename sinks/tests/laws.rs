@@ -1,0 +1,182 @@
+//! Laws of every sink: a rerun changes nothing, and a kill or a stop at any call, followed by a rerun
+//! that cuts its batches elsewhere, leaves byte for byte what a run that nothing stopped leaves.
+
+mod log;
+
+use log::{Op, content, copy, log, operations, sqlite_rows};
+use market::{Rows, Sink, TableSpec};
+use proptest::prelude::*;
+use sinks::{
+    JsonlSink, LetterLimits, LetterSink, Letters, MemorySink, ParquetOptions, ParquetSink, Rhythm,
+    SqliteSink,
+};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Small, so that a few rows see every path: commits, spills, cuts, rotations.
+const RHYTHM: Rhythm = Rhythm { rows: 5, flushes: 3, early_rows_max: 7 };
+
+fn tables() -> Vec<TableSpec> {
+    vec![TableSpec::bars(), TableSpec::floats("technical_indicators", &["sma_2".to_owned()])]
+}
+
+fn all_sinks(folder: &Path) -> Vec<Box<dyn Sink>> {
+    let sqlite = folder.join("tidemill.sqlite");
+    let limits = LetterLimits { bytes: 600, files: 3, rhythm: RHYTHM };
+    let options = ParquetOptions { span_epochs: 16, part_rows: 3 };
+    vec![
+        Box::new(SqliteSink::open_with(&sqlite, "L", &tables(), RHYTHM).unwrap()),
+        Box::new(JsonlSink::open_with(folder, "L", RHYTHM).unwrap()),
+        Box::new(LetterSink::open(folder, "L", limits).unwrap()),
+        Box::new(ParquetSink::open(folder, "L", options).unwrap()),
+    ]
+}
+
+fn apply(sinks: &mut [Box<dyn Sink>], operations: &[Op]) {
+    for operation in operations {
+        for sink in sinks.iter_mut() {
+            match operation {
+                Op::Rows(rows) => sink.write(rows).unwrap(),
+                Op::Letters(letters) => sink.write_letters(letters).unwrap(),
+                Op::Flush(before) => sink.flush(*before).unwrap(),
+                Op::Finish => sink.finish().unwrap(),
+            }
+        }
+    }
+}
+
+/// A whole run into a folder.
+fn run(folder: &Path, operations: &[Op]) {
+    apply(&mut all_sinks(folder), operations);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_kill_at_any_call_leaves_what_a_clean_run_leaves(
+        log in log(), cuts: [u64; 3], kills: [prop::sample::Index; 2],
+    ) {
+        let clean = TempDir::new().unwrap();
+        run(clean.path(), &operations(&log, cuts[0]));
+        let expected = content(clean.path());
+
+        // What lies on disk while the sinks are still alive is what a kill would leave.
+        let mut folder = TempDir::new().unwrap();
+        for (kill, cut) in kills.iter().zip(&cuts[1..]) {
+            let operations = operations(&log, *cut);
+            let mut sinks = all_sinks(folder.path());
+            apply(&mut sinks, &operations[..kill.index(operations.len())]);
+            let left = TempDir::new().unwrap();
+            copy(folder.path(), left.path());
+            drop(sinks);
+            folder = left;
+        }
+        run(folder.path(), &operations(&log, cuts[0].rotate_left(7)));
+        prop_assert_eq!(content(folder.path()), expected);
+    }
+
+    #[test]
+    fn a_stop_stores_what_was_complete_and_nothing_more(
+        log in log(), cuts: [u64; 2], stop: prop::sample::Index,
+    ) {
+        let (clean, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        run(clean.path(), &operations(&log, cuts[0]));
+
+        let ops = operations(&log, cuts[1]);
+        let ops = &ops[..stop.index(ops.len())];
+        run(folder.path(), ops);
+        let before = ops.iter().rev().find_map(|op| match op {
+            Op::Flush(before) => Some(*before),
+            _ => None,
+        });
+        let mut memory = MemorySink::new();
+        for op in ops {
+            let Op::Rows(rows) = op else { continue };
+            let complete = rows.keys.partition_point(|key| before.is_some_and(|b| key.epoch < b));
+            memory.write(&log::first_rows(rows, complete)).unwrap();
+        }
+        prop_assert_eq!(sqlite_rows(folder.path()), log::memory_rows(&memory));
+        let lines = |table: &str| std::fs::read_to_string(folder.path().join("jsonl").join(table));
+        if let Ok(bars) = lines("aggregated_data.jsonl") {
+            let changes = memory.memory().tables.get("aggregated_data").map_or(0, |t| t.changes.len());
+            prop_assert_eq!(bars.lines().count(), changes);
+        }
+
+        run(folder.path(), &operations(&log, cuts[0]));
+        prop_assert_eq!(content(folder.path()), content(clean.path()));
+    }
+
+    #[test]
+    fn a_second_run_changes_nothing(log in log(), cuts: [u64; 2]) {
+        let folder = TempDir::new().unwrap();
+        run(folder.path(), &operations(&log, cuts[0]));
+        let first = content(folder.path());
+        run(folder.path(), &operations(&log, cuts[1]));
+        prop_assert_eq!(content(folder.path()), first);
+    }
+
+    #[test]
+    fn every_sink_holds_the_last_revision_of_each_key(log in log(), cuts: u64) {
+        let folder = TempDir::new().unwrap();
+        let ops = operations(&log, cuts);
+        run(folder.path(), &ops);
+        let mut memory: Vec<Box<dyn Sink>> = vec![];
+        let handle = MemorySink::new();
+        memory.push(Box::new(handle.clone()));
+        apply(&mut memory, &ops);
+        let expected = log::memory_rows(&handle);
+        prop_assert_eq!(sqlite_rows(folder.path()), expected.clone());
+        prop_assert_eq!(log::parquet_rows(folder.path()), expected);
+        let letters = Letters::open(folder.path());
+        prop_assert!(letters.is_err(), "a folder without store.json is no store");
+    }
+}
+
+#[test]
+fn rows_beyond_the_last_flush_are_never_committed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tidemill.sqlite");
+    let ops = log::many(100);
+    let mut sink = SqliteSink::open_with(&path, "L", &tables(), RHYTHM).unwrap();
+    let Op::Rows(rows) = &ops[0] else { panic!("rows come first") };
+    sink.write(rows).unwrap();
+    drop(sink);
+    assert_eq!(sqlite_rows(folder.path()), "");
+}
+
+#[test]
+fn a_run_that_was_taken_over_cannot_write() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tidemill.sqlite");
+    let ops = log::many(10);
+    let mut old = SqliteSink::open_with(&path, "L", &tables(), RHYTHM).unwrap();
+    let _new = SqliteSink::open_with(&path, "L", &tables(), RHYTHM).unwrap();
+    let Op::Rows(rows) = &ops[0] else { panic!("rows come first") };
+    old.write(rows).unwrap_err();
+    let error = old.flush(i64::MAX).unwrap_err();
+    assert!(error.to_string().contains("generation 2 has taken over"), "{error}");
+}
+
+#[test]
+fn a_new_output_adds_its_column() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tidemill.sqlite");
+    for columns in [vec!["sma_2"], vec!["sma_2", "bb_upper_20_2p5"]] {
+        let columns: Vec<String> = columns.into_iter().map(str::to_owned).collect();
+        let spec = TableSpec::floats("technical_indicators", &columns);
+        let lineage = columns.len().to_string();
+        let mut sink = SqliteSink::open(&path, &lineage, &[spec]).unwrap();
+        let rows: Rows = log::float_row(&columns);
+        sink.write(&rows).unwrap();
+        sink.flush(i64::MAX).unwrap();
+        sink.finish().unwrap();
+    }
+    let mut answer = Vec::new();
+    let sql = "SELECT * FROM technical_indicators";
+    sinks::query(folder.path(), sql, sinks::Format::Csv, &mut answer).unwrap();
+    assert_eq!(
+        String::from_utf8(answer).unwrap(),
+        "symbol,width,ts_open,seq,sma_2,revision,known_at,bb_upper_20_2p5\nA,1min,0,0,0.5,0,61000000000,1.5\n"
+    );
+}
