@@ -1,0 +1,288 @@
+//! The command line in types. Values are checked where they mean something: by the configuration.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A market-data dataflow engine: ticks in, bars and indicators out, revised exactly.
+#[derive(Debug, Parser)]
+#[command(name = "tidemill", version, about, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Simulate a session, compute and store it, print it and write a report
+    #[command(after_help = "Example: tidemill demo --data /tmp/demo")]
+    Demo(DemoArgs),
+    /// Run the engine as cluster.toml says
+    #[command(after_help = "Example: tidemill run --config cluster.toml --process 0")]
+    Run(RunArgs),
+    /// Files through the graph into a store
+    #[command(after_help = "Example: tidemill replay 'trades-*.csv.gz' --widths 1min,5min \
+        --indicators \"sma(20),rsi(14)\" --sink sqlite,parquet")]
+    Replay(Box<ReplayArgs>),
+    /// Write a seeded session to a file: CSV or Parquet by its name
+    #[command(
+        after_help = "Example: tidemill simulate --out trades.csv --symbols 100 --trades 1000000 --late 0.01"
+    )]
+    Simulate(SimulateArgs),
+    /// Ask the embedded store
+    #[command(after_help = "Example: tidemill query \"SELECT symbol, close FROM aggregated_data \
+        WHERE width = '1min' LIMIT 5\" --format csv")]
+    Query(QueryArgs),
+    /// Validate a configuration, or show the first rows of a data file as understood
+    #[command(
+        after_help = "Examples: tidemill check --print\n          tidemill check trades.csv --columns \"ts_event=t:ms\""
+    )]
+    Check(CheckArgs),
+    /// Write a commented cluster.toml
+    #[command(after_help = "Example: tidemill init --config cluster.toml")]
+    Init(InitArgs),
+    /// What was refused, and why
+    #[command(after_help = "Example: tidemill dead-letters list --reason duplicate")]
+    DeadLetters(LetterArgs),
+}
+
+/// Flags of every command that runs the graph.
+#[derive(Args, Debug)]
+pub(super) struct RunFlags {
+    /// Store folder [default: tidemill-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// Worker threads, and as many decoder threads
+    #[arg(long, value_name = "N")]
+    pub workers: Option<i64>,
+    /// Begin a store anew that was made with something else
+    #[arg(long)]
+    pub replace: bool,
+    /// Exit with code 3 when any record was refused
+    #[arg(long)]
+    pub strict: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Port of the live page; accepted, and used once there is one
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// Symbols, the 12 instruments first
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub symbols: i64,
+    /// Trades of the session
+    #[arg(long, value_name = "N", default_value_t = 400_000)]
+    pub trades: i64,
+    /// End with the summary; there is no live page yet, so it always does
+    #[arg(long)]
+    pub no_serve: bool,
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    /// Configuration
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Number of this process among cluster.processes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub process: usize,
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+/// How a file's rows are understood.
+#[derive(Args, Debug)]
+pub(super) struct LayoutFlags {
+    /// Where the fields of a trade are, as "ts_event=t:ms, price=px*0.01, symbol='NVDA'"
+    #[arg(long, value_name = "MAP")]
+    pub columns: Option<String>,
+    /// Rows that are records, as "type in (4,5)"
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filter: Option<String>,
+    /// The first line is a row; columns are c1, c2, ...
+    #[arg(long)]
+    pub no_header: bool,
+    /// Character between fields
+    #[arg(long, value_name = "CHAR", allow_hyphen_values = true)]
+    pub delimiter: Option<String>,
+    /// Skip lines that begin with this character
+    #[arg(long, value_name = "CHAR", allow_hyphen_values = true)]
+    pub comment: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReplayArgs {
+    /// Files and globs: CSV (plain, .gz, .zst) or Parquet
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    pub layout: LayoutFlags,
+    /// Order of the records: time, log or any
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<String>,
+    /// Each file a log, or one log of all: file or sequence
+    #[arg(long, value_name = "MODE")]
+    pub partition: Option<String>,
+    /// Configuration whose sources are replaced by the files
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Widths of bars, as 1min,5min
+    #[arg(long, value_name = "LIST")]
+    pub widths: Option<String>,
+    /// Bars without trades: skip or carry
+    #[arg(long, value_name = "MODE")]
+    pub empty: Option<String>,
+    /// Indicators, as "sma(20),ema(12),rsi(14)"
+    #[arg(long, value_name = "LIST")]
+    pub indicators: Option<String>,
+    /// How much later than the latest a record may come without being late
+    #[arg(long, value_name = "DURATION")]
+    pub lateness: Option<String>,
+    /// How long a trade can still come late
+    #[arg(long, value_name = "DURATION")]
+    pub horizon: Option<String>,
+    /// Speed against event time: max, 1x, 10x
+    #[arg(long, value_name = "PACE")]
+    pub pace: Option<String>,
+    /// Where rows go: sqlite, parquet, jsonl, none
+    #[arg(long, value_name = "LIST")]
+    pub sink: Option<String>,
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SimulateArgs {
+    /// File to write: .csv, .csv.gz, .csv.zst or .parquet
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Symbols, the 12 demo instruments first
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub symbols: i64,
+    /// Trades of the session
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub trades: i64,
+    /// Seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: i64,
+    /// Start of the session in RFC 3339
+    #[arg(long, value_name = "TIME", default_value = "2024-01-02T14:30:00Z")]
+    pub start: String,
+    /// Length of the session
+    #[arg(long, value_name = "DURATION", default_value = "390min")]
+    pub session: String,
+    /// Share of trades that come late
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub late: f64,
+    /// Share of trades that come twice
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub duplicate: f64,
+    /// Share of records that are bad
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub bad: f64,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct QueryArgs {
+    /// One SQL statement that reads
+    #[arg(value_name = "SQL")]
+    pub sql: String,
+    /// Store folder
+    #[arg(long, value_name = "DIR", default_value = "tidemill-data")]
+    pub data: PathBuf,
+    /// table, csv or json
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: String,
+    /// The same as --format json
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
+    /// A data file to look into
+    #[arg(value_name = "FILE")]
+    pub file: Option<String>,
+    /// Configuration
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Print the effective configuration and its fingerprint
+    #[arg(long)]
+    pub print: bool,
+    #[command(flatten)]
+    pub layout: LayoutFlags,
+    /// Rows to show of a data file
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rows: usize,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InitArgs {
+    /// File to write
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Overwrite it
+    #[arg(long)]
+    pub replace: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct LetterArgs {
+    #[command(subcommand)]
+    pub action: LetterAction,
+}
+
+/// Which letters of which store.
+#[derive(Args, Debug)]
+pub(super) struct LetterFilter {
+    /// Store folder
+    #[arg(long, value_name = "DIR", default_value = "tidemill-data")]
+    pub data: PathBuf,
+    /// Only those of a reason, as duplicate
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// Only those of a symbol
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LetterAction {
+    /// Counts by reason, source and symbol
+    #[command(after_help = "Example: tidemill dead-letters list --symbol NVDA")]
+    List(LetterFilter),
+    /// One letter with everything that is known of it
+    #[command(after_help = "Example: tidemill dead-letters show 3")]
+    Show {
+        /// Its number, from 1
+        number: u64,
+        #[command(flatten)]
+        filter: LetterFilter,
+    },
+    /// Every letter, to a file or standard output: CSV or JSON
+    #[command(after_help = "Example: tidemill dead-letters export --out refused.csv")]
+    Export {
+        #[command(flatten)]
+        filter: LetterFilter,
+        /// File to write; .json for JSON, else CSV [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,71 @@
+//! The `tidemill` command: flags, then the engine, then what is printed. Documents go to standard
+//! output, everything else to standard error.
+
+mod args;
+mod check;
+mod demo;
+mod init;
+mod letters;
+mod output;
+mod progress;
+mod query;
+mod replay;
+mod run;
+mod simulate;
+mod watch;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// It failed while running.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const USAGE: u8 = 2;
+
+/// A command that did not do what was asked: the code to exit with and one line.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn usage(message: impl std::fmt::Display) -> Self {
+        Failure { code: USAGE, message: message.to_string() }
+    }
+
+    fn failed(message: impl std::fmt::Display) -> Self {
+        Failure { code: FAILED, message: message.to_string() }
+    }
+}
+
+/// Parses the command line, does it, and says how it went.
+pub fn main() -> ExitCode {
+    watch::abort_on_panic();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // What cannot be printed is not worth failing for.
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match arguments.command {
+        Command::Demo(args) => demo::demo(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
+        Command::Query(args) => query::query(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Init(args) => init::init(&args),
+        Command::DeadLetters(args) => letters::letters(&args),
+    };
+    match done {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            eprintln!("tidemill: {}", failure.message);
+            failure.code.into()
+        }
+    }
+}

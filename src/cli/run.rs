@@ -1,0 +1,61 @@
+//! `tidemill run`: the engine as configured; and what every run of the graph shares.
+
+use super::Failure;
+use super::args::{RunArgs, RunFlags};
+use super::output::{print, print_json};
+use super::progress::Shown;
+use super::watch::interruptible;
+use crate::config::{Config, Override};
+use crate::engine::{Engine, EngineError, Summary};
+use operators::indicator::Registry;
+
+/// Runs the configured engine.
+pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    let registry = Registry::standard();
+    let config =
+        Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
+    let strict = args.run.strict;
+    let max_refused = config.max_refused();
+    let engine = Engine::new(config).store(args.run.replace).process(args.process);
+    let summary = start(engine)?;
+    finish(&summary, &args.run)?;
+    Ok(summary.exit_code(max_refused, strict))
+}
+
+/// Runs an engine with progress shown and Ctrl-C watched.
+pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
+    let watch = interruptible()?;
+    let shown = Shown::start(watch.progress.clone());
+    let done = engine.watch(watch).run();
+    drop(shown);
+    done.map_err(|error: EngineError| match error.is_usage() {
+        true => Failure::usage(error),
+        false => Failure::failed(error),
+    })
+}
+
+/// Prints the summary: a document, or lines on standard error.
+pub(super) fn finish(summary: &Summary, flags: &RunFlags) -> Result<(), Failure> {
+    if flags.json { print_json(&summary.json()) } else { print(&summary.text()) }
+}
+
+/// What the common flags lay over the file.
+pub(super) fn overrides(flags: &RunFlags) -> Vec<Override> {
+    let mut list = Vec::new();
+    lay(&mut list, "--data", &["deployment", "data"], flags.data.as_deref());
+    if let Some(workers) = flags.workers {
+        let path = &["cluster", "workers"];
+        list.push(Override { flag: "--workers", path, value: workers.into() });
+    }
+    list
+}
+
+/// Adds a flag that was given.
+pub(super) fn lay(
+    list: &mut Vec<Override>,
+    flag: &'static str,
+    path: &'static [&'static str],
+    value: Option<&str>,
+) {
+    list.extend(value.map(|value| Override { flag, path, value: value.into() }));
+}

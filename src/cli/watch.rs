@@ -1,0 +1,38 @@
+//! What may happen to a run from outside: Ctrl-C, and a panic in one of its threads.
+
+use super::Failure;
+use dataflows::Watch;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The one stop flag of this process: a handler is set once.
+static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// A watch whose run Ctrl-C (and a polite kill) ends with what is complete; a second one ends the
+/// process at once.
+pub(super) fn interruptible() -> Result<Watch, Failure> {
+    let watch = Watch::default();
+    if STOP.set(watch.stop.clone()).is_ok() {
+        let on_signal = || {
+            let stopped = STOP.get().is_some_and(|stop| stop.swap(true, Ordering::SeqCst));
+            if stopped {
+                std::process::exit(130);
+            }
+        };
+        ctrlc::set_handler(on_signal)
+            .map_err(|error| Failure::failed(format!("cannot watch for Ctrl-C: {error}")))?;
+    }
+    Ok(watch)
+}
+
+/// A worker that panics would leave the others waiting for ever: the process ends instead.
+pub(super) fn abort_on_panic() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        default(info);
+        eprintln!(
+            "tidemill: this is a fault of the program, and it ends here; a second run goes on from what is stored"
+        );
+        std::process::exit(1);
+    }));
+}

@@ -1,0 +1,374 @@
+//! From the raw form to the checked one: every rule of the configuration, each with its place.
+
+use super::raw::{self, Root};
+use super::tree::{ConfigError, Tree};
+use super::universe::read_universe;
+use super::{
+    Config, FilesConfig, IndicatorConfig, Order, OutlierMode, Outliers, PartitionMode,
+    SimulatorConfig, SinkConfig, SinkKind, SourceConfig, SourceKind, Timing, parse_duration,
+    print_duration,
+};
+use market::{EpochLength, Time, Width, WidthError};
+use operators::indicator::{Registry, Spec};
+use std::fmt::Display;
+
+const DAY_NS: i64 = Time::DAY;
+const YEAR_NS: i64 = 366 * DAY_NS;
+const PROCESSES_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 64;
+
+type Checked<T> = Result<T, ConfigError>;
+
+/// Checks everything, in the order of the file.
+pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Config> {
+    if root.version != 1 {
+        return Err(tree.error("version", "this program reads version 1"));
+    }
+    name(tree, "deployment.name", &root.deployment.name)?;
+    if root.deployment.data.is_empty() {
+        return Err(tree.error("deployment.data", "a folder is wanted"));
+    }
+    let processes = processes(tree, &root.cluster.processes)?;
+    let workers = within(tree, "cluster.workers", root.cluster.workers, 1, 256)? as usize;
+    let epoch = epoch(tree, &root.cluster.epoch)?;
+    let sources = sources(tree, &root.source)?;
+    let timing = timing(tree, &root.source)?;
+    let (widths, carry) = bars(tree, &root.bars, epoch)?;
+    let indicators = indicators(tree, &root.indicators, &widths, registry)?;
+    Ok(Config {
+        name: root.deployment.name.clone(),
+        data: root.deployment.data.clone().into(),
+        processes,
+        workers,
+        epoch,
+        sources,
+        timing,
+        outliers: outliers(tree, &root.admission)?,
+        max_refused: share(tree, "admission.max_refused", root.admission.max_refused)?,
+        scales: read_universe(tree, &root.universe)?,
+        widths,
+        carry,
+        indicators,
+        sinks: sinks(tree, &root.sink)?,
+        shown: tree.shown().clone(),
+    })
+}
+
+fn name(tree: &Tree, path: &str, text: &str) -> Checked<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.chars().all(plain) {
+        return Err(tree.error(path, "a name has 1 to 64 of a-z A-Z 0-9 . _ -"));
+    }
+    Ok(())
+}
+
+pub(super) fn within(tree: &Tree, path: &str, value: i64, least: i64, most: i64) -> Checked<i64> {
+    if !(least..=most).contains(&value) {
+        return Err(tree.error(path, format!("a whole number from {least} to {most} is wanted")));
+    }
+    Ok(value)
+}
+
+fn share(tree: &Tree, path: &str, value: f64) -> Checked<f64> {
+    if !(0.0..=1.0).contains(&value) {
+        return Err(tree.error(path, "a share from 0 to 1 is wanted"));
+    }
+    Ok(value)
+}
+
+fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Checked<i64> {
+    let ns = parse_duration(text).map_err(|rule| tree.error(path, rule))?;
+    if !(least..=most).contains(&ns) {
+        let (least, most) = (print_duration(least), print_duration(most));
+        return Err(tree.error(path, format!("a duration from {least} to {most} is wanted")));
+    }
+    Ok(ns)
+}
+
+fn choice<T: Copy>(tree: &Tree, path: &str, text: &str, words: &[(&str, T)]) -> Checked<T> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        tree.error(path, format!("one of {} is wanted", words.join(", ")))
+    })
+}
+
+fn processes(tree: &Tree, list: &[String]) -> Checked<Vec<String>> {
+    if list.len() > PROCESSES_MAX {
+        return Err(tree.error("cluster.processes", "at most 64 processes"));
+    }
+    for (index, address) in list.iter().enumerate() {
+        let path = format!("cluster.processes[{index}]");
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        if port.and_then(|(_, port)| port.parse::<u16>().ok()).is_none_or(|port| port == 0) {
+            return Err(tree.error(&path, "an address is host:port"));
+        }
+        if list[..index].contains(address) {
+            return Err(tree.error(&path, "every process has an address of its own"));
+        }
+    }
+    Ok(list.to_vec())
+}
+
+fn epoch(tree: &Tree, text: &str) -> Checked<EpochLength> {
+    let ns = parse_duration(text).map_err(|rule| tree.error("cluster.epoch", rule))?;
+    EpochLength::from_ns(ns)
+        .map_err(|_| tree.error("cluster.epoch", "an epoch is at least 1ms and divides a day"))
+}
+
+fn timing(tree: &Tree, sources: &[raw::Source]) -> Checked<Timing> {
+    let mut all: Option<Timing> = None;
+    for (index, source) in sources.iter().enumerate() {
+        let path = |key: &str| format!("source[{index}].{key}");
+        let timing = Timing {
+            lateness_ns: duration(tree, &path("lateness"), &source.lateness, 0, DAY_NS)?,
+            horizon_ns: duration(tree, &path("horizon"), &source.horizon, 0, 7 * DAY_NS)?,
+            max_ahead_ns: duration(tree, &path("max_ahead"), &source.max_ahead, 0, YEAR_NS)?,
+            max_jump_ns: duration(
+                tree,
+                &path("max_jump"),
+                &source.max_jump,
+                Time::SECOND,
+                YEAR_NS,
+            )?,
+        };
+        let first = *all.get_or_insert(timing);
+        let rule = "must be the same for every source";
+        let same = [
+            ("lateness", first.lateness_ns == timing.lateness_ns),
+            ("horizon", first.horizon_ns == timing.horizon_ns),
+            ("max_ahead", first.max_ahead_ns == timing.max_ahead_ns),
+            ("max_jump", first.max_jump_ns == timing.max_jump_ns),
+        ];
+        if let Some((key, _)) = same.into_iter().find(|(_, same)| !same) {
+            return Err(tree.error(&path(key), rule));
+        }
+    }
+    Ok(all.unwrap_or_default())
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing {
+            lateness_ns: 2 * Time::SECOND,
+            horizon_ns: 900 * Time::SECOND,
+            max_ahead_ns: 60 * Time::SECOND,
+            max_jump_ns: 3600 * Time::SECOND,
+        }
+    }
+}
+
+fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
+    let one = |(index, source): (usize, &raw::Source)| {
+        let path = |key: &str| format!("source[{index}].{key}");
+        name(tree, &path("name"), &source.name)?;
+        choice(tree, &path("record"), &source.record, &[("trades", ())])?;
+        let files =
+            choice(tree, &path("kind"), &source.kind, &[("files", true), ("simulator", false)])?;
+        let kind = if files {
+            SourceKind::Files(files_of(tree, source, &path)?)
+        } else {
+            SourceKind::Simulator(simulator(tree, &source.simulator, &path)?)
+        };
+        Ok(SourceConfig {
+            name: source.name.clone(),
+            pace: pace(tree, &path("pace"), &source.pace)?,
+            kind,
+        })
+    };
+    list.iter().enumerate().map(one).collect()
+}
+
+fn pace(tree: &Tree, path: &str, text: &str) -> Checked<Option<f64>> {
+    if text == "max" {
+        return Ok(None);
+    }
+    let factor = text.strip_suffix('x').and_then(|factor| factor.parse::<f64>().ok());
+    match factor.filter(|factor| (0.001..=1e6).contains(factor)) {
+        Some(factor) => Ok(Some(factor)),
+        None => Err(tree.error(path, "a pace is max, or a factor from 0.001x to 1000000x as 10x")),
+    }
+}
+
+fn files_of(
+    tree: &Tree,
+    source: &raw::Source,
+    path: &dyn Fn(&str) -> String,
+) -> Checked<FilesConfig> {
+    if source.files.is_empty() {
+        return Err(tree.error(&path("files"), "at least one file is wanted"));
+    }
+    if let Some(index) = source.files.iter().position(String::is_empty) {
+        return Err(tree.error(&path(&format!("files[{index}]")), "the name of a file is wanted"));
+    }
+    let orders = [("time", Order::Time), ("log", Order::Log), ("any", Order::Any)];
+    let modes = [("file", PartitionMode::File), ("sequence", PartitionMode::Sequence)];
+    let partition = source.partition.as_deref();
+    Ok(FilesConfig {
+        files: source.files.clone(),
+        columns: source.columns.clone(),
+        filter: source.r#where.clone(),
+        header: source.header,
+        delimiter: character(tree, &path("delimiter"), &source.delimiter)?,
+        comment: source
+            .comment
+            .as_deref()
+            .map(|text| character(tree, &path("comment"), text))
+            .transpose()?,
+        order: choice(tree, &path("order"), &source.order, &orders)?,
+        partition: partition
+            .map(|text| choice(tree, &path("partition"), text, &modes))
+            .transpose()?,
+    })
+}
+
+fn character(tree: &Tree, path: &str, text: &str) -> Checked<u8> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        &[byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | b'"' | 0) => Ok(byte),
+        _ => Err(tree.error(
+            path,
+            "one ASCII character is wanted (\\t for a tab), not a quote or a newline",
+        )),
+    }
+}
+
+fn simulator(
+    tree: &Tree,
+    raw: &raw::Simulator,
+    path: &dyn Fn(&str) -> String,
+) -> Checked<SimulatorConfig> {
+    let at = |key: &str| path(&format!("simulator.{key}"));
+    Ok(SimulatorConfig {
+        symbols: within(tree, &at("symbols"), raw.symbols, 1, 100_000)? as u32,
+        trades: within(tree, &at("trades"), raw.trades, 1, 10_000_000_000)? as u64,
+        seed: within(tree, &at("seed"), raw.seed, 0, i64::MAX)? as u64,
+        start: Time::parse(&raw.start).map_err(|_| {
+            tree.error(&at("start"), "a time in RFC 3339 is wanted, as 2024-01-02T14:30:00Z")
+        })?,
+        session_ns: duration(tree, &at("session"), &raw.session, 60 * Time::SECOND, 7 * DAY_NS)?,
+        late: share(tree, &at("late"), raw.late)?,
+        duplicate: share(tree, &at("duplicate"), raw.duplicate)?,
+        bad: share(tree, &at("bad"), raw.bad)?,
+        partitions: within(tree, &at("partitions"), raw.partitions, 1, 1024)? as u32,
+    })
+}
+
+fn outliers(tree: &Tree, raw: &raw::Admission) -> Checked<Outliers> {
+    let modes =
+        [("off", OutlierMode::Off), ("flag", OutlierMode::Flag), ("refuse", OutlierMode::Refuse)];
+    if !(1.0..=1000.0).contains(&raw.outliers.scale) {
+        return Err(tree.error("admission.outliers.scale", "a number from 1 to 1000 is wanted"));
+    }
+    Ok(Outliers {
+        mode: choice(tree, "admission.outliers.mode", &raw.outliers.mode, &modes)?,
+        scale: raw.outliers.scale,
+        patience: within(tree, "admission.outlier_patience", raw.outlier_patience, 1, 1000)? as u32,
+    })
+}
+
+fn width(tree: &Tree, path: &str, text: &str) -> Checked<Width> {
+    text.parse::<Width>().map_err(|error| match error {
+        WidthError::Uneven(_) => tree.error(path, "a width must divide a day evenly"),
+        WidthError::Malformed(_) => {
+            tree.error(path, "a width is a number and a unit (1s, 1min, 1h, 1d) or session")
+        }
+    })
+}
+
+fn bars(tree: &Tree, list: &[raw::Bars], epoch: EpochLength) -> Checked<(Vec<Width>, bool)> {
+    let mut widths = Vec::new();
+    let mut empty = None;
+    for (at, bars) in list.iter().enumerate() {
+        if bars.widths.is_empty() {
+            return Err(tree.error(&format!("bars[{at}].widths"), "at least one width is wanted"));
+        }
+        for (index, text) in bars.widths.iter().enumerate() {
+            let path = format!("bars[{at}].widths[{index}]");
+            let width = width(tree, &path, text)?;
+            if widths.contains(&width) {
+                return Err(tree.error(&path, format!("the width {width} is there already")));
+            }
+            if width.ns() % epoch.ns() != 0 {
+                let epoch = print_duration(epoch.ns());
+                return Err(
+                    tree.error(&path, format!("the epoch of {epoch} must divide every width"))
+                );
+            }
+            widths.push(width);
+        }
+        let path = format!("bars[{at}].empty");
+        let carry = choice(tree, &path, &bars.empty, &[("skip", false), ("carry", true)])?;
+        if *empty.get_or_insert(carry) != carry {
+            return Err(tree.error(&path, "must be the same for all bars"));
+        }
+    }
+    widths.sort();
+    match empty {
+        Some(carry) => Ok((widths, carry)),
+        None => Err(tree.error("bars", "at least one [[bars]] is wanted")),
+    }
+}
+
+fn indicators(
+    tree: &Tree,
+    list: &[raw::Indicators],
+    bars: &[Width],
+    registry: &Registry,
+) -> Checked<Vec<IndicatorConfig>> {
+    let mut plans = Vec::new();
+    for (at, raw) in list.iter().enumerate() {
+        let mut widths = Vec::new();
+        for (index, text) in raw.widths.iter().enumerate() {
+            let path = format!("indicators[{at}].widths[{index}]");
+            let width = width(tree, &path, text)?;
+            if !bars.contains(&width) {
+                let names = join(bars);
+                return Err(tree.error(&path, format!("not a width of bars, which are {names}")));
+            }
+            widths.push(width);
+        }
+        let widths = if widths.is_empty() { bars.to_vec() } else { widths };
+        let mut specs: Vec<Spec> = Vec::new();
+        for (index, text) in raw.list.iter().enumerate() {
+            let path = format!("indicators[{at}].list[{index}]");
+            let spec = registry.parse(text).map_err(|error| tree.error_from(&path, error))?;
+            if specs.iter().any(|known| known.outputs() == spec.outputs()) {
+                return Err(tree.error(&path, "is in the list already"));
+            }
+            specs.push(spec);
+        }
+        if !specs.is_empty() {
+            plans.push(IndicatorConfig { widths, list: specs });
+        }
+    }
+    Ok(plans)
+}
+
+fn join<T: Display>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn sinks(tree: &Tree, list: &[raw::Sink]) -> Checked<Vec<SinkConfig>> {
+    let kinds = [
+        ("sqlite", Some(SinkKind::Sqlite)),
+        ("parquet", Some(SinkKind::Parquet)),
+        ("jsonl", Some(SinkKind::JsonLines)),
+        ("none", None),
+    ];
+    let tables = [("aggregated_data", ()), ("technical_indicators", ())];
+    let mut sinks: Vec<SinkConfig> = Vec::new();
+    for (at, raw) in list.iter().enumerate() {
+        let path = format!("sink[{at}].kind");
+        for (index, table) in raw.tables.iter().enumerate() {
+            choice(tree, &format!("sink[{at}].tables[{index}]"), table, &tables)?;
+        }
+        let Some(kind) = choice(tree, &path, &raw.kind, &kinds)? else {
+            continue;
+        };
+        if sinks.iter().any(|sink| sink.kind == kind) {
+            return Err(tree.error(&path, "there is one sink of a kind in a store"));
+        }
+        sinks.push(SinkConfig { kind, tables: raw.tables.clone() });
+    }
+    Ok(sinks)
+}

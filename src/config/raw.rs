@@ -1,0 +1,181 @@
+//! The raw form of `cluster.toml`: types only. [`super::check`] makes the checked form of it.
+
+use super::schema::{Kind, section};
+
+section! {
+    /// The whole file.
+    Root, later: ["edge", "observe", "history", "model", "scores", "factors", "risk", "ranks", "regimes", "backtest"]
+    /// Shape of this file.
+    version: i64, Kind::Integer, default "1", rule "1", flag "";
+    /// Names and folders.
+    deployment: Deployment, Kind::Table(Deployment::SECTION), default "", rule "", flag "";
+    /// Processes, threads and the epoch.
+    cluster: Cluster, Kind::Table(Cluster::SECTION), default "", rule "", flag "";
+    /// Where ticks come from.
+    source: Vec<Source>, Kind::Tables(Source::SECTION, false), default "", rule "", flag "";
+    /// What is refused, and when a run fails because of it.
+    admission: Admission, Kind::Table(Admission::SECTION), default "", rule "", flag "";
+    /// Instruments with scales of their own.
+    universe: Universe, Kind::Table(Universe::SECTION), default "", rule "", flag "";
+    /// Bars.
+    bars: Vec<Bars>, Kind::Tables(Bars::SECTION, true), default "", rule "", flag "";
+    /// Indicators on bars.
+    indicators: Vec<Indicators>, Kind::Tables(Indicators::SECTION, false), default "", rule "", flag "";
+    /// Where rows go.
+    sink: Vec<Sink>, Kind::Tables(Sink::SECTION, true), default "", rule "", flag "";
+}
+
+section! {
+    /// Names and folders.
+    Deployment, later: []
+    /// Name of this deployment, for people and logs.
+    name: String, Kind::Text, default "\"tidemill\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
+    /// Store folder: the embedded tables, Parquet files, dead letters.
+    data: String, Kind::Text, default "\"tidemill-data\"", rule "a folder, made when it is not there", flag "--data";
+}
+
+section! {
+    /// Processes, threads and the epoch.
+    Cluster, later: ["checkpoints"]
+    /// `host:port` of every process, the same list in each; empty: one process. Plain TCP, so a private network.
+    processes: Vec<String>, Kind::Texts, default "[]", rule "at most 64, each host:port, no two alike", flag "";
+    /// Worker threads of a process; decoder threads are as many.
+    workers: i64, Kind::Integer, default "1", rule "1 to 256", flag "--workers";
+    /// Length of an epoch: how finely changes are told apart in time.
+    epoch: String, Kind::Duration, default "\"1s\"", rule "at least 1ms, divides a day and every bar width", flag "";
+}
+
+section! {
+    /// Where ticks come from; one `[[source]]` a log or set of files.
+    Source, later: [
+        "brokers", "topics", "topic", "codec", "start", "history", "repartition", "idle_after", "control", "kafka", "preset"
+    ]
+    /// Name of the source in messages.
+    name: String, Kind::Text, default "\"trades\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
+    /// What it is.
+    kind: String, Kind::Choice(&["files", "simulator"]), default "\"files\"", rule "files, simulator", flag "";
+    /// What its records are.
+    record: String, Kind::Choice(&["trades"]), default "\"trades\"", rule "trades", flag "";
+    /// Files and globs, as CSV (plain, .gz, .zst) or Parquet.
+    files: Vec<String>, Kind::Texts, default "[]", rule "at least one where kind is files", flag "FILES";
+    /// Columns of the files, where they are not named as the JSON trade's fields.
+    columns: Option<String>, Kind::Text, default "", rule "field=column pairs, as \"ts_event=t:ms, price=px*0.01\"", flag "--columns";
+    /// Which rows are records.
+    r#where as "where": Option<String>, Kind::Text, default "", rule "a condition, as \"type in (4,5)\"", flag "--where";
+    /// Whether the first line of a CSV file names its columns.
+    header: bool, Kind::Switch, default "true", rule "", flag "--no-header";
+    /// Character between the fields of a CSV line.
+    delimiter: String, Kind::Text, default "\",\"", rule "one ASCII character", flag "--delimiter";
+    /// Lines that begin with this character are skipped.
+    comment: Option<String>, Kind::Text, default "", rule "one ASCII character", flag "--comment";
+    /// Order of the records: by time but for stragglers, a recorded order of arrival, or none.
+    order: String, Kind::Choice(&["time", "log", "any"]), default "\"time\"", rule "time, log, any", flag "--order";
+    /// Whether each file is a log, or files whose times follow one another are one; absent: decided from the files.
+    partition: Option<String>, Kind::Choice(&["file", "sequence"]), default "", rule "file, sequence", flag "--partition";
+    /// Speed of the replay against event time.
+    pace: String, Kind::Text, default "\"max\"", rule "max, or a factor as 1x, 10x, 0.5x", flag "--pace";
+    /// How much later than the latest a record may come without being late.
+    lateness: String, Kind::Duration, default "\"2s\"", rule "0s to 1d; the same for every source", flag "--lateness";
+    /// How long a trade can still be corrected or come late.
+    horizon: String, Kind::Duration, default "\"15min\"", rule "0s to 7d; the same for every source", flag "--horizon";
+    /// Refused as `future` beyond this, past the time of the run's first start.
+    max_ahead: String, Kind::Duration, default "\"60s\"", rule "0s to 366d", flag "";
+    /// A jump beyond this waits for the next record to agree.
+    max_jump: String, Kind::Duration, default "\"1h\"", rule "1s to 366d", flag "";
+    /// The session of a simulator.
+    simulator: Simulator, Kind::Table(Simulator::SECTION), default "", rule "only where kind is simulator", flag "";
+}
+
+section! {
+    /// The session of a simulator: seeded, the same on every machine.
+    Simulator, later: []
+    /// Symbols, the 12 demo instruments first.
+    symbols: i64, Kind::Integer, default "12", rule "1 to 100000", flag "--symbols";
+    /// Trades of the session.
+    trades: i64, Kind::Integer, default "400000", rule "1 to 10000000000", flag "--trades";
+    /// Seed.
+    seed: i64, Kind::Integer, default "1", rule "not negative", flag "--seed";
+    /// Start of the session.
+    start: String, Kind::Text, default "\"2024-01-02T14:30:00Z\"", rule "a time in RFC 3339", flag "--start";
+    /// Length of the session.
+    session: String, Kind::Duration, default "\"390min\"", rule "1min to 7d", flag "--session";
+    /// Share of trades that come late.
+    late: f64, Kind::Number, default "0.0", rule "0 to 1", flag "--late";
+    /// Share of trades that come twice.
+    duplicate: f64, Kind::Number, default "0.0", rule "0 to 1", flag "--duplicate";
+    /// Share of records that are bad.
+    bad: f64, Kind::Number, default "0.0", rule "0 to 1", flag "--bad";
+    /// Logs the symbols are spread over.
+    partitions: i64, Kind::Integer, default "1", rule "1 to 1024", flag "";
+}
+
+section! {
+    /// What is refused, and when a run fails because of it.
+    Admission, later: []
+    /// Trades far from their symbol's running level.
+    outliers: Outliers, Kind::Table(Outliers::SECTION), default "", rule "", flag "";
+    /// Outliers in a row after which their level is the new one.
+    outlier_patience: i64, Kind::Integer, default "5", rule "1 to 1000", flag "";
+    /// Share of refused records beyond which a run ends with code 3 (where there are more than 100).
+    max_refused: f64, Kind::Number, default "0.01", rule "0 to 1", flag "--strict (any)";
+}
+
+section! {
+    /// Trades far from their symbol's running level.
+    Outliers, later: []
+    /// Whether they are looked for, and what is done.
+    mode: String, Kind::Choice(&["off", "flag", "refuse"]), default "\"flag\"", rule "off, flag, refuse", flag "";
+    /// How many running scales away an outlier is.
+    scale: f64, Kind::Number, default "12.0", rule "1 to 1000", flag "";
+}
+
+section! {
+    /// Instruments with scales of their own.
+    Universe, later: []
+    /// CSV with the columns symbol, price_scale, size_scale (digits behind the point; empty: the default's).
+    file: Option<String>, Kind::Text, default "", rule "a CSV file", flag "";
+    /// For symbols the file does not name.
+    defaults: UniverseDefaults, Kind::Table(UniverseDefaults::SECTION), default "", rule "", flag "";
+}
+
+section! {
+    /// For symbols that the universe's file does not name.
+    UniverseDefaults, later: []
+    /// Trading calendar.
+    calendar: String, Kind::Choice(&["24x7"]), default "\"24x7\"", rule "24x7", flag "";
+    /// Part of the day that is traded.
+    session: String, Kind::Choice(&["all"]), default "\"all\"", rule "all", flag "";
+    /// What is done with them.
+    unknown_symbols: String, Kind::Choice(&["admit"]), default "\"admit\"", rule "admit", flag "";
+    /// Digits behind the point of a price, for symbols whose cell in the file is empty.
+    price_scale: i64, Kind::Integer, default "9", rule "0 to 18", flag "";
+    /// Digits behind the point of a size, likewise.
+    size_scale: i64, Kind::Integer, default "9", rule "0 to 18", flag "";
+}
+
+section! {
+    /// Bars; several `[[bars]]` add up.
+    Bars, later: []
+    /// Widths.
+    widths: Vec<String>, Kind::Texts, default "[\"1min\"]", rule "1s to 60min, 1h and more that divide a day, 1d, session", flag "--widths";
+    /// Whether a bar without trades is left out, or carries the last close on.
+    empty: String, Kind::Choice(&["skip", "carry"]), default "\"skip\"", rule "skip, carry; the same for all", flag "--empty";
+}
+
+section! {
+    /// Indicators on bars; several `[[indicators]]` add up.
+    Indicators, later: ["signals"]
+    /// Widths of the bars they run on; empty: every width of `[[bars]]`.
+    widths: Vec<String>, Kind::Texts, default "[]", rule "among the widths of bars", flag "";
+    /// Indicators with their parameters.
+    list: Vec<String>, Kind::Texts, default "[]", rule "as sma(20), ema(20, of=volume), bb(20,2)", flag "--indicators";
+}
+
+section! {
+    /// Where rows go; one `[[sink]]` each.
+    Sink, later: ["url", "brokers", "kafka", "to", "keep"]
+    /// What it is.
+    kind: String, Kind::Choice(&["sqlite", "parquet", "jsonl", "none"]), default "\"sqlite\"", rule "sqlite, parquet, jsonl, none", flag "--sink";
+    /// Tables it gets; empty: all.
+    tables: Vec<String>, Kind::Texts, default "[]", rule "aggregated_data, technical_indicators", flag "";
+}

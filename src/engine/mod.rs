@@ -1,0 +1,216 @@
+//! The engine as a library: a checked configuration, sources, sinks, one call.
+//!
+//! ```
+//! use tidemill::{Engine, config::Config};
+//! use operators::indicator::Registry;
+//!
+//! let text = "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 1000 }";
+//! let config = Config::parse("example", text, &[], &Registry::standard())?;
+//! let memory = sinks::MemorySink::default();
+//! let summary = Engine::new(config).sink(Box::new(memory.clone())).run()?;
+//! assert_eq!(summary.counts.read, summary.counts.used + summary.counts.refused_total());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//! A kernel of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
+//! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
+
+mod inputs;
+mod outputs;
+mod summary;
+
+pub use summary::Summary;
+pub(crate) use summary::{grouped, table};
+
+use crate::config::Config;
+use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
+use inputs::Inputs;
+use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
+use sinks::{Identity, Store, StoreError};
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is nothing to read.
+    #[error("no source: configure a [[source]], or give trades")]
+    NoSource,
+    /// The process number is not one of the configured.
+    #[error("process {given}: there are {processes}, numbered from 0")]
+    Process {
+        /// The number given.
+        given: usize,
+        /// Processes configured.
+        processes: usize,
+    },
+    /// A source cannot be opened as configured.
+    #[error("{0}")]
+    Source(String),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sink cannot be opened.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The graph failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl EngineError {
+    /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
+    /// running (exit code 1).
+    pub fn is_usage(&self) -> bool {
+        match self {
+            EngineError::NoSource | EngineError::Process { .. } | EngineError::Source(_) => true,
+            EngineError::Store(error) => error.is_usage(),
+            EngineError::Sink(_) => false,
+            EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
+            EngineError::Run(RunError::Plan(_)) => true,
+            EngineError::Run(_) => false,
+        }
+    }
+}
+
+/// A run to be: configuration, sources and sinks.
+pub struct Engine {
+    config: Config,
+    symbols: Symbols,
+    process: usize,
+    memory: Vec<Trades>,
+    sinks: Vec<Box<dyn Sink>>,
+    store: Option<(PathBuf, bool)>,
+    watch: Watch,
+    started_at: Option<Time>,
+}
+
+impl Engine {
+    /// An engine of a configuration.
+    pub fn new(config: Config) -> Self {
+        let symbols = Symbols::with_scales(config.scales().clone());
+        Engine {
+            config,
+            symbols,
+            process: 0,
+            memory: Vec::new(),
+            sinks: Vec::new(),
+            store: None,
+            watch: Watch::default(),
+            started_at: None,
+        }
+    }
+
+    /// The symbols of this engine, to intern those of trades held in memory.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// Reads these trades instead of the configured sources, one partition each. Ids are those of
+    /// [`Engine::symbols`], offsets rise.
+    #[must_use]
+    pub fn trades(mut self, partitions: Vec<Trades>) -> Self {
+        self.memory = partitions;
+        self
+    }
+
+    /// Adds a sink of one's own.
+    #[must_use]
+    pub fn sink(mut self, sink: Box<dyn Sink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// Writes to the configured sinks in the configured store folder; `replace` begins a store anew that
+    /// was made with something else.
+    #[must_use]
+    pub fn store(mut self, replace: bool) -> Self {
+        self.store = Some((self.config.data().to_owned(), replace));
+        self
+    }
+
+    /// Runs as process number `process` of the configured ones.
+    #[must_use]
+    pub fn process(mut self, process: usize) -> Self {
+        self.process = process;
+        self
+    }
+
+    /// Watches the run's progress and can stop it.
+    #[must_use]
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Judges `max_ahead` from this time instead of the clock's, where no store has recorded one.
+    #[must_use]
+    pub fn started_at(mut self, time: Time) -> Self {
+        self.started_at = Some(time);
+        self
+    }
+
+    /// Runs until the input ends or the watch stops it.
+    ///
+    /// # Errors
+    /// Fails when a source, the store or a sink cannot be used, or the graph fails.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the engine's start and seconds are the command's clock"
+    )]
+    pub fn run(self) -> Result<Summary, EngineError> {
+        let began = Instant::now();
+        let processes = self.config.processes().len().max(1);
+        if self.process >= processes {
+            return Err(EngineError::Process { given: self.process, processes });
+        }
+        let inputs = Inputs::of(&self.config, self.memory, &self.symbols)?;
+        let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
+        let plan = plan(&self.config, &self.symbols);
+        let mut sinks = self.sinks;
+        let mut store = None;
+        if let (Some((folder, replace)), 0) = (self.store, self.process) {
+            let opened = Store::open(&folder, &inputs.identity(&self.config), replace, started_at)?;
+            sinks.extend(outputs::open(&self.config, &plan, &opened)?);
+            store = Some(opened);
+        }
+        let started_at = store.as_ref().map_or(started_at, Store::started_at);
+        let cluster = Cluster {
+            workers: self.config.workers(),
+            process: self.process,
+            addresses: self.config.processes().to_vec(),
+        };
+        let partitions = inputs.open(&self.config, &self.symbols, started_at);
+        let outcome = dataflows::run(plan, cluster, partitions, sinks, self.watch)?;
+        Ok(Summary::of(outcome, began.elapsed(), store.as_ref()))
+    }
+}
+
+fn plan(config: &Config, symbols: &Symbols) -> Plan {
+    let timing = config.timing();
+    let indicators = config
+        .indicators()
+        .iter()
+        .map(|plan| IndicatorPlan { widths: plan.widths.clone(), list: plan.list.clone() });
+    Plan {
+        epoch: config.epoch(),
+        lateness_ns: timing.lateness_ns,
+        horizon_ns: timing.horizon_ns,
+        widths: config.widths().to_vec(),
+        empty: if config.carry() { Empty::Carry } else { Empty::Skip },
+        indicators: indicators.collect(),
+        symbols: symbols.clone(),
+    }
+}
+
+fn time_of(now: SystemTime) -> Time {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_ns(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+impl Inputs {
+    fn identity(&self, config: &Config) -> Identity {
+        let mut parts = config.facts();
+        parts.extend(self.facts().iter().cloned());
+        Identity { fingerprint: crate::config::fingerprint(&parts), parts }
+    }
+}

@@ -1,0 +1,8 @@
+//! A run as a page: a sink that keeps what the page shows, a chart for the terminal, and
+//! `report.html`, which fetches nothing. Written from rows alone, so a second run writes the same bytes.
+
+mod chart;
+mod collect;
+mod page;
+
+pub use collect::Collector;

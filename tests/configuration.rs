@@ -1,0 +1,217 @@
+//! The configuration file: every rule names its place in one line, noise never panics, and the
+//! documentation is the one that the types give.
+
+use operators::indicator::Registry;
+use proptest::prelude::*;
+use std::path::Path;
+use tidemill::config::{Config, Override, documentation, template};
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse("cluster.toml", text, &[], &Registry::standard()).map_err(|e| e.to_string())
+}
+
+fn refused(text: &str, wanted: &str) {
+    let message = parse(text).map(|config| config.print()).unwrap_err();
+    assert_eq!(message, wanted, "for {text}");
+}
+
+#[test]
+fn errors_are_one_line_with_place_value_and_rule() {
+    refused(
+        "[[bars]]\nwidths = [\"1min\", \"5min\", \"7min\"]",
+        "cluster.toml: bars.widths[2] = \"7min\": a width must divide a day evenly",
+    );
+    refused(
+        "[[bars]]\nwidths = [\"1min\"]\n[[bars]]\nwidths = [\"60s\"]",
+        "cluster.toml: bars[1].widths[0] = \"60s\": the width 1min is there already",
+    );
+    refused(
+        "[cluster]\nepoch = \"7s\"",
+        "cluster.toml: cluster.epoch = \"7s\": an epoch is at least 1ms and divides a day",
+    );
+    refused(
+        "[cluster]\nepoch = \"2min\"",
+        "cluster.toml: bars.widths[0] = \"1min\": the epoch of 2min must divide every width",
+    );
+    refused(
+        "[cluster]\nworker = 2",
+        "cluster.toml: cluster.worker: unknown key, the nearest is \"workers\"",
+    );
+    refused("[cluster]\ncheckpoints = {}", "cluster.toml: cluster.checkpoints: not built yet");
+    refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
+    refused(
+        "[[source]]\nkind = \"kafka\"\nbrokers = \"b\"",
+        "cluster.toml: source[0].brokers: not built yet",
+    );
+    refused(
+        "[[source]]\nkind = \"kafka\"",
+        "cluster.toml: source.kind = \"kafka\": one of files, simulator is wanted",
+    );
+    refused("version = 2", "cluster.toml: version = 2: this program reads version 1");
+    refused(
+        "[cluster]\nworkers = \"4\"",
+        "cluster.toml: cluster.workers = \"4\": a whole number is wanted",
+    );
+    refused("x = [\n", "cluster.toml: line 1: unclosed array, expected `]`");
+    refused(
+        "[[indicators]]\nwidths = [\"5min\"]\nlist = [\"obv\"]",
+        "cluster.toml: indicators.widths[0] = \"5min\": not a width of bars, which are 1min",
+    );
+    refused(
+        "[[source]]\nkind = \"simulator\"\nlateness = \"-2s\"",
+        "cluster.toml: source.lateness = \"-2s\": a duration is a whole number and a unit \
+         (ns us ms s min h d), as 2s",
+    );
+}
+
+#[test]
+fn flags_win_and_are_named() {
+    let flag = |flag, path, value: &str| {
+        let value = toml::Value::Array(vec![value.into()]);
+        let over = Override { flag, path, value };
+        Config::parse("cluster.toml", "[[bars]]\nempty = \"carry\"", &[over], &Registry::standard())
+    };
+    let config = flag("--widths", &["bars", "widths"], "5min").unwrap();
+    assert_eq!(config.widths().iter().map(ToString::to_string).collect::<Vec<_>>(), ["5min"]);
+    assert!(config.carry());
+    assert_eq!(
+        flag("--widths", &["bars", "widths"], "7min").unwrap_err().to_string(),
+        "--widths = \"7min\": a width must divide a day evenly"
+    );
+}
+
+#[test]
+fn what_is_substituted_is_never_shown() {
+    let folder = std::env::temp_dir().join(format!("tidemill-secret-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("secret");
+    std::fs::write(&file, "hunter2\n").unwrap();
+    let text = |key: &str| format!("{key} = \"${{file:{}}}\"", file.display());
+    let config = parse(&format!("[deployment]\n{}", text("data"))).unwrap();
+    assert_eq!(config.data(), Path::new("hunter2"));
+    assert!(!config.print().contains("hunter2"));
+    let source = "[[source]]\nfiles = [\"a\"]";
+    for (section, key) in [("[cluster]", "epoch"), (source, "order"), ("[[source]]", "kind")] {
+        let error = parse(&format!("{section}\n{}", text(key))).unwrap_err();
+        assert!(!error.contains("hunter2") && error.contains(key), "{error}");
+    }
+    let list = format!("[[indicators]]\nlist = [\"${{file:{}}}\"]", file.display());
+    let error = parse(&list).unwrap_err();
+    assert!(!error.contains("hunter2") && error.contains("list[0]"), "{error}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_fingerprint_follows_results_and_nothing_else() {
+    let print = |text: &str| parse(text).unwrap().fingerprint();
+    let plain = print("");
+    for same in
+        ["[cluster]\nworkers = 4", "[deployment]\ndata = \"x\"", "[[sink]]\nkind = \"parquet\""]
+    {
+        assert_eq!(print(same), plain, "{same}");
+    }
+    for other in [
+        "[cluster]\nepoch = \"500ms\"",
+        "[[bars]]\nwidths = [\"5min\"]",
+        "[[bars]]\nempty = \"carry\"",
+        "[[indicators]]\nlist = [\"obv\"]",
+        "[admission]\noutliers = { mode = \"off\" }",
+        "[[source]]\nkind = \"simulator\"",
+    ] {
+        assert_ne!(print(other), plain, "{other}");
+    }
+    let seeds = ["1", "2"].map(|seed| {
+        print(&format!("[[source]]\nkind = \"simulator\"\nsimulator = {{ seed = {seed} }}"))
+    });
+    assert_ne!(seeds[0], seeds[1]);
+}
+
+#[test]
+fn the_written_file_is_read_back() {
+    let config = parse(&template()).unwrap();
+    assert_eq!(config.sources().len(), 1);
+    // Every key in it is a key: the commented ones too.
+    let open: String = template()
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .filter(|line| !line.ends_with("= \"\""))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let config = parse(&open.replace("files = []", "")).unwrap();
+    let again = parse(&config.print()).unwrap();
+    assert_eq!(again.print(), config.print());
+    assert_eq!(again.fingerprint(), config.fingerprint());
+}
+
+#[test]
+fn the_documentation_is_not_stale() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(path, documentation()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        written == documentation(),
+        "docs/configuration.md is stale: run UPDATE_EXPECT=1 cargo test --test configuration"
+    );
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "version",
+        "deployment",
+        "cluster",
+        "source",
+        "admission",
+        "universe",
+        "bars",
+        "indicators",
+        "sink",
+        "widths",
+        "list",
+        "kind",
+        "workers",
+        "epoch",
+        "outliers",
+        "mode",
+        "simulator",
+        "x",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(|v| v.to_string()),
+        any::<f64>()
+            .prop_filter("TOML has them apart", |v| v.is_finite())
+            .prop_map(|v| format!("{v:e}")),
+        "[a-z0-9${}:(),]{0,12}".prop_map(|v| format!("\"{v}\"")),
+        any::<bool>().prop_map(|v| v.to_string()),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(", "))),
+            prop::collection::vec((key(), inner), 0..3).prop_map(|pairs| {
+                let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+                format!("{{ {} }}", pairs.join(", "))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn noise_never_panics(text in "\\PC{0,200}") {
+        if let Err(message) = parse(&text) {
+            prop_assert_eq!(message.lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn shaped_noise_never_panics(pairs in prop::collection::vec((key(), value()), 0..5)) {
+        let text: String = pairs.iter().map(|(k, v)| format!("{k} = {v}\n")).collect();
+        if let Err(message) = parse(&text) {
+            prop_assert_eq!(message.lines().count(), 1, "{}", message);
+        }
+    }
+}
