@@ -1,7 +1,8 @@
 //! Nanoseconds an update of each kernel beside TA-Lib's streaming function on the same bars, in turns,
 //! in one run; the cost of a state copy; and a bar of 4,000 symbols with 20 indicators each.
 //!
-//! `cargo bench -p tidemill-operators --bench kernels`. Ends with 1 when a kernel takes more than 1.5
+//! `cargo bench -p tidemill-operators --bench kernels`; `scripts/bench` reads the lines that begin with
+//! `figure`: name, reference, ratio, bound, detail. Ends with 1 when a kernel takes more than 1.5
 //! times as long as TA-Lib's function.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
@@ -47,6 +48,8 @@ fn main() {
             let spec = registry.parse(name).expect("valid");
             let (own, theirs) = compare(&spec, &data, ta(name, &data));
             println!("{name:16} {own:10.2} {theirs:10.2} {:6.2}", own / theirs);
+            let ratio = own / theirs;
+            println!("figure\t{name}\tta-lib\t{ratio:.3}\t1.5\t{own:.2} ns, {theirs:.2} ns");
             own > 1.5 * theirs
         })
         .collect();
