@@ -3,11 +3,18 @@
 mod admission;
 mod feed;
 mod memory;
+mod pace;
 mod partition;
+mod simulator;
 
 pub use admission::{
     Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, SnapshotError,
 };
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use memory::MemoryFeed;
+pub use pace::{Pace, PaceError, PacedFeed};
 pub use partition::AdmittedPartition;
+pub use simulator::{
+    Flaw, SimulatedFeed, Simulation, SimulationError, Tick, Ticks, WriteError, Written, write_csv,
+    write_parquet, write_session,
+};

@@ -1,0 +1,232 @@
+//! A feed released by event time against the clock: as fast as it happened, or by a factor.
+//!
+//! Rows are held back until their time has come, counted from the first row; the order and the content
+//! stay. What falls back in time is released with what it follows. A thread wakes who waits; it ends with
+//! the feed.
+
+use crate::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
+use market::{Offset, PartitionError, Trades, Waker};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Rows are released at least this far apart, so that a slow pace is not a batch a row.
+const RELEASE_EVERY: Duration = Duration::from_millis(10);
+
+/// Longest wait for one row. A record of 2099 is released then, and judged by admission.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How fast event time passes: a factor above zero, 1 for real time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace(f64);
+
+/// Why a pace was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("pace {0}: wanted 0.001 to 1000000 times real time")]
+pub struct PaceError(f64);
+
+impl Pace {
+    /// A factor of real time.
+    ///
+    /// # Errors
+    /// Refuses what is not between a thousandth and a million.
+    pub fn new(factor: f64) -> Result<Self, PaceError> {
+        (0.001..=1e6).contains(&factor).then_some(Pace(factor)).ok_or(PaceError(factor))
+    }
+}
+
+/// A feed whose rows wait for their time.
+pub struct PacedFeed {
+    feed: Box<dyn Feed>,
+    pace: f64,
+    /// When the first row was released, and its time.
+    origin: Option<(Instant, i64)>,
+    /// The greatest time released so far.
+    reached: i64,
+    held: Option<Held>,
+    waker: Arc<Mutex<Option<Waker>>>,
+    alarm: SyncSender<Instant>,
+}
+
+/// A batch partly released.
+struct Held {
+    batch: Box<Decoded>,
+    row: usize,
+    undecoded: VecDeque<Undecoded>,
+    heartbeats: VecDeque<Heartbeat>,
+    /// When the wait for the next row began.
+    since: Instant,
+}
+
+impl PacedFeed {
+    /// Releases `feed` at `pace`.
+    ///
+    /// # Errors
+    /// Fails when no thread can be started.
+    pub fn new(feed: Box<dyn Feed>, pace: Pace) -> Result<Self, PartitionError> {
+        let waker = Arc::new(Mutex::new(None));
+        let (alarm, alarms) = sync_channel(1);
+        let theirs = Arc::clone(&waker);
+        std::thread::Builder::new()
+            .name("pace".to_owned())
+            .spawn(move || wake_in_time(&alarms, &theirs))
+            .map_err(|error| PartitionError { what: format!("pace: {error}"), usage: false })?;
+        let held = None;
+        Ok(PacedFeed { feed, pace: pace.0, origin: None, reached: i64::MIN, held, waker, alarm })
+    }
+
+    /// When a row of time `ts` is due.
+    fn due(&mut self, ts: i64, now: Instant, since: Instant) -> Instant {
+        let (start, first) = *self.origin.get_or_insert((now, ts));
+        let into = (ts.max(self.reached).saturating_sub(first)).max(0) as f64 / self.pace;
+        let due = start.checked_add(Duration::from_nanos(into as u64));
+        let latest = since + WAIT_MAX;
+        due.map_or(latest, |due| due.min(latest))
+    }
+
+    /// What of the held batch is due; none when its first row is not.
+    fn release(&mut self, mut held: Held) -> Fed {
+        let now = now();
+        let start = held.row;
+        let rows = held.batch.trades.len();
+        let mut wake_at = None;
+        while held.row < rows {
+            let ts = held.batch.trades.ts_event[held.row].ns();
+            let due = self.due(ts, now, held.since);
+            if due > now {
+                wake_at = Some(due);
+                break;
+            }
+            if due.duration_since(held.since) < WAIT_MAX {
+                self.reached = self.reached.max(ts);
+            }
+            held.row += 1;
+        }
+        let mut part = Box::<Decoded>::default();
+        let last = held.row == rows;
+        copy_rows(&held.batch, start, held.row, &mut part);
+        let is_due = |row: u32| last || (row as usize) < held.row;
+        while held.undecoded.front().is_some_and(|record| is_due(record.before_row))
+            && let Some(mut record) = held.undecoded.pop_front()
+        {
+            record.before_row = record.before_row.saturating_sub(start as u32);
+            part.undecoded.push(record);
+        }
+        while held.heartbeats.front().is_some_and(|beat| is_due(beat.before_row))
+            && let Some(mut beat) = held.heartbeats.pop_front()
+        {
+            beat.before_row = beat.before_row.saturating_sub(start as u32);
+            part.heartbeats.push(beat);
+        }
+        if last {
+            self.feed.recycle(held.batch);
+        } else {
+            if held.row > start {
+                held.since = now;
+            }
+            self.held = Some(held);
+        }
+        let is_empty = part.trades.is_empty() && part.undecoded.is_empty();
+        if is_empty && part.heartbeats.is_empty() {
+            if let Some(due) = wake_at {
+                self.wake_at(due.max(now + RELEASE_EVERY));
+            }
+            return Fed::Pending;
+        }
+        Fed::Batch(part)
+    }
+
+    fn wake_at(&self, due: Instant) {
+        // A full channel holds an alarm that wakes earlier; the poll after it sets the next.
+        if let Err(TrySendError::Disconnected(_)) = self.alarm.try_send(due) {
+            wake(&self.waker);
+        }
+    }
+}
+
+impl Feed for PacedFeed {
+    fn poll(&mut self) -> Result<Fed, PartitionError> {
+        if let Some(held) = self.held.take() {
+            return Ok(self.release(held));
+        }
+        match self.feed.poll()? {
+            Fed::Batch(mut batch) => {
+                let undecoded = std::mem::take(&mut batch.undecoded).into();
+                let heartbeats = std::mem::take(&mut batch.heartbeats).into();
+                let held = Held { batch, row: 0, undecoded, heartbeats, since: now() };
+                Ok(self.release(held))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn recycle(&mut self, _: Box<Decoded>) {}
+
+    fn wake_by(&mut self, waker: Waker) {
+        if let Ok(mut mine) = self.waker.lock() {
+            *mine = Some(Arc::clone(&waker));
+        }
+        self.feed.wake_by(waker);
+    }
+
+    fn source_of(&self, offset: Offset) -> String {
+        self.feed.source_of(offset)
+    }
+
+    fn progress(&self) -> Option<f64> {
+        self.feed.progress()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "pace is the clock's; it never changes content")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn wake_in_time(alarms: &Receiver<Instant>, waker: &Mutex<Option<Waker>>) {
+    while let Ok(mut due) = alarms.recv() {
+        loop {
+            match alarms.recv_timeout(due.saturating_duration_since(now())) {
+                Ok(earlier) => due = due.min(earlier),
+                Err(RecvTimeoutError::Timeout) => break wake(waker),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+fn wake(waker: &Mutex<Option<Waker>>) {
+    let waker = waker.lock().ok().and_then(|waker| waker.clone());
+    if let Some(waker) = waker {
+        waker();
+    }
+}
+
+fn copy_rows(from: &Decoded, start: usize, end: usize, to: &mut Decoded) {
+    fn part<T: Copy>(from: &[T], start: usize, end: usize) -> Vec<T> {
+        from.get(start..end).unwrap_or_default().to_vec()
+    }
+    let trades = &from.trades;
+    to.trades = Trades {
+        ts_event: part(&trades.ts_event, start, end),
+        symbol: part(&trades.symbol, start, end),
+        price: part(&trades.price, start, end),
+        size: part(&trades.size, start, end),
+        offset: part(&trades.offset, start, end),
+        trade_id: part(&trades.trade_id, start, end),
+        venue: part(&trades.venue, start, end),
+        side: part(&trades.side, start, end),
+    };
+    if let RawRecords::Lines { bytes, starts } = &from.raw
+        && start < end
+        && let (Some(&first), Some(starts)) = (starts.get(start), starts.get(start..end))
+    {
+        let stop = starts.last().map_or(0, |&last| last as usize);
+        let stop = bytes[stop..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| stop + n);
+        to.raw = RawRecords::Lines {
+            bytes: bytes[first as usize..stop].to_vec(),
+            starts: starts.iter().map(|start| start - first).collect(),
+        };
+    }
+}

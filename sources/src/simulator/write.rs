@@ -1,0 +1,255 @@
+//! Writes a simulated session to a file: CSV (plain, gzip, zstd) or Parquet, by the name.
+
+use super::feed::VENUES;
+use super::{Flaw, Simulation, SimulationError, Tick, Ticks};
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch};
+use arrow_array::{StringArray, TimestampNanosecondArray};
+use market::{Scale, Side};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of CSV gathered before they are written.
+const CHUNK_BYTES: usize = 1 << 16;
+
+/// Rows of a Parquet row group, and of what is encoded at once.
+const GROUP_ROWS: usize = 1 << 18;
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Why a file was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The simulation cannot be.
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
+    /// The name tells no format.
+    #[error("{0}: wanted a name that ends in .csv, .csv.gz, .csv.zst or .parquet")]
+    Name(String),
+    /// The file cannot be written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The Parquet library refused.
+    #[error("{path}: {source}")]
+    Parquet {
+        /// The file.
+        path: String,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Records in all.
+    pub records: u64,
+    /// Bad ones among them.
+    pub bad: u64,
+}
+
+impl Written {
+    fn count(&mut self, tick: &Tick) {
+        self.records += 1;
+        self.bad += u64::from(tick.flaw.is_some());
+    }
+}
+
+/// Writes the session to `path`, in the format of its name; `progress` is told the share done.
+///
+/// # Errors
+/// Fails when the name tells no format, or the file cannot be written.
+pub fn write_session(
+    simulation: &Simulation,
+    path: &Path,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Written, WriteError> {
+    simulation.check()?;
+    let shown = path.display().to_string();
+    let failed = |source| WriteError::Io { path: shown.clone(), source };
+    let known = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
+    let Some(format) = known.into_iter().find(|ending| shown.ends_with(ending)) else {
+        return Err(WriteError::Name(shown));
+    };
+    let file = BufWriter::with_capacity(CHUNK_BYTES, File::create(path).map_err(failed)?);
+    let ticks = Ticks::new(simulation, 0, 1)?;
+    match format {
+        ".parquet" => write_parquet(ticks, file, progress)
+            .map_err(|source| WriteError::Parquet { path: shown, source }),
+        ".csv.gz" => {
+            let mut to = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            let written = write_csv(ticks, &mut to, progress).map_err(failed)?;
+            to.finish().and_then(|mut file| file.flush()).map_err(failed)?;
+            Ok(written)
+        }
+        ".csv.zst" => {
+            let mut to = zstd::Encoder::new(file, 3).map_err(failed)?;
+            let written = write_csv(ticks, &mut to, progress).map_err(failed)?;
+            to.finish().and_then(|mut file| file.flush()).map_err(failed)?;
+            Ok(written)
+        }
+        _ => {
+            let mut to = file;
+            let written = write_csv(ticks, &mut to, progress).map_err(failed)?;
+            to.flush().map_err(failed)?;
+            Ok(written)
+        }
+    }
+}
+
+/// Writes `ticks` as CSV with the names of the JSON trade.
+///
+/// # Errors
+/// Fails when `to` does.
+pub fn write_csv(
+    mut ticks: Ticks,
+    to: &mut dyn Write,
+    progress: &mut dyn FnMut(f64),
+) -> std::io::Result<Written> {
+    let names = ticks.names().to_vec();
+    let has_venue = ticks.has_venue();
+    let venue = if has_venue { ",venue" } else { "" };
+    let mut buffer =
+        format!("symbol,ts_event,price,size,trade_id,side{venue}\n").into_bytes();
+    let mut written = Written::default();
+    while let Some(tick) = ticks.next() {
+        written.count(&tick);
+        if tick.flaw != Some(Flaw::Symbol) {
+            buffer.extend_from_slice(names[tick.symbol as usize].as_bytes());
+        }
+        buffer.push(b',');
+        integer(&mut buffer, tick.ts_event.ns());
+        buffer.push(b',');
+        decimal(&mut buffer, tick.price.raw());
+        buffer.push(b',');
+        decimal(&mut buffer, tick.size.raw());
+        buffer.push(b',');
+        integer(&mut buffer, tick.trade_id as i64);
+        buffer.extend_from_slice(if tick.side == Side::Bid { b",B" } else { b",A" });
+        if has_venue {
+            buffer.push(b',');
+            buffer.extend_from_slice(venue_name(&tick).as_bytes());
+        }
+        buffer.push(b'\n');
+        if buffer.len() >= CHUNK_BYTES {
+            to.write_all(&buffer)?;
+            buffer.clear();
+            progress(ticks.progress());
+        }
+    }
+    to.write_all(&buffer)?;
+    Ok(written)
+}
+
+/// Writes `ticks` as Parquet with the names of the JSON trade: symbol, side and venue by dictionary,
+/// `ts_event` as timestamp(ns, UTC), price and size as the nearest doubles.
+///
+/// # Errors
+/// Fails when `to` does.
+pub fn write_parquet<W: Write + Send>(
+    mut ticks: Ticks,
+    to: W,
+    progress: &mut dyn FnMut(f64),
+) -> parquet::errors::Result<Written> {
+    let mut written = Written::default();
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(ticks.names()));
+    let has_venue = ticks.has_venue();
+    let mut rows: Vec<Tick> = Vec::with_capacity(BATCH_ROWS);
+    let schema = columns(&rows, &names, has_venue)?.schema();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_column_dictionary_enabled("ts_event".into(), false)
+        .set_column_dictionary_enabled("trade_id".into(), false)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .build();
+    let mut writer = ArrowWriter::try_new(to, schema, Some(properties))?;
+    loop {
+        rows.clear();
+        rows.extend(ticks.by_ref().take(BATCH_ROWS));
+        if rows.is_empty() {
+            break;
+        }
+        rows.iter().for_each(|tick| written.count(tick));
+        writer.write(&columns(&rows, &names, has_venue)?)?;
+        progress(ticks.progress());
+    }
+    writer.close()?;
+    Ok(written)
+}
+
+fn columns(rows: &[Tick], names: &ArrayRef, has_venue: bool) -> parquet::errors::Result<RecordBatch> {
+    let named = |keys: Int32Array, values: &ArrayRef| -> parquet::errors::Result<ArrayRef> {
+        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values.clone())?))
+    };
+    let symbol = |tick: &Tick| (tick.flaw != Some(Flaw::Symbol)).then_some(tick.symbol as i32);
+    let symbols: Int32Array = rows.iter().map(symbol).collect();
+    let times = TimestampNanosecondArray::from_iter_values(rows.iter().map(|t| t.ts_event.ns()));
+    let price = |tick: &Tick| tick.price.decimal(Scale::NANO).to_f64();
+    let size = |tick: &Tick| tick.size.decimal(Scale::NANO).to_f64();
+    let ids = Int64Array::from_iter_values(rows.iter().map(|tick| tick.trade_id as i64));
+    let sides: ArrayRef = Arc::new(StringArray::from_iter_values(["A", "B", "N"]));
+    let side = Int32Array::from_iter_values(rows.iter().map(|tick| tick.side as i32));
+    let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("symbol", named(symbols, names)?, true),
+        ("ts_event", Arc::new(times.with_timezone("UTC")), false),
+        ("price", Arc::new(Float64Array::from_iter_values(rows.iter().map(price))), false),
+        ("size", Arc::new(Float64Array::from_iter_values(rows.iter().map(size))), false),
+        ("trade_id", Arc::new(ids), false),
+        ("side", named(side, &sides)?, false),
+    ];
+    if has_venue {
+        let venues: ArrayRef = Arc::new(StringArray::from_iter_values(VENUES));
+        let venue: Int32Array = rows.iter().map(|tick| tick.venue.map(|n| n as i32)).collect();
+        columns.push(("venue", named(venue, &venues)?, true));
+    }
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+}
+
+fn venue_name(tick: &Tick) -> &'static str {
+    tick.venue.map_or("", |venue| VENUES[venue as usize])
+}
+
+fn integer(to: &mut Vec<u8>, value: i64) {
+    let mut digits = [0u8; 20];
+    let (mut at, mut rest) = (digits.len(), value.unsigned_abs());
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        to.push(b'-');
+    }
+    to.extend_from_slice(&digits[at..]);
+}
+
+/// Raw units of nine digits, exactly, without trailing zeros.
+fn decimal(to: &mut Vec<u8>, raw: i64) {
+    let unit = Scale::NANO.unit();
+    let (whole, mut fraction) = (raw / unit, (raw % unit).unsigned_abs());
+    if raw < 0 && whole == 0 {
+        to.push(b'-');
+    }
+    integer(to, whole);
+    if fraction > 0 {
+        to.push(b'.');
+        let mut place = unit as u64 / 10;
+        while fraction > 0 {
+            to.push(b'0' + (fraction / place) as u8);
+            fraction %= place;
+            place = (place / 10).max(1);
+        }
+    }
+}
