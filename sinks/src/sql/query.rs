@@ -95,7 +95,7 @@ pub fn query(
     if statement.column_count() == 0 {
         return Err(QueryError::Writes);
     }
-    let headers: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let headers: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query([])?;
     match format {
         Format::Table => as_table(&headers, &mut rows, out),
