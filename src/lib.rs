@@ -13,3 +13,8 @@ mod report;
 
 pub use dataflows::{Progress, TableCount, Watch};
 pub use engine::{Engine, EngineError, Summary};
+
+/// The README's Rust is compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
