@@ -202,3 +202,15 @@ impl Cell for i128 {
         cells.iter_mut().for_each(|cell| *cell = from.i128());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::nearest_quotient;
+
+    #[test]
+    fn quotients_round_to_the_nearest_and_halves_up() {
+        let quotients = [(7, 2), (6, 4), (5, 4), (7, 4), (-5, 4), (-6, 4), (-7, 4), (8, 1)];
+        let rounded = quotients.map(|(sum, count)| nearest_quotient(sum, count));
+        assert_eq!(rounded, [4, 2, 1, 2, -1, -1, -2, 8]);
+    }
+}

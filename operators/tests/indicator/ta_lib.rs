@@ -167,6 +167,7 @@ fn session_vwap(bars: &[Bar]) -> Vec<f64> {
 }
 
 /// Two passes over each window, from differences of whole numbers.
+#[expect(clippy::disallowed_methods, reason = "an oracle is better for another logarithm")]
 fn volatility(bars: &[Bar], n: usize, per_year: f64) -> Vec<f64> {
     let x: Vec<_> = bars.iter().map(|bar| bar.close.raw() as f64).collect();
     let returns: Vec<_> =
@@ -292,4 +293,42 @@ proptest! {
             agrees(&spec, &bars).map_err(TestCaseError::fail)?;
         }
     }
+}
+
+/// Bars that close at each of `closes`, in raw units, nothing else.
+fn closes(closes: &[i64]) -> Vec<Bar> {
+    closes.iter().enumerate().map(|(at, &raw)| bars::bar(at, [raw; 4], 1)).collect()
+}
+
+#[test]
+fn prices_through_zero_agree() {
+    let bars = closes(&[5, 0, -3, 0, 0, 7, -7, 2, 0, 1, 4, -1].map(|price| price * 1_000_000_000));
+    let registry = Registry::standard();
+    for text in ["roc(1)", "roc(3)", "mom(2)", "ema(3)", "rsi(2)", "macd(2,3,2)", "atr(2)", "obv"] {
+        agrees(&registry.parse(text).unwrap(), &bars).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn volatility_is_undefined_while_a_return_is() {
+    let spec = Registry::standard().parse("hv(2)").unwrap();
+    let values = laws::run(&mut spec.build(SCALES), &closes(&[4, 5, 6, 0, 7, 8, 9, 9]), 1);
+    let defined: Vec<_> = values.iter().map(|value| !value.is_nan()).collect();
+    assert_eq!(defined, [false, false, true, false, false, false, true, true]);
+}
+
+#[test]
+fn a_bar_without_trades_repeats_the_session_and_has_no_vwap_of_its_own() {
+    let mut bars = closes(&[8, 9]);
+    bars.insert(1, Bar::carried(bars[0].ts_open, bars[0].close));
+    let run = |text: &str| {
+        let spec = Registry::standard().parse(text).unwrap();
+        laws::run(&mut spec.build(SCALES), &bars, 1).iter().map(|x| x * 1e9).collect::<Vec<_>>()
+    };
+    assert_eq!(run("vwap(session)"), [8.0, 8.0, 8.5]);
+    assert_eq!(run("sma(1, of=vwap)"), [8.0, 8.0, 9.0]);
+    assert!(run("vwap")[1].is_nan());
+    bars.remove(0);
+    let spec = Registry::standard().parse("vwap(session)").unwrap();
+    assert!(laws::run(&mut spec.build(SCALES), &bars, 1)[0].is_nan());
 }
