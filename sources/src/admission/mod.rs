@@ -22,6 +22,8 @@ mod calm;
 mod codec;
 mod config;
 mod duplicates;
+#[cfg(test)]
+mod laws;
 mod outlier;
 mod record;
 mod snapshot;

@@ -14,6 +14,8 @@
 mod feed;
 mod instruments;
 mod random;
+#[cfg(test)]
+mod tests;
 mod ticks;
 mod write;
 

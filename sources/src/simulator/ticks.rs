@@ -294,18 +294,12 @@ fn flawed(tick: Tick, bits: u64) -> Tick {
     let year_2099 = 4_070_908_800 * Time::SECOND;
     let time = |ns| Time::from_ns(ns);
     match bits % 5 {
-        0 => Tick {
-            price: Price::from_raw(-tick.price.raw()),
-            flaw: Some(Flaw::Price),
-            ..tick
-        },
+        0 => Tick { price: Price::from_raw(-tick.price.raw()), flaw: Some(Flaw::Price), ..tick },
         1 => Tick { size: Size::from_raw(0), flaw: Some(Flaw::Size), ..tick },
         2 => Tick { ts_event: time(year_2099), flaw: Some(Flaw::Future), ..tick },
-        3 => Tick {
-            ts_event: time(tick.ts_event.ns() / 1_000_000),
-            flaw: Some(Flaw::Units),
-            ..tick
-        },
+        3 => {
+            Tick { ts_event: time(tick.ts_event.ns() / 1_000_000), flaw: Some(Flaw::Units), ..tick }
+        }
         _ => Tick { flaw: Some(Flaw::Symbol), ..tick },
     }
 }

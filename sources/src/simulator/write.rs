@@ -118,8 +118,7 @@ pub fn write_csv(
     let names = ticks.names().to_vec();
     let has_venue = ticks.has_venue();
     let venue = if has_venue { ",venue" } else { "" };
-    let mut buffer =
-        format!("symbol,ts_event,price,size,trade_id,side{venue}\n").into_bytes();
+    let mut buffer = format!("symbol,ts_event,price,size,trade_id,side{venue}\n").into_bytes();
     let mut written = Written::default();
     while let Some(tick) = ticks.next() {
         written.count(&tick);
@@ -186,7 +185,11 @@ pub fn write_parquet<W: Write + Send>(
     Ok(written)
 }
 
-fn columns(rows: &[Tick], names: &ArrayRef, has_venue: bool) -> parquet::errors::Result<RecordBatch> {
+fn columns(
+    rows: &[Tick],
+    names: &ArrayRef,
+    has_venue: bool,
+) -> parquet::errors::Result<RecordBatch> {
     let named = |keys: Int32Array, values: &ArrayRef| -> parquet::errors::Result<ArrayRef> {
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values.clone())?))
     };

@@ -1,0 +1,126 @@
+//! Laws of the simulator: the seed decides, partitions share out one session, rates are kept.
+
+use super::*;
+use market::Side;
+use std::collections::BTreeSet;
+
+fn dirty() -> Simulation {
+    Simulation {
+        late_short: 0.05,
+        late_long: 0.02,
+        duplicate: 0.03,
+        bad: 0.04,
+        venues: 3,
+        ..Simulation::new(40, 20_000, 11)
+    }
+}
+
+/// All that a record says, as text that sorts.
+fn say(ticks: impl Iterator<Item = Tick>) -> Vec<String> {
+    ticks.map(|tick| format!("{tick:?}")).collect()
+}
+
+#[test]
+fn the_seed_decides() {
+    let of = |simulation: &Simulation| say(Ticks::new(simulation, 0, 1).unwrap());
+    assert_eq!(of(&dirty()), of(&dirty()));
+    assert_ne!(of(&dirty()), of(&Simulation { seed: 12, ..dirty() }));
+}
+
+#[test]
+fn written_down() {
+    // The bytes of a seed never change: stores and tests depend on them.
+    let first: Vec<Tick> = Ticks::new(&Simulation::new(3, 1_000, 1), 0, 1).unwrap().collect();
+    let shown =
+        |k: usize| format!("{} {} {}", first[k].ts_event, first[k].price.raw(), first[k].trade_id);
+    assert_eq!([shown(0), shown(999)], [WRITTEN_FIRST.to_owned(), WRITTEN_LAST.to_owned()]);
+}
+
+const WRITTEN_FIRST: &str = "2024-01-02T14:30:00.598347412Z 143890000000 1";
+const WRITTEN_LAST: &str = "2024-01-02T20:59:59.340101525Z 482120000000 345";
+
+#[test]
+fn partitions_share_out_one_session() {
+    let whole = Ticks::new(&dirty(), 0, 1).unwrap();
+    let mut whole = say(whole);
+    for partitions in [2, 3, 7] {
+        let mut parts = Vec::new();
+        let mut symbols = BTreeSet::new();
+        for partition in 0..partitions {
+            let ticks: Vec<Tick> = Ticks::new(&dirty(), partition, partitions).unwrap().collect();
+            for symbol in ticks.iter().map(|tick| tick.symbol).collect::<BTreeSet<_>>() {
+                assert!(symbols.insert(symbol), "symbol {symbol} in two partitions");
+            }
+            parts.extend(say(ticks.into_iter()));
+        }
+        parts.sort();
+        whole.sort();
+        assert_eq!(parts, whole);
+    }
+}
+
+#[test]
+fn rates_are_kept_and_all_trades_come() {
+    let simulation = Simulation::new(40, 100_000, 5);
+    let simulation = Simulation { late_long: 0.01, duplicate: 0.02, bad: 0.03, ..simulation };
+    let ticks: Vec<Tick> = Ticks::new(&simulation, 0, 1).unwrap().collect();
+    let good = ticks.iter().filter(|tick| tick.flaw.is_none());
+    let names: BTreeSet<_> = good.clone().map(|tick| (tick.symbol, tick.trade_id)).collect();
+    assert_eq!(names.len(), 100_000);
+    let twice = good.clone().count() - 100_000;
+    assert!((1_800..2_200).contains(&twice), "{twice} came twice");
+    let bad = ticks.iter().filter(|tick| tick.flaw.is_some()).count();
+    assert!((2_700..3_300).contains(&bad), "{bad} are bad");
+    let (mut greatest, mut late) = (0, 0);
+    let mut seen = BTreeSet::new();
+    for tick in good.filter(|tick| seen.insert((tick.symbol, tick.trade_id))) {
+        late += u32::from(tick.ts_event.ns() < greatest - 2 * Time::SECOND);
+        greatest = greatest.max(tick.ts_event.ns());
+        assert!(tick.price.raw() > 0 && tick.size.raw() > 0 && tick.side != Side::Unknown);
+    }
+    assert!((850..1_150).contains(&late), "{late} are more than 2 s late");
+}
+
+#[test]
+fn ids_rise_by_symbol_in_event_time() {
+    let mut ticks: Vec<Tick> = Ticks::new(&dirty(), 0, 1).unwrap().collect();
+    ticks.retain(|tick| tick.flaw.is_none());
+    ticks.sort_by_key(|tick| (tick.symbol, tick.trade_id));
+    for pair in ticks.windows(2).filter(|pair| pair[0].symbol == pair[1].symbol) {
+        assert!(pair[0].ts_event <= pair[1].ts_event);
+    }
+}
+
+#[test]
+fn a_csv_file_says_what_the_ticks_say() {
+    let mut bytes = Vec::new();
+    let ticks = Ticks::new(&dirty(), 0, 1).unwrap();
+    let all: Vec<Tick> = Ticks::new(&dirty(), 0, 1).unwrap().collect();
+    let written = write_csv(ticks, &mut bytes, &mut |_| {}).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(written.records, all.len() as u64);
+    assert_eq!(text.lines().count(), all.len() + 1);
+    for (line, tick) in text.lines().skip(1).zip(&all) {
+        let fields: Vec<&str> = line.split(',').collect();
+        assert_eq!(fields[0].is_empty(), tick.flaw == Some(Flaw::Symbol));
+        assert_eq!(fields[1], tick.ts_event.ns().to_string());
+        assert_eq!(fields[2], tick.price.decimal(market::Scale::NANO).to_string());
+        assert_eq!(fields[3], tick.size.decimal(market::Scale::NANO).to_string());
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let base = Simulation::new(1, 1, 1);
+    let refused = [
+        Simulation { symbols: 0, ..base.clone() },
+        Simulation { trades: 0, ..base.clone() },
+        Simulation { late_long: f64::NAN, ..base.clone() },
+        Simulation { late_long: 0.7, late_short: 0.7, ..base.clone() },
+        Simulation { start: Time::from_ns(i64::MAX - 1), ..base.clone() },
+        Simulation { trades: 10_000_000_000, late_long: 1.0, ..base.clone() },
+    ];
+    for simulation in refused {
+        assert!(Ticks::new(&simulation, 0, 1).is_err(), "{simulation:?}");
+    }
+}
