@@ -1,5 +1,6 @@
-//! Indicators against their oracle and their laws.
+//! Indicators against their oracle, their laws and their documentation.
 
 mod bars;
+mod docs;
 mod laws;
 mod ta_lib;
