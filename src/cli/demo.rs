@@ -16,7 +16,7 @@ const CONFIG: &str = r#"
 [[source]]
 name = "demo"
 kind = "simulator"
-simulator = { seed = 20240102, late = 0.01, duplicate = 0.002, bad = 0.001 }
+simulator = { seed = 20240102, late = 0.04, duplicate = 0.002, bad = 0.001 }
 [[bars]]
 widths = ["1min", "5min", "15min", "1h"]
 [[indicators]]

@@ -37,21 +37,52 @@ impl Drop for Shown {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "progress is shown by the command's clock")]
 fn show(progress: &Progress, stopped: &Receiver<()>) {
-    let terminal = std::io::stderr().is_terminal();
-    let every = if terminal { TERMINAL_EVERY } else { PLAIN_EVERY };
-    let began = Instant::now();
-    let mut drawn = false;
-    while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-        let line = line(progress.counts().read, progress.part(), began.elapsed());
-        let mut err = std::io::stderr().lock();
-        let _ = if terminal { write!(err, "\r\x1b[2K{line}") } else { writeln!(err, "{line}") };
-        let _ = err.flush();
-        drawn = terminal;
+    let mut drawn = Drawn::start();
+    while stopped.recv_timeout(drawn.every) == Err(RecvTimeoutError::Timeout) {
+        drawn.draw(progress.counts().read, progress.part());
     }
-    if drawn {
-        let _ = write!(std::io::stderr().lock(), "\r\x1b[2K");
+}
+
+/// A line of progress, drawn at most as often as is good for its reader and wiped when it is dropped.
+pub(super) struct Drawn {
+    terminal: bool,
+    every: Duration,
+    began: Instant,
+    last: Duration,
+    wipe: bool,
+}
+
+impl Drawn {
+    /// Nothing is drawn yet.
+    #[expect(clippy::disallowed_methods, reason = "progress is shown by the command's clock")]
+    pub fn start() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let every = if terminal { TERMINAL_EVERY } else { PLAIN_EVERY };
+        Drawn { terminal, every, began: Instant::now(), last: Duration::ZERO, wipe: false }
+    }
+
+    /// Draws how far it is, if the last line is old enough.
+    pub fn draw(&mut self, read: u64, part: Option<f64>) {
+        let elapsed = self.began.elapsed();
+        // A little earlier than due, so that a reader that waited exactly that long draws.
+        if elapsed - self.last < self.every * 9 / 10 {
+            return;
+        }
+        let line = line(read, part, elapsed);
+        let mut err = std::io::stderr().lock();
+        let _ =
+            if self.terminal { write!(err, "\r\x1b[2K{line}") } else { writeln!(err, "{line}") };
+        let _ = err.flush();
+        (self.last, self.wipe) = (elapsed, self.terminal);
+    }
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        if self.wipe {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[2K");
+        }
     }
 }
 

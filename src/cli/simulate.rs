@@ -2,9 +2,84 @@
 
 use super::Failure;
 use super::args::SimulateArgs;
+use super::output::{print, print_json};
+use super::progress::Drawn;
+use crate::config::{Config, Override, SourceKind};
+use crate::engine::{grouped, simulation};
+use operators::indicator::Registry;
+use serde_json::json;
+use sources::{WriteError, Written, write_session};
 
 /// Writes it.
 pub(super) fn simulate(args: &SimulateArgs) -> Result<u8, Failure> {
-    let _ = args;
-    Err(Failure::usage("not wired"))
+    let config = Config::parse("simulate", "", &overrides(args), &Registry::standard())
+        .map_err(Failure::usage)?;
+    let Some(SourceKind::Simulator(session)) = config.sources().first().map(|source| &source.kind)
+    else {
+        return Err(Failure::usage("a simulator is wanted"));
+    };
+    let mut drawn = Drawn::start();
+    let total = session.trades as f64;
+    let mut progress = |part: f64| drawn.draw((part * total) as u64, Some(part));
+    let written = write_session(&simulation(session), &args.out, &mut progress);
+    drop(drawn);
+    let Written { records, bad } = written.map_err(|error| match error {
+        WriteError::Simulation(_) | WriteError::Name(_) => Failure::usage(error),
+        _ => Failure::failed(error),
+    })?;
+    let path = args.out.display();
+    if args.json {
+        print_json(&json!({"written": path.to_string(), "records": records, "bad": bad}))?;
+    } else {
+        print(&format!(
+            "wrote {} records, {} of them bad, to {path}\n",
+            grouped(records),
+            grouped(bad)
+        ))?;
+    }
+    Ok(0)
+}
+
+/// The flags as keys of a simulator, so that one place checks them.
+fn overrides(args: &SimulateArgs) -> Vec<Override> {
+    let kind = Override { flag: "", path: &["source", "kind"], value: "simulator".into() };
+    vec![
+        kind,
+        Override {
+            flag: "--symbols",
+            path: &["source", "simulator", "symbols"],
+            value: args.symbols.into(),
+        },
+        Override {
+            flag: "--trades",
+            path: &["source", "simulator", "trades"],
+            value: args.trades.into(),
+        },
+        Override {
+            flag: "--seed",
+            path: &["source", "simulator", "seed"],
+            value: args.seed.into(),
+        },
+        Override {
+            flag: "--start",
+            path: &["source", "simulator", "start"],
+            value: args.start.as_str().into(),
+        },
+        Override {
+            flag: "--session",
+            path: &["source", "simulator", "session"],
+            value: args.session.as_str().into(),
+        },
+        Override {
+            flag: "--late",
+            path: &["source", "simulator", "late"],
+            value: args.late.into(),
+        },
+        Override {
+            flag: "--duplicate",
+            path: &["source", "simulator", "duplicate"],
+            value: args.duplicate.into(),
+        },
+        Override { flag: "--bad", path: &["source", "simulator", "bad"], value: args.bad.into() },
+    ]
 }

@@ -1,10 +1,13 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
 use super::EngineError;
-use crate::config::{Config, OutlierMode, SourceKind};
+use crate::config::{Config, OutlierMode, SimulatorConfig, SourceKind};
 use dataflows::Opener;
 use market::{Partition, PartitionError, Symbols, Time, Trades};
-use sources::{AdmissionConfig, AdmittedPartition, Feed, MemoryFeed, OutlierRule};
+use sources::{
+    AdmissionConfig, AdmittedPartition, Feed, MemoryFeed, OutlierRule, Pace, PacedFeed,
+    SimulatedFeed, Simulation,
+};
 
 /// Opens one partition's log on the worker that reads it.
 pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, PartitionError> + Send>;
@@ -38,14 +41,38 @@ impl Inputs {
             return Err(EngineError::NoSource);
         }
         for source in config.sources() {
+            let from = inputs.feeds.len();
             match &source.kind {
-                SourceKind::Files(_) | SourceKind::Simulator(_) => {
-                    let _ = symbols;
+                SourceKind::Files(_) => {
                     return Err(EngineError::Source("not wired".to_owned()));
                 }
+                SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
+            }
+            if let Some(factor) = source.pace {
+                let feeds = inputs.feeds.split_off(from);
+                inputs.feeds.extend(feeds.into_iter().map(|feed| paced(feed, factor)));
             }
         }
         Ok(inputs)
+    }
+
+    fn simulate(
+        &mut self,
+        session: &SimulatorConfig,
+        symbols: &Symbols,
+    ) -> Result<(), EngineError> {
+        let simulation = simulation(session);
+        simulation.check().map_err(|error| EngineError::Source(format!("simulator: {error}")))?;
+        for partition in 0..session.partitions {
+            let (simulation, symbols, of) =
+                (simulation.clone(), symbols.clone(), session.partitions);
+            self.feeds.push(Box::new(move || {
+                let feed = SimulatedFeed::new(&simulation, &symbols, partition, of)
+                    .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
+                Ok(Box::new(feed) as Box<dyn Feed>)
+            }));
+        }
+        Ok(())
     }
 
     /// What tells this input apart from others.
@@ -67,6 +94,26 @@ impl Inputs {
         };
         self.feeds.into_iter().enumerate().map(behind).collect()
     }
+}
+
+/// A session as the simulator takes it.
+pub(crate) fn simulation(session: &SimulatorConfig) -> Simulation {
+    let clean = Simulation::new(session.symbols, session.trades, session.seed);
+    Simulation {
+        start: session.start,
+        session_ns: session.session_ns,
+        duplicate: session.duplicate,
+        bad: session.bad,
+        ..clean.late(session.late)
+    }
+}
+
+fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
+    Box::new(move || {
+        let pace = Pace::new(factor)
+            .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
+        Ok(Box::new(PacedFeed::new(feed()?, pace)?))
+    })
 }
 
 fn admission(config: &Config, started_at: Time) -> AdmissionConfig {

@@ -18,6 +18,7 @@ mod inputs;
 mod outputs;
 mod summary;
 
+pub(crate) use inputs::simulation;
 pub use summary::Summary;
 pub(crate) use summary::{grouped, table};
 

@@ -4,5 +4,7 @@
 mod chart;
 mod collect;
 mod page;
+#[cfg(test)]
+mod tests;
 
 pub use collect::Collector;

@@ -381,7 +381,9 @@
     draw();
   }
   if (!data.symbols.length) { document.querySelector("main").textContent = "No bars."; return; }
-  state.from = Math.max(0, series().t.length - 150);
+  // The symbol with most to see first, and as many bars as the screen shows well.
+  data.symbols.forEach((one, k) => { if (one.revised > symbol().revised) state.symbol = k; });
+  state.from = Math.max(0, series().t.length - Math.max(60, Math.min(160, Math.floor(canvas.clientWidth / 6.5))));
   state.to = series().t.length;
   show();
   new ResizeObserver(draw).observe(canvas);
