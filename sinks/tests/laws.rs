@@ -137,7 +137,7 @@ proptest! {
 fn rows_beyond_the_last_flush_are_never_committed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tidemill.sqlite");
-    let ops = log::many(100);
+    let ops = log::many(1, 100);
     let mut sink = SqliteSink::open_with(&path, "L", &tables(), RHYTHM).unwrap();
     let Op::Rows(rows) = &ops[0] else { panic!("rows come first") };
     sink.write(rows).unwrap();
@@ -149,7 +149,7 @@ fn rows_beyond_the_last_flush_are_never_committed() {
 fn a_run_that_was_taken_over_cannot_write() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tidemill.sqlite");
-    let ops = log::many(10);
+    let ops = log::many(1, 10);
     let mut old = SqliteSink::open_with(&path, "L", &tables(), RHYTHM).unwrap();
     let _new = SqliteSink::open_with(&path, "L", &tables(), RHYTHM).unwrap();
     let Op::Rows(rows) = &ops[0] else { panic!("rows come first") };
@@ -179,4 +179,25 @@ fn a_new_output_adds_its_column() {
         String::from_utf8(answer).unwrap(),
         "symbol,width,ts_open,seq,sma_2,revision,known_at,bb_upper_20_2p5\nA,1min,0,0,0.5,0,61000000000,1.5\n"
     );
+}
+
+#[test]
+fn lines_beyond_the_mark_are_cut_off() {
+    let (folder, left) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    // More than any buffer holds, so that it reaches the disk before it is complete.
+    let operations =
+        [log::many(0, 1), vec![Op::Flush(1)], log::many(1, 3_000)].map(|mut ops| ops.remove(0));
+    let rhythm = Rhythm { flushes: 1, ..RHYTHM };
+    let mut killed: Vec<Box<dyn Sink>> =
+        vec![Box::new(JsonlSink::open_with(folder.path(), "L", rhythm).unwrap())];
+    apply(&mut killed, &operations);
+    copy(folder.path(), left.path());
+    let read = |folder: &Path| std::fs::read(folder.join("jsonl/aggregated_data.jsonl")).unwrap();
+    assert!(read(left.path()).len() > 100_000);
+    killed[0].flush(i64::MAX).unwrap();
+
+    let mut again: Vec<Box<dyn Sink>> = vec![Box::new(JsonlSink::open(left.path(), "L").unwrap())];
+    apply(&mut again, &operations);
+    again[0].flush(i64::MAX).unwrap();
+    assert!(read(left.path()) == read(folder.path()));
 }

@@ -15,6 +15,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 use std::path::Path;
 
+/// Bytes of a letter that count as a row.
+const ROW_BYTES: usize = 128;
 /// Letters kept in the table, the first ones; the file holds the newest.
 const LETTERS_MAX: u64 = 1_000_000;
 
@@ -188,8 +190,10 @@ impl SqliteSink {
         Ok(())
     }
 
+    /// What waits, in rows: a letter counts by its length, for it may be long.
     fn pending(rows: &[Rows], letters: &[DeadLetter]) -> usize {
-        rows.iter().map(Rows::len).sum::<usize>() + letters.len()
+        let letter = |letter: &DeadLetter| 1 + letter.raw.len() / ROW_BYTES;
+        rows.iter().map(Rows::len).chain(letters.iter().map(letter)).sum()
     }
 
     /// Rows beyond the last flush have outgrown memory: into a transaction that stays open.

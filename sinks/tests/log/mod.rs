@@ -171,9 +171,8 @@ fn bar(key: &RowKey, price: i64) -> Bar {
 }
 
 /// `count` rows of one epoch.
-pub fn many(count: i64) -> Vec<Op> {
-    let change =
-        |minute| Change { epoch: 1, symbol: 1, width: 0, minute, price: 5, refused: false };
+pub fn many(epoch: Epoch, count: i64) -> Vec<Op> {
+    let change = |minute| Change { epoch, symbol: 1, width: 0, minute, price: 5, refused: false };
     operations(&(0..count).map(change).collect::<Vec<_>>(), 0)
 }
 
