@@ -2,6 +2,8 @@
 
 mod admission;
 mod feed;
+mod file;
+mod layout;
 mod memory;
 mod pace;
 mod partition;
@@ -11,6 +13,10 @@ pub use admission::{
     Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, SnapshotError,
 };
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
+pub use file::{
+    FeedOpener, FileError, FileOrder, FilePartition, FilePartitionInfo, FileSource, Files,
+};
+pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
 pub use partition::AdmittedPartition;

@@ -1,0 +1,411 @@
+//! A block of rows of any format, and how the fields of trades are made of its columns.
+//!
+//! Columns are filled one after the other by tight loops; a row with a flaw gets a placeholder, and the
+//! rare flawed rows are taken out at the end, with every other column of theirs that could be read.
+
+use super::desk::{Desk, Flaw, Flaws};
+use crate::Undecoded;
+use crate::layout::{Bound, Factor, Moment, MomentError, Number, Part, Text};
+use market::{
+    FixedError, Offset, Price, Reason, Scale, Side, Size, SymbolId, Time, TradeId, Trades,
+};
+
+/// Rows of one format.
+pub(super) trait Block {
+    /// Rows in the block.
+    fn rows(&self) -> usize;
+
+    /// A column's numbers in raw units of one scale, one for each row.
+    fn fixed<T>(
+        &self,
+        column: usize,
+        scale: Scale,
+        make: impl Fn(i64) -> T,
+        out: &mut Vec<T>,
+        flaw: impl FnMut(usize, FixedError),
+    );
+
+    /// One row's number.
+    fn fixed_at(&self, column: usize, row: usize, scale: Scale) -> Result<i64, FixedError>;
+
+    /// A column's times, where it needs no unit: integer nanoseconds, RFC 3339, timestamps.
+    fn times(
+        &self,
+        column: usize,
+        out: &mut Vec<Time>,
+        flaw: impl FnMut(usize, Option<MomentError>),
+    );
+
+    /// A column's symbols.
+    fn symbols(&self, column: usize, desk: &mut Desk, reason: Reason, out: &mut Vec<SymbolId>);
+
+    /// A cell as text; empty when there is none.
+    fn text<'a>(&'a self, column: usize, row: usize, scratch: &'a mut Vec<u8>) -> &'a [u8];
+
+    /// The row's number within its piece.
+    fn row_number(&self, row: usize) -> u64;
+
+    /// The row as it came, printable and cut.
+    fn raw(&self, row: usize) -> String;
+}
+
+/// Appends the rows of `block` to `trades`, and those that have a flaw to `undecoded`.
+pub(super) fn decode<B: Block>(
+    block: &B,
+    bound: &Bound,
+    desk: &mut Desk,
+    trades: &mut Trades,
+    undecoded: &mut Vec<Undecoded>,
+) {
+    let base = trades.len();
+    desk.flaws.clear();
+    if let Some(text) = &bound.trans_type {
+        trans_types(block, text, desk);
+    }
+    symbols(block, &bound.symbol, Reason::Symbol, desk, &mut trades.symbol);
+    times(block, &bound.ts_event, desk, &mut trades.ts_event);
+    let ids = &trades.symbol[base..];
+    numbers(block, &bound.price, ids, Field::PRICE, desk, Price::from_raw, &mut trades.price);
+    numbers(block, &bound.size, ids, Field::SIZE, desk, Size::from_raw, &mut trades.size);
+    if let Some(text) = &bound.trade_id {
+        let make = |id: &[u8]| Some(TradeId::from_text(id));
+        texts(block, text, "trade_id: wanted a mapped value", desk, &mut trades.trade_id, make);
+    }
+    if let Some(text) = &bound.venue {
+        venues(block, text, desk, &mut trades.venue);
+    }
+    if let Some(text) = &bound.side {
+        texts(block, text, "side: wanted A, B, N or nothing", desk, &mut trades.side, side);
+    }
+    trades.offset.extend((0..block.rows()).map(|row| Offset::from_raw(block.row_number(row))));
+    if !desk.flaws.is_empty() {
+        take_out(block, base, &mut desk.flaws, trades, undecoded);
+    }
+}
+
+fn trans_types<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk) {
+    for row in 0..block.rows() {
+        let value = cell(block, text, row, &mut desk.text);
+        if !matches!(value, Some(b"" | b"new")) {
+            let given = value.map_or_else(|| "an unmapped value".to_owned(), shown);
+            let detail = format!("trans_type {given}: wanted new; corrections are not read yet");
+            desk.flaws.push(row, Reason::TransType, detail);
+        }
+    }
+}
+
+fn symbols<B: Block>(
+    block: &B,
+    text: &Text<usize>,
+    reason: Reason,
+    desk: &mut Desk,
+    out: &mut Vec<SymbolId>,
+) {
+    if let Text::Column(column) = text {
+        return block.symbols(*column, desk, reason, out);
+    }
+    for row in 0..block.rows() {
+        let found = cell(block, text, row, &mut desk.text).map(|text| desk.symbols.text(text));
+        out.push(match found {
+            Some(Ok(id)) => id,
+            Some(Err(error)) => desk.flaws.symbol(row, reason, error),
+            None => desk.flaws.unmapped(row, reason, SymbolId::default()),
+        });
+    }
+}
+
+/// An empty venue is the venue `-`, so that the column has a value for every row.
+fn venues<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut Vec<SymbolId>) {
+    for row in 0..block.rows() {
+        let found = cell(block, text, row, &mut desk.text).map(|text| match text {
+            b"" => desk.symbols.text(b"-"),
+            text => desk.symbols.text(text),
+        });
+        out.push(match found {
+            Some(Ok(id)) => id,
+            Some(Err(error)) => desk.flaws.symbol(row, Reason::Field, error),
+            None => desk.flaws.unmapped(row, Reason::Field, SymbolId::default()),
+        });
+    }
+}
+
+fn texts<B: Block, T: Blank>(
+    block: &B,
+    text: &Text<usize>,
+    wanted: &str,
+    desk: &mut Desk,
+    out: &mut Vec<T>,
+    make: impl Fn(&[u8]) -> Option<T>,
+) {
+    for row in 0..block.rows() {
+        let value = cell(block, text, row, &mut desk.text);
+        match value.and_then(&make) {
+            Some(made) => out.push(made),
+            None => {
+                let given = value.map_or_else(|| "an unmapped value".to_owned(), shown);
+                let detail = format!("{wanted}, not {given}");
+                desk.flaws.push(row, Reason::Field, detail);
+                out.push(T::BLANK);
+            }
+        }
+    }
+}
+
+/// What stands for a value that could not be read, until its row is taken out.
+trait Blank {
+    const BLANK: Self;
+}
+
+impl Blank for TradeId {
+    const BLANK: TradeId = TradeId::NONE;
+}
+
+impl Blank for Side {
+    const BLANK: Side = Side::Unknown;
+}
+
+fn side(text: &[u8]) -> Option<Side> {
+    match text {
+        b"A" => Some(Side::Ask),
+        b"B" => Some(Side::Bid),
+        b"N" | b"" => Some(Side::Unknown),
+        _ => None,
+    }
+}
+
+/// The text that an expression has in a row; nothing when no pair of a map has it.
+fn cell<'a, B: Block>(
+    block: &'a B,
+    text: &'a Text<usize>,
+    row: usize,
+    scratch: &'a mut Vec<u8>,
+) -> Option<&'a [u8]> {
+    match text {
+        Text::Column(column) => Some(block.text(*column, row, scratch)),
+        Text::Constant(constant) => Some(constant.as_bytes()),
+        Text::Mapped(column, pairs) => {
+            let value = block.text(*column, row, scratch);
+            let pair = pairs.iter().find(|(from, _)| from.as_bytes() == value);
+            pair.map(|(_, to)| to.as_bytes())
+        }
+    }
+}
+
+fn times<B: Block>(block: &B, moment: &Moment<usize>, desk: &mut Desk, out: &mut Vec<Time>) {
+    let flaws = &mut desk.flaws;
+    match moment {
+        Moment::Auto(column) => block.times(*column, out, |row, error| flaws.time(row, error)),
+        Moment::Unit(column, unit) => {
+            let flaw = |row, error| flaws.number(row, "ts_event", Reason::Time, error);
+            block.fixed(*column, unit.scale(), Time::from_ns, out, flaw);
+        }
+        Moment::Format { parts, clock } => {
+            for row in 0..block.rows() {
+                let time = join(block, parts, row, &mut desk.text, &mut desk.joined)
+                    .and_then(|()| clock.parse(&desk.joined, &mut desk.day).map_err(Some));
+                out.push(time_or_flaw(time, row, &mut desk.flaws));
+            }
+        }
+        Moment::AfterMidnight { day, after, unit, clock } => {
+            for row in 0..block.rows() {
+                let day =
+                    join(block, std::slice::from_ref(day), row, &mut desk.text, &mut desk.joined);
+                let time = match (day, block.fixed_at(*after, row, unit.scale())) {
+                    (Err(error), _) => Err(error),
+                    (_, Err(FixedError::Empty)) => Err(None),
+                    (_, Err(_)) => Err(Some(MomentError::Malformed)),
+                    (Ok(()), Ok(after)) => {
+                        clock.after_midnight(&desk.joined, after, &mut desk.day).map_err(Some)
+                    }
+                };
+                out.push(time_or_flaw(time, row, &mut desk.flaws));
+            }
+        }
+    }
+}
+
+fn time_or_flaw(time: Result<i64, Option<MomentError>>, row: usize, flaws: &mut Flaws) -> Time {
+    match time {
+        Ok(ns) => Time::from_ns(ns),
+        Err(error) => {
+            flaws.time(row, error);
+            Time::default()
+        }
+    }
+}
+
+/// The parts of a time joined by spaces; fails with nothing when one is empty.
+fn join<B: Block>(
+    block: &B,
+    parts: &[Part<usize>],
+    row: usize,
+    scratch: &mut Vec<u8>,
+    joined: &mut Vec<u8>,
+) -> Result<(), Option<MomentError>> {
+    joined.clear();
+    for (k, part) in parts.iter().enumerate() {
+        let text = match part {
+            Part::Column(column) => block.text(*column, row, scratch),
+            Part::Constant(constant) => constant.as_bytes(),
+        };
+        if text.is_empty() {
+            return Err(None);
+        }
+        if k > 0 {
+            joined.push(b' ');
+        }
+        joined.extend_from_slice(text);
+    }
+    Ok(())
+}
+
+/// What tells the price from the size.
+#[derive(Clone, Copy)]
+struct Field {
+    name: &'static str,
+    reason: Reason,
+}
+
+impl Field {
+    const PRICE: Field = Field { name: "price", reason: Reason::Price };
+    const SIZE: Field = Field { name: "size", reason: Reason::Size };
+}
+
+fn numbers<B: Block, T>(
+    block: &B,
+    number: &Number<usize>,
+    ids: &[SymbolId],
+    field: Field,
+    desk: &mut Desk,
+    make: impl Fn(i64) -> T,
+    out: &mut Vec<T>,
+) {
+    let Desk { symbols, flaws, .. } = desk;
+    if !symbols.has_scales() {
+        let mut flaw = |row, error| flaws.number(row, field.name, field.reason, error);
+        match number {
+            Number::Column(column) => {
+                return block.fixed(*column, Scale::NANO, make, out, flaw);
+            }
+            Number::Constant(text) => {
+                let raw = market::parse_fixed(text.as_bytes(), Scale::NANO);
+                let raw = raw.unwrap_or_default();
+                return out.extend((0..block.rows()).map(|_| make(raw)));
+            }
+            _ => {}
+        }
+        for row in 0..block.rows() {
+            let raw = number_at(block, number, row, Scale::NANO);
+            out.push(make(raw.map_err(|error| flaw(row, error)).unwrap_or_default()));
+        }
+        return;
+    }
+    for (row, &id) in ids.iter().enumerate() {
+        let scale = match field.reason {
+            Reason::Price => symbols.price_scale(id),
+            _ => symbols.size_scale(id),
+        };
+        let raw = number_at(block, number, row, scale).map_err(|error| {
+            flaws.number(row, field.name, field.reason, error);
+        });
+        out.push(make(raw.unwrap_or_default()));
+    }
+}
+
+fn number_at<B: Block>(
+    block: &B,
+    number: &Number<usize>,
+    row: usize,
+    scale: Scale,
+) -> Result<i64, FixedError> {
+    match number {
+        Number::Column(column) => block.fixed_at(*column, row, scale),
+        Number::Constant(text) => market::parse_fixed(text.as_bytes(), scale),
+        Number::Scaled(column, factor) => scaled(block, *column, row, *factor, scale),
+        Number::Mid(bid, ask) => {
+            let bid = i128::from(block.fixed_at(*bid, row, scale)?);
+            let sum = bid + i128::from(block.fixed_at(*ask, row, scale)?);
+            if sum % 2 != 0 {
+                return Err(FixedError::Inexact(scale.digits()));
+            }
+            i64::try_from(sum / 2).map_err(|_| FixedError::Overflow(scale.digits()))
+        }
+    }
+}
+
+/// `value * mantissa * 10^-decimals`: the value is read at a scale that is smaller by the decimals, and
+/// only when it has more digits than that holds, at a larger one and divided exactly.
+fn scaled<B: Block>(
+    block: &B,
+    column: usize,
+    row: usize,
+    factor: Factor,
+    scale: Scale,
+) -> Result<i64, FixedError> {
+    let overflow = FixedError::Overflow(scale.digits());
+    let mantissa = i128::from(factor.mantissa);
+    let shift = i32::from(scale.digits()) - i32::from(factor.decimals);
+    if let Some(smaller) = u8::try_from(shift).ok().and_then(Scale::new) {
+        match block.fixed_at(column, row, smaller) {
+            Err(FixedError::Inexact(_)) => {}
+            raw => return i64::try_from(i128::from(raw?) * mantissa).map_err(|_| overflow),
+        }
+    }
+    let digits = scale.digits().max(12);
+    let wide = Scale::new(digits).unwrap_or_default();
+    let product = i128::from(block.fixed_at(column, row, wide)?) * mantissa;
+    let unit = 10i128.pow(u32::try_from(i32::from(digits) - shift).unwrap_or_default());
+    if product % unit != 0 {
+        return Err(FixedError::Inexact(scale.digits()));
+    }
+    i64::try_from(product / unit).map_err(|_| overflow)
+}
+
+/// Takes the flawed rows out of the columns, the first flaw of each being its reason.
+fn take_out<B: Block>(
+    block: &B,
+    base: usize,
+    flaws: &mut Flaws,
+    trades: &mut Trades,
+    undecoded: &mut Vec<Undecoded>,
+) {
+    let mut bad = vec![false; block.rows()];
+    for of_row in flaws.by_row() {
+        let Some(Flaw { row, reason, detail, .. }) = of_row.first() else { continue };
+        bad[*row] = true;
+        let readable = |field: &[Reason]| !of_row.iter().any(|flaw| field.contains(&flaw.field));
+        undecoded.push(Undecoded {
+            before_row: 0,
+            offset: Offset::from_raw(block.row_number(*row)),
+            reason: *reason,
+            detail: detail.clone(),
+            raw: block.raw(*row),
+            symbol: readable(&[Reason::Symbol]).then(|| trades.symbol[base + row]),
+            ts_event: readable(&[Reason::Time]).then(|| trades.ts_event[base + row]),
+        });
+    }
+    keep(&mut trades.ts_event, base, &bad);
+    keep(&mut trades.symbol, base, &bad);
+    keep(&mut trades.price, base, &bad);
+    keep(&mut trades.size, base, &bad);
+    keep(&mut trades.offset, base, &bad);
+    keep(&mut trades.trade_id, base, &bad);
+    keep(&mut trades.venue, base, &bad);
+    keep(&mut trades.side, base, &bad);
+}
+
+/// Keeps the rows from `base` on that are not bad; a column that is not used is empty.
+pub(super) fn keep<T>(column: &mut Vec<T>, base: usize, bad: &[bool]) {
+    let mut row = 0;
+    column.retain(|_| {
+        let kept = row < base || !bad.get(row - base).copied().unwrap_or(false);
+        row += 1;
+        kept
+    });
+}
+
+/// A cell as an error shows it: quoted, printable and cut.
+pub(super) fn shown(cell: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(cell).chars().take(80).collect();
+    format!("{text:?}")
+}

@@ -1,0 +1,152 @@
+//! `--order time`: a file is in time order but for stragglers, or it is refused.
+//!
+//! A record is a straggler when it lies more than the lateness behind the greatest time of its file so
+//! far. More than one in a hundred stop the run, judged at every straggler after the first thousand
+//! records and at the end of the file; so the verdict does not depend on batches. A time that jumps more
+//! than an hour ahead raises the greatest only when the next record agrees, as admission has it: one
+//! wrong time does not make stragglers of all that follow.
+
+use market::{Offset, PartitionError, Time};
+use std::path::Path;
+
+/// Records that are read before a file is judged.
+const JUDGED_FROM: u64 = 1_000;
+/// A straggler in so many records is too much.
+const ONE_IN: u64 = 100;
+/// A jump ahead that the next record must confirm.
+const JUMP_NS: i64 = 3_600 * Time::SECOND;
+
+/// The check of one partition's files, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct OrderCheck {
+    lateness_ns: i64,
+    greatest: Option<i64>,
+    /// A time that waits for the next record to agree.
+    jumped: Option<i64>,
+    records: u64,
+    stragglers: u64,
+    /// The last straggler's row, with its time.
+    last: Option<(u64, Time)>,
+}
+
+impl OrderCheck {
+    pub(super) fn new(lateness_ns: i64) -> Self {
+        let (greatest, jumped, last) = (None, None, None);
+        OrderCheck { lateness_ns, greatest, jumped, records: 0, stragglers: 0, last }
+    }
+
+    /// Looks at the next records of a file.
+    pub(super) fn check(
+        &mut self,
+        path: &Path,
+        times: &[Time],
+        offsets: &[Offset],
+    ) -> Result<(), PartitionError> {
+        for (k, time) in times.iter().enumerate() {
+            let ns = time.ns();
+            let greatest = self.greatest.unwrap_or(ns);
+            self.records += 1;
+            let step = ns.saturating_sub(greatest);
+            if (0..=JUMP_NS).contains(&step) && self.jumped.is_none() {
+                self.greatest = Some(ns);
+            } else {
+                self.unusual(ns, greatest);
+            }
+            if ns < greatest.saturating_sub(self.lateness_ns) {
+                self.stragglers += 1;
+                self.last = Some((offsets.get(k).map_or(0, |offset| offset.row()), *time));
+                if self.records >= JUDGED_FROM {
+                    self.judge(path)?;
+                }
+            } else if self.records == JUDGED_FROM {
+                self.judge(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A time behind the greatest, or one far ahead.
+    fn unusual(&mut self, ns: i64, greatest: i64) {
+        let bound = greatest.saturating_add(JUMP_NS);
+        if let Some(jumped) = self.jumped.take()
+            && ns > bound
+        {
+            self.greatest = Some(ns.max(jumped));
+        } else if ns > bound {
+            self.jumped = Some(ns);
+        } else {
+            self.greatest = Some(greatest.max(ns));
+        }
+    }
+
+    /// Judges the file as a whole and forgets it.
+    pub(super) fn end_file(&mut self, path: &Path) -> Result<(), PartitionError> {
+        self.judge(path)?;
+        *self = OrderCheck::new(self.lateness_ns);
+        Ok(())
+    }
+
+    fn judge(&self, path: &Path) -> Result<(), PartitionError> {
+        let Some((row, time)) = self.last else { return Ok(()) };
+        if self.stragglers * ONE_IN <= self.records {
+            return Ok(());
+        }
+        let what = format!(
+            "{}: not in time order: {} of {} records, record {row} ({time}) the last of them, lie more \
+             than the lateness of {} behind the greatest time before them; --order any sorts the file, \
+             --order log takes it as the order of arrival, --lateness allows more",
+            path.display(),
+            self.stragglers,
+            self.records,
+            seconds(self.lateness_ns),
+        );
+        Err(PartitionError { what, usage: true })
+    }
+}
+
+fn seconds(ns: i64) -> String {
+    format!("{}s", ns as f64 / Time::SECOND as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(seconds: impl Iterator<Item = i64>, cut: usize) -> Option<String> {
+        let times: Vec<Time> = seconds.map(|s| Time::from_ns(s * Time::SECOND)).collect();
+        let offsets: Vec<Offset> =
+            (0..times.len() as u64).map(|row| Offset::in_file(0, row)).collect();
+        let mut order = OrderCheck::new(2 * Time::SECOND);
+        let path = Path::new("f.csv");
+        for (times, offsets) in times.chunks(cut).zip(offsets.chunks(cut)) {
+            if let Err(error) = order.check(path, times, offsets) {
+                assert!(error.usage);
+                return Some(error.what);
+            }
+        }
+        order.end_file(path).err().map(|error| error.what)
+    }
+
+    #[test]
+    fn stragglers_are_tolerated_up_to_one_in_a_hundred() {
+        for cut in [1, 7, 10_000] {
+            let straggling = |every: i64| {
+                (0..5_000).map(move |s| if s % every == every - 1 { s - 60 } else { s })
+            };
+            assert_eq!(check(straggling(101), cut), None);
+            let error = check(straggling(50), cut).expect("one in fifty is too much");
+            assert!(error.contains("20 of 1000 records, record 999"), "{error}");
+            assert!(check((0..900).rev(), cut).is_some());
+            assert_eq!(check(0..900, cut), None);
+            assert_eq!(check(std::iter::empty(), cut), None);
+        }
+    }
+
+    #[test]
+    fn one_time_of_the_far_future_is_no_order() {
+        let far = |s| if s == 2_000 { 4_000_000_000 } else { s };
+        assert_eq!(check((0..5_000).map(far), 64), None);
+        // A gap of a night is one.
+        assert_eq!(check((0..2_000).chain(90_000..92_000), 64), None);
+    }
+}

@@ -1,0 +1,196 @@
+//! Parquet: each row group is a stream of batches, decoded by one thread at a time, several at once.
+
+mod column;
+mod read_at;
+
+use super::block::decode;
+use super::csv::place;
+use super::desk::Desk;
+use super::fail;
+use super::feed::{Piece, Plan, Planned, QUEUED_MAX, Step, Task};
+use crate::layout::{Bound, Layout, Text};
+use crate::{Decoded, RawRecords};
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema};
+use column::{Column, Columns};
+use market::PartitionError;
+use read_at::ReadAt;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 1 << 14;
+
+struct Input {
+    file: ReadAt,
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    mask: ProjectionMask,
+    names: Vec<String>,
+    bound: Bound,
+}
+
+/// The row groups of a file.
+pub(super) struct ParquetPlan {
+    input: Arc<Input>,
+    next: usize,
+}
+
+impl ParquetPlan {
+    /// Reads the footer and binds the layout to the file's columns.
+    pub(super) fn open(file: File, path: &Path, layout: &Layout) -> Result<Self, PartitionError> {
+        let file = ReadAt::new(file).map_err(|error| fail(path, &error.to_string()))?;
+        let opened = catch_unwind(AssertUnwindSafe(|| Self::bind(file, path, layout)));
+        opened.unwrap_or_else(|_| Err(fail(path, "its footer is corrupt")))
+    }
+
+    fn bind(file: ReadAt, path: &Path, layout: &Layout) -> Result<Self, PartitionError> {
+        let corrupt = |error: ::parquet::errors::ParquetError| {
+            fail(path, &format!("not a whole Parquet file: {error}"))
+        };
+        let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(corrupt)?;
+        let schema = found.schema().clone();
+        let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+        let bound = Bound::new(layout, &columns).map_err(|error| PartitionError {
+            what: format!("{}: {error}", path.display()),
+            usage: true,
+        })?;
+        let needed = bound.needed();
+        let keyed = keyed_columns(&bound);
+        let hinted = hinted_schema(&schema, &keyed);
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(hinted));
+        let metadata =
+            ArrowReaderMetadata::try_new(found.metadata().clone(), options).map_err(corrupt)?;
+        for &column in &needed {
+            let field = metadata.schema().field(column);
+            Column::check(field).map_err(|what| PartitionError {
+                what: format!("{}: {what}", path.display()),
+                usage: true,
+            })?;
+        }
+        let mask = ProjectionMask::roots(
+            metadata.metadata().file_metadata().schema_descr(),
+            needed.iter().copied(),
+        );
+        let names = needed.iter().map(|&column| columns[column].clone()).collect();
+        let bound = bound.map(&mut |column| needed.binary_search(column).unwrap_or_default());
+        let path = path.to_owned();
+        let input = Input { file, path, metadata, mask, names, bound };
+        Ok(ParquetPlan { input: Arc::new(input), next: 0 })
+    }
+}
+
+impl Plan for ParquetPlan {
+    fn next(&mut self) -> Result<Planned, PartitionError> {
+        if self.next >= self.input.metadata.metadata().num_row_groups() {
+            return Ok(Planned::End);
+        }
+        let group = self.next;
+        self.next += 1;
+        let task = GroupTask { input: self.input.clone(), group, reader: None, rows: 0 };
+        Ok(Planned::Task(Box::new(task)))
+    }
+}
+
+/// Columns that are read as dictionaries, so that a symbol is looked up once a batch.
+fn keyed_columns(bound: &Bound) -> Vec<usize> {
+    let texts = [Some(&bound.symbol), bound.venue.as_ref()];
+    let column = |text: &Text<usize>| match text {
+        Text::Column(column) | Text::Mapped(column, _) => Some(*column),
+        Text::Constant(_) => None,
+    };
+    texts.into_iter().flatten().filter_map(column).collect()
+}
+
+fn hinted_schema(schema: &Schema, keyed: &[usize]) -> Schema {
+    let hint = |(at, field): (usize, &Arc<Field>)| {
+        let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8);
+        if !is_text || !keyed.contains(&at) {
+            return field.as_ref().clone();
+        }
+        let keys = Box::new(DataType::Int32);
+        let values = Box::new(DataType::Utf8);
+        field.as_ref().clone().with_data_type(DataType::Dictionary(keys, values))
+    };
+    let fields: Vec<Field> = schema.fields().iter().enumerate().map(hint).collect();
+    Schema::new_with_metadata(fields, schema.metadata().clone())
+}
+
+/// One row group, batch by batch.
+struct GroupTask {
+    input: Arc<Input>,
+    group: usize,
+    reader: Option<ParquetRecordBatchReader>,
+    rows: u64,
+}
+
+impl Task for GroupTask {
+    fn step(&mut self, desk: &mut Desk) -> Result<Step, PartitionError> {
+        if self.reader.is_none() {
+            self.reader = Some(self.open()?);
+        }
+        let mut pieces = Vec::with_capacity(QUEUED_MAX);
+        while pieces.len() < QUEUED_MAX {
+            let batch = self.reader.as_mut().and_then(Iterator::next);
+            match batch {
+                Some(Ok(batch)) => pieces.push(self.decode(&batch, desk)?),
+                Some(Err(error)) => return Err(self.corrupt(&error.to_string())),
+                None => return Ok(Step { pieces, done: true }),
+            }
+        }
+        Ok(Step { pieces, done: false })
+    }
+}
+
+impl GroupTask {
+    fn open(&self) -> Result<ParquetRecordBatchReader, PartitionError> {
+        let input = &self.input;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(
+            input.file.clone(),
+            input.metadata.clone(),
+        )
+        .with_projection(input.mask.clone())
+        .with_row_groups(vec![self.group])
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| self.corrupt(&error.to_string()))
+    }
+
+    fn corrupt(&self, what: &str) -> PartitionError {
+        let place = format!("row group {}, after its row {}: {what}", self.group, self.rows);
+        fail(&self.input.path, &place)
+    }
+
+    fn decode(&mut self, batch: &RecordBatch, desk: &mut Desk) -> Result<Piece, PartitionError> {
+        let mut out = desk.spare.take();
+        out.raw = RawRecords::Columns;
+        let columns = Columns::new(batch, &self.input.names).map_err(|what| self.corrupt(&what))?;
+        let filter = &self.input.bound.filter;
+        let kept = (!filter.is_empty()).then(|| columns.kept(filter));
+        let rows = batch.num_rows() as u64;
+        let filtered = kept.as_ref().map_or(0, |kept| rows - kept.len() as u64);
+        let columns = match kept {
+            Some(kept) => columns.only(batch, kept).map_err(|what| self.corrupt(&what))?,
+            None => columns,
+        };
+        let Decoded { trades, undecoded, .. } = &mut *out;
+        decode(&columns, &self.input.bound, desk, trades, undecoded);
+        place(&mut out);
+        self.rows += rows;
+        Ok(Piece { batch: out, rows, filtered, bytes: self.bytes_of(rows) })
+    }
+
+    /// The part of the file's length that so many rows are.
+    fn bytes_of(&self, rows: u64) -> u64 {
+        let total = self.input.metadata.metadata().file_metadata().num_rows().max(1);
+        let share = rows as f64 / total as f64;
+        (self.input.file.length() as f64 * share) as u64
+    }
+}
