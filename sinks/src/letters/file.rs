@@ -138,6 +138,16 @@ impl LetterSink {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
+        self.declare_rotation()?;
+        shift(&self.folder, self.limits.files)?;
+        (self.len, self.boundary.len) = (0, 0);
+        self.save(false)?;
+        self.out = BufWriter::new(open_at(&self.folder, 0)?);
+        Ok(())
+    }
+
+    /// Makes everything so far durable, and that the files are about to move.
+    fn declare_rotation(&mut self) -> io::Result<()> {
         self.out.flush()?;
         self.out.get_ref().sync_data()?;
         let before = self.boundary.before;
@@ -148,12 +158,7 @@ impl LetterSink {
             let lines = BufReader::new(File::open(oldest)?).split(b'\n');
             self.dropped += lines.count() as u64;
         }
-        self.save(true)?;
-        shift(&self.folder, self.limits.files)?;
-        (self.len, self.boundary.len) = (0, 0);
-        self.save(false)?;
-        self.out = BufWriter::new(open_at(&self.folder, 0)?);
-        Ok(())
+        self.save(true)
     }
 
     fn save(&mut self, rotating: bool) -> io::Result<()> {
@@ -284,5 +289,81 @@ impl Drop for LetterSink {
     fn drop(&mut self) {
         let _ = self.commit();
         let _ = self.out.flush().and_then(|()| self.out.get_ref().set_len(self.boundary.len));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Offset, Reason};
+    use tempfile::TempDir;
+
+    const LIMITS: LetterLimits = LetterLimits {
+        bytes: 500,
+        files: 3,
+        rhythm: Rhythm { rows: 1, flushes: 1, early_rows_max: 1 },
+    };
+
+    fn letter(number: u64) -> DeadLetter {
+        DeadLetter {
+            epoch: 0,
+            partition: 0,
+            source: "t.csv".to_owned(),
+            offset: Offset::in_file(0, number),
+            reason: Reason::Price,
+            detail: "x".to_owned(),
+            raw: number.to_string(),
+            symbol: None,
+            ts_event: None,
+        }
+    }
+
+    fn content(folder: &Path) -> Vec<Option<String>> {
+        let read = |at| fs::read_to_string(folder.join(file_name(at))).ok();
+        (0..=LIMITS.files).map(read).collect()
+    }
+
+    fn run(folder: &Path, count: u64) -> LetterSink {
+        let mut sink = LetterSink::open(folder, "L", LIMITS).unwrap();
+        sink.write_letters(&(0..count).map(letter).collect::<Vec<_>>()).unwrap();
+        sink
+    }
+
+    #[test]
+    fn a_rotation_that_was_cut_short_is_completed() {
+        const ALL: u64 = 40;
+        let clean = TempDir::new().unwrap();
+        run(clean.path(), ALL).flush(Epoch::MAX).unwrap();
+        let expected = content(clean.path());
+        assert!(expected[2].is_some() && expected[3].is_none());
+
+        // A chain that is full when it rotates, and one that is not yet.
+        for written in [3, 4, 5, 20] {
+            for steps in 0..=LIMITS.files {
+                let folder = TempDir::new().unwrap();
+                let mut killed = run(folder.path(), written);
+                killed.declare_rotation().unwrap();
+                // Killed: nothing of it runs any more.
+                std::mem::forget(killed);
+                let path = |at: usize| folder.path().join(file_name(at));
+                let is_full = (0..LIMITS.files).all(|at| path(at).exists());
+                let mut moves = (0..LIMITS.files).rev().filter(|&at| path(at).exists());
+                for at in moves.by_ref().take(steps).collect::<Vec<_>>() {
+                    if is_full && at == LIMITS.files - 1 {
+                        fs::remove_file(path(at)).unwrap();
+                    } else {
+                        fs::rename(path(at), path(at + 1)).unwrap();
+                    }
+                }
+                // Killed again as soon as it was completed.
+                std::mem::forget(LetterSink::open(folder.path(), "L", LIMITS).unwrap());
+                let mut again = run(folder.path(), written);
+                again.out.flush().unwrap();
+                let rotated: Vec<_> = content(folder.path());
+                assert_eq!(rotated[0].as_deref(), Some(""), "{written} {steps}");
+                let lines = rotated.iter().flatten().map(|text| text.lines().count() as u64);
+                assert_eq!(lines.sum::<u64>() + again.dropped(), written, "{written} {steps}");
+            }
+        }
     }
 }
