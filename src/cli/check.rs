@@ -10,7 +10,7 @@ use serde_json::json;
 /// Checks it.
 pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
     match &args.file {
-        Some(_) => Err(Failure::usage("not wired")),
+        Some(file) => super::preview::preview(file, args),
         None => check_config(args),
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod init;
 mod letters;
 mod output;
+mod preview;
 mod progress;
 mod query;
 mod replay;

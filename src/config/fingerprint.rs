@@ -57,7 +57,7 @@ fn join<T: ToString>(items: &[T]) -> String {
 }
 
 /// FNV-1a in 128 bits: the same on every machine and in every version.
-fn hash(bytes: &[u8]) -> u128 {
+pub(crate) fn hash(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
         (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
     })

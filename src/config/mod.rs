@@ -19,6 +19,7 @@ mod universe;
 pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;
+pub(crate) use fingerprint::hash;
 pub use tree::{ConfigError, Override};
 
 use market::{EpochLength, Scales, Time, Width};

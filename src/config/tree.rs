@@ -115,7 +115,7 @@ impl Tree {
     fn short(&self, path: &str) -> String {
         let (head, rest) = path.split_at(path.find('.').unwrap_or(path.len()));
         match head.strip_suffix("[0]") {
-            Some(name) if self.shown.get(name).is_some_and(|list| single_table(list)) => {
+            Some(name) if self.shown.get(name).is_some_and(single_table) => {
                 format!("{name}{rest}")
             }
             _ => path.to_owned(),

@@ -1,12 +1,15 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
 use super::EngineError;
-use crate::config::{Config, OutlierMode, SimulatorConfig, SourceKind};
+use super::identity::identity;
+use crate::config::{
+    Config, FilesConfig, Order, OutlierMode, PartitionMode, SimulatorConfig, SourceKind,
+};
 use dataflows::Opener;
 use market::{Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Feed, MemoryFeed, OutlierRule, Pace, PacedFeed,
-    SimulatedFeed, Simulation,
+    AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
+    Files, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed, SimulatedFeed, Simulation,
 };
 
 /// Opens one partition's log on the worker that reads it.
@@ -16,6 +19,7 @@ pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, Partition
 pub(super) struct Inputs {
     feeds: Vec<FeedOpener>,
     facts: Vec<(String, String)>,
+    files: Vec<Files>,
 }
 
 impl Inputs {
@@ -25,7 +29,7 @@ impl Inputs {
         memory: Vec<Trades>,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
-        let mut inputs = Inputs { feeds: Vec::new(), facts: Vec::new() };
+        let mut inputs = Inputs { feeds: Vec::new(), facts: Vec::new(), files: Vec::new() };
         if !memory.is_empty() {
             inputs
                 .facts
@@ -43,9 +47,7 @@ impl Inputs {
         for source in config.sources() {
             let from = inputs.feeds.len();
             match &source.kind {
-                SourceKind::Files(_) => {
-                    return Err(EngineError::Source("not wired".to_owned()));
-                }
+                SourceKind::Files(files) => inputs.read(config, files, symbols)?,
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
             }
             if let Some(factor) = source.pace {
@@ -54,6 +56,20 @@ impl Inputs {
             }
         }
         Ok(inputs)
+    }
+
+    fn read(
+        &mut self,
+        config: &Config,
+        files: &FilesConfig,
+        symbols: &Symbols,
+    ) -> Result<(), EngineError> {
+        let source = file_source(files, config.workers(), config.timing().lateness_ns);
+        let checked = source.check().map_err(source_error)?;
+        self.facts.extend(identity(&checked).map_err(source_error)?);
+        self.feeds.extend(checked.open(symbols).map_err(source_error)?);
+        self.files.push(checked);
+        Ok(())
     }
 
     fn simulate(
@@ -80,6 +96,11 @@ impl Inputs {
         &self.facts
     }
 
+    /// Sources of files, to ask what they left out once they were read.
+    pub fn files(&self) -> Vec<Files> {
+        self.files.clone()
+    }
+
     /// Every log behind its admission.
     pub fn open(self, config: &Config, symbols: &Symbols, started_at: Time) -> Vec<Opener> {
         let admission = admission(config, started_at);
@@ -93,6 +114,41 @@ impl Inputs {
             })
         };
         self.feeds.into_iter().enumerate().map(behind).collect()
+    }
+}
+
+/// Files as the source takes them, with as many decoder threads as workers.
+pub(crate) fn file_source(files: &FilesConfig, threads: usize, lateness_ns: i64) -> FileSource {
+    FileSource {
+        paths: files.files.clone(),
+        layout: LayoutOptions {
+            columns: files.columns.clone(),
+            filter: files.filter.clone(),
+            header: files.header,
+            delimiter: Some(char::from(files.delimiter).to_string()),
+            comment: files.comment.map(|byte| char::from(byte).to_string()),
+        },
+        order: match files.order {
+            Order::Time => FileOrder::Time,
+            Order::Log => FileOrder::Log,
+            Order::Any => FileOrder::Any,
+        },
+        partition: match files.partition {
+            None => FilePartition::Auto,
+            Some(PartitionMode::File) => FilePartition::File,
+            Some(PartitionMode::Sequence) => FilePartition::Sequence,
+        },
+        threads,
+        lateness_ns,
+    }
+}
+
+/// What is wrong with the files is the caller's to mend; that no thread starts is not.
+fn source_error(error: FileError) -> EngineError {
+    match error {
+        FileError::Threads(_) => EngineError::Failed(error.to_string()),
+        FileError::Read(PartitionError { what, usage: false }) => EngineError::Failed(what),
+        error => EngineError::Source(error.to_string()),
     }
 }
 

@@ -14,11 +14,12 @@
 //! A kernel of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
 //! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
 
+mod identity;
 mod inputs;
 mod outputs;
 mod summary;
 
-pub(crate) use inputs::simulation;
+pub(crate) use inputs::{file_source, simulation};
 pub use summary::Summary;
 pub(crate) use summary::{grouped, table};
 
@@ -47,6 +48,9 @@ pub enum EngineError {
     /// A source cannot be opened as configured.
     #[error("{0}")]
     Source(String),
+    /// A source failed while it was opened.
+    #[error("{0}")]
+    Failed(String),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -65,7 +69,7 @@ impl EngineError {
         match self {
             EngineError::NoSource | EngineError::Process { .. } | EngineError::Source(_) => true,
             EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_) => false,
+            EngineError::Sink(_) | EngineError::Failed(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
             EngineError::Run(RunError::Plan(_)) => true,
             EngineError::Run(_) => false,
@@ -180,9 +184,11 @@ impl Engine {
             process: self.process,
             addresses: self.config.processes().to_vec(),
         };
+        let files = inputs.files();
         let partitions = inputs.open(&self.config, &self.symbols, started_at);
         let outcome = dataflows::run(plan, cluster, partitions, sinks, self.watch)?;
-        Ok(Summary::of(outcome, began.elapsed(), store.as_ref()))
+        let filtered = files.iter().map(sources::Files::filtered).sum();
+        Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
     }
 }
 

@@ -15,6 +15,8 @@ const REFUSED_FREE: u64 = 100;
 pub struct Summary {
     /// What was read, used and refused.
     pub counts: Counts,
+    /// Rows of files that `where` left out: no records, and counted nowhere else.
+    pub filtered: u64,
     /// What the tables were given.
     pub tables: Vec<TableCount>,
     /// Symbols whose trades came through several partitions.
@@ -30,8 +32,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(outcome: Outcome, elapsed: Duration, store: Option<&Store>) -> Self {
+    pub(super) fn of(
+        outcome: Outcome,
+        filtered: u64,
+        elapsed: Duration,
+        store: Option<&Store>,
+    ) -> Self {
         Summary {
+            filtered,
             counts: outcome.counts,
             tables: outcome.tables,
             spread_symbols: outcome.spread_symbols,
@@ -69,6 +77,7 @@ impl Summary {
             "used": self.counts.used,
             "refused": self.counts.refused_total(),
             "refused_by_reason": refused,
+            "filtered": self.filtered,
             "late": self.counts.late,
             "flagged": self.counts.flagged,
             "revised": self.revised(),
@@ -103,6 +112,7 @@ impl Summary {
             vec!["read".to_owned(), grouped(counts.read)],
             vec!["used".to_owned(), grouped(counts.used)],
             vec!["refused".to_owned(), format!("{}{refused}", grouped(counts.refused_total()))],
+            vec!["filtered".to_owned(), grouped(self.filtered)],
             vec!["late".to_owned(), grouped(counts.late)],
             vec!["flagged".to_owned(), grouped(counts.flagged)],
         ];
@@ -177,7 +187,7 @@ mod tests {
         let mut counts = Counts { read, used: read - refused, ..Counts::default() };
         counts.refused[0] = refused;
         let outcome = Outcome { counts, complete: true, ..Outcome::default() };
-        Summary::of(outcome, Duration::from_secs(1), None)
+        Summary::of(outcome, 0, Duration::from_secs(1), None)
     }
 
     #[test]
