@@ -14,7 +14,8 @@ pub use admission::{
 };
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{
-    FeedOpener, FileError, FileOrder, FilePartition, FilePartitionInfo, FileSource, Files,
+    FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
+    Files, Previewed, decode_csv, preview,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;

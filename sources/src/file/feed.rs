@@ -53,6 +53,9 @@ pub(super) enum Planned {
 /// The tasks of one file, in order.
 pub(super) trait Plan: Send {
     fn next(&mut self) -> Result<Planned, PartitionError>;
+
+    /// Goes on near the end of the file, where the format allows it: to find the last record.
+    fn skip_to_tail(&mut self) {}
 }
 
 /// Calls who waits for a feed.

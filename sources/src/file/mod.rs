@@ -4,13 +4,19 @@
 mod block;
 mod csv;
 mod desk;
+mod exact;
 mod feed;
+mod identity;
 mod open;
 mod order;
 mod parquet;
 mod paths;
 mod pool;
+mod preview;
+mod ranges;
 mod raw;
+mod sort;
+mod spill;
 mod symbols;
 #[cfg(test)]
 mod tests;
@@ -18,9 +24,12 @@ mod tests;
 use crate::Feed;
 use crate::layout::{Layout, LayoutError, LayoutOptions};
 use feed::FileFeed;
+pub use identity::FileIdentity;
 use market::{PartitionError, Symbols};
 use order::OrderCheck;
 use pool::Pool;
+pub use preview::{Previewed, decode_csv, preview};
+use sort::SortedFeed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -174,7 +183,10 @@ impl FileSource {
             return Err(FileError::Nothing);
         }
         let found = paths::expand(&self.paths)?;
-        let logs: Vec<Vec<PathBuf>> = found.into_iter().map(|path| vec![path]).collect();
+        let logs = match self.partition {
+            FilePartition::File => each(found),
+            mode => ranges::logs(found, &layout, self.lateness_ns, mode)?,
+        };
         let info = |files: Vec<PathBuf>| {
             let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |found| found.len());
             FilePartitionInfo { bytes: files.iter().map(length).sum(), files }
@@ -207,20 +219,40 @@ impl Files {
     /// Fails when no thread can be started.
     pub fn open(&self, symbols: &Symbols) -> Result<Vec<FeedOpener>, FileError> {
         let pool = Pool::new(self.threads, symbols).map_err(FileError::Threads)?;
-        Ok(self.partitions.iter().map(|info| self.opener(info, &pool)).collect())
+        Ok(self.partitions.iter().map(|info| self.opener(info, &pool, symbols)).collect())
     }
 
-    fn opener(&self, info: &FilePartitionInfo, pool: &Arc<Pool>) -> FeedOpener {
+    /// What tells the inputs from others: for the fingerprint of a store.
+    ///
+    /// # Errors
+    /// Fails when a file cannot be read.
+    pub fn identity(&self) -> Result<Vec<FileIdentity>, FileError> {
+        let files = self.partitions.iter().flat_map(|info| &info.files);
+        files.map(|path| Ok(FileIdentity::of(path)?)).collect()
+    }
+
+    fn opener(&self, info: &FilePartitionInfo, pool: &Arc<Pool>, symbols: &Symbols) -> FeedOpener {
         let (info, pool, layout) = (info.clone(), pool.clone(), self.layout.clone());
         let order = (self.order == FileOrder::Time).then(|| OrderCheck::new(self.lateness_ns));
         let filtered = self.filtered.clone();
+        let sorts = self.order == FileOrder::Any;
+        let rows_max = sort::ROWS_MAX / self.partitions.len().max(1);
+        let symbols = symbols.clone();
         Box::new(move || {
             let open_file: feed::OpenFile =
                 Box::new(move |path, bell| open::open(path, &layout, bell));
             let feed = FileFeed::new(pool, info.files, open_file, order, filtered, info.bytes)?;
-            Ok(Box::new(feed))
+            match sorts {
+                true => Ok(Box::new(SortedFeed::start(feed, rows_max, &symbols)?)),
+                false => Ok(Box::new(feed)),
+            }
         })
     }
+}
+
+/// Every file a log of its own.
+fn each(files: Vec<PathBuf>) -> Vec<Vec<PathBuf>> {
+    files.into_iter().map(|path| vec![path]).collect()
 }
 
 /// An error of a file, naming it.

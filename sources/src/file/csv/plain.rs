@@ -66,6 +66,10 @@ impl Plan for Plain {
         self.next = (from + self.input.chunk_bytes).min(self.input.length);
         Ok(Planned::Task(Box::new(PlainTask { input: self.input.clone(), from, to: self.next })))
     }
+
+    fn skip_to_tail(&mut self) {
+        self.next = self.next.max(self.input.length.saturating_sub(self.input.chunk_bytes));
+    }
 }
 
 struct PlainTask {

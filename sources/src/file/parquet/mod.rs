@@ -97,6 +97,11 @@ impl Plan for ParquetPlan {
         let task = GroupTask { input: self.input.clone(), group, reader: None, rows: 0 };
         Ok(Planned::Task(Box::new(task)))
     }
+
+    fn skip_to_tail(&mut self) {
+        let groups = self.input.metadata.metadata().num_row_groups();
+        self.next = self.next.max(groups.saturating_sub(1));
+    }
 }
 
 /// Columns that are read as dictionaries, so that a symbol is looked up once a batch.
