@@ -1,0 +1,129 @@
+//! Both queries of the DEBS 2022 Grand Challenge as one kernel of one's own.
+//!
+//! Query 1: for each symbol and 5-minute window with a trade, from its last price,
+//!
+//! ```text
+//! EMA_j = close * 2/(1+j) + EMA_j of the window before * (1 - 2/(1+j)),   j = 38 and 100, 0 at first
+//! ```
+//!
+//! Query 2: where EMA_38 crosses above EMA_100 advise to buy, where it crosses below, to sell. A window
+//! without a trade is no step. A late trade revises its window and every one after it, advice included.
+
+use market::{Bar, Body, DeadLetter, Epoch, Rows, Scales, Sink, SinkError, Time};
+use operators::indicator::{Definition, Registry, Spec};
+use operators::{Kernel, Restore, Snapshot};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Windows and the kernel; sources are added to it.
+pub const CONFIG: &str = "[[bars]]\nwidths = [\"5min\"]\n[[indicators]]\nlist = [\"debs2022\"]\n";
+
+/// Trades of the challenge's files: rows with a last price. Days are those of the row, as index rows
+/// leave `Trading date` empty. Times are of Berlin; sizes are not used.
+pub const COLUMNS: &str = "ts_event=Date+Trading time:\"%d-%m-%Y %H:%M:%S%.f\":Europe/Berlin, \
+    symbol=ID, price=Last, size='1'";
+
+/// Which rows are trades.
+pub const WHERE: &str = "Last != ''";
+
+const FAST: f64 = 2.0 / 39.0;
+const SLOW: f64 = 2.0 / 101.0;
+
+/// The kernel: two averages and whether the fast one was above.
+pub struct Crossovers {
+    unit: f64,
+    fast: f64,
+    slow: f64,
+}
+
+impl Crossovers {
+    /// Before the first window.
+    pub fn new(scales: Scales) -> Self {
+        Crossovers { unit: scales.price.unit() as f64, fast: 0.0, slow: 0.0 }
+    }
+}
+
+impl Kernel for Crossovers {
+    type Input = Bar;
+    type Output = [f64];
+
+    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+        let close = bar.close.raw() as f64 / self.unit;
+        let was_above = self.fast > self.slow;
+        let was_below = self.fast < self.slow;
+        self.fast = close * FAST + self.fast * (1.0 - FAST);
+        self.slow = close * SLOW + self.slow * (1.0 - SLOW);
+        let buys = self.fast > self.slow && !was_above;
+        let sells = self.fast < self.slow && !was_below;
+        output[0] = self.fast;
+        output[1] = self.slow;
+        output[2] = f64::from(buys) - f64::from(sells);
+    }
+
+    fn snapshot(&self, to: &mut Snapshot) {
+        to.f64s(&[self.fast, self.slow]);
+    }
+
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        (self.fast, self.slow) = (from.f64(), from.f64());
+    }
+}
+
+/// The standard indicators and this one.
+pub fn registry() -> Registry {
+    let mut registry = Registry::standard();
+    registry.register(Definition::named("debs2022"), |arguments| {
+        Ok(Spec::new(arguments, &["ema_38", "ema_100", "advice"], Crossovers::new))
+    });
+    registry
+}
+
+/// The answer for one window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Answer {
+    /// Query 1, period 38.
+    pub ema_38: f64,
+    /// Query 1, period 100.
+    pub ema_100: f64,
+    /// Query 2: 1 buy, -1 sell, 0 neither.
+    pub advice: f64,
+}
+
+/// A sink that keeps the newest answer by symbol and start of the window.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(Arc<Mutex<BTreeMap<(String, Time), Answer>>>);
+
+impl Answers {
+    /// The answers so far.
+    pub fn all(&self) -> BTreeMap<(String, Time), Answer> {
+        self.0.lock().expect("no holder of this lock panics").clone()
+    }
+}
+
+impl Sink for Answers {
+    fn name(&self) -> &str {
+        "debs2022"
+    }
+
+    fn write(&mut self, rows: &Rows) -> Result<(), SinkError> {
+        let Body::Floats { stride: 3, values } = &rows.body else { return Ok(()) };
+        let mut answers = self.0.lock().expect("no holder of this lock panics");
+        for (key, row) in rows.keys.iter().zip(values.chunks_exact(3)) {
+            let answer = Answer { ema_38: row[0], ema_100: row[1], advice: row[2] };
+            answers.insert((rows.symbols.text(key.symbol).to_string(), key.ts_open), answer);
+        }
+        Ok(())
+    }
+
+    fn write_letters(&mut self, _: &[DeadLetter]) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Epoch) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
