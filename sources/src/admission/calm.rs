@@ -47,10 +47,13 @@ impl Admission {
         let mut head = self.mark.head;
         let mut greatest = i64::MIN;
         let mut calm = times.len();
+        // Borrowed once, so that stores to a level don't make the table be looked up again.
+        let levels = &mut self.levels[..];
+        let duplicates = &mut self.duplicates;
         for row in 0..times.len() {
             let (ts, symbol, price) = (times[row].ns(), symbols[row], prices[row].raw());
             let timely = (ts as u64).wrapping_sub(low as u64) < span;
-            let Some(level) = self.levels.get_mut(symbol.index()) else {
+            let Some(level) = levels.get_mut(symbol.index()) else {
                 calm = row;
                 break;
             };
@@ -60,8 +63,8 @@ impl Admission {
             }
             let mut stream = None;
             if IDS && ids[row] != TradeId::NONE {
-                stream = self.duplicates.stream(symbol, VENUES.then(|| venues[row]));
-                if !stream.is_some_and(|stream| self.duplicates.rises(stream, ids[row], ts)) {
+                stream = duplicates.stream(symbol, VENUES.then(|| venues[row]));
+                if !stream.is_some_and(|stream| duplicates.rises(stream, ids[row], ts)) {
                     calm = row;
                     break;
                 }
@@ -73,7 +76,7 @@ impl Admission {
             head = head.max(ts);
             greatest = greatest.max(ts);
             if IDS && let Some(stream) = stream {
-                self.duplicates.keep(stream, ids[row], ts, head.saturating_sub(reach));
+                duplicates.keep(stream, ids[row], ts, head.saturating_sub(reach));
             }
         }
         self.mark.calm_trades(greatest);

@@ -5,16 +5,17 @@
 //! greatest of its day needs no look-up. All streams together hold a bounded number of trades; at the
 //! bound the oldest leave early, block by block, and are counted.
 //!
-//! What is expired is swept when blocks fill, some streams at a time, so that at most about four trades a
-//! stream and what no sweep has reached lie idle. No verdict depends on when a sweep comes.
+//! What is expired is swept when blocks fill, some streams at a time, so that what lies idle is at most
+//! about half a block a stream. No verdict depends on when a sweep comes.
 
 use super::codec::{Reader, SnapshotError, Writer};
+use super::fold::FoldState;
 use super::stream::Stream;
 use market::{SymbolId, Symbols, TradeId};
 use std::collections::{HashMap, VecDeque};
 
 /// Streams swept for each block that fills.
-const SWEEP_STREAMS: usize = 16;
+const SWEEP_STREAMS: usize = 2;
 
 /// Streams (symbols times venues) for each symbol that a partition may hold.
 pub(super) const STREAMS_PER_SYMBOL_MAX: usize = 32;
@@ -27,7 +28,7 @@ pub(super) struct Duplicates {
     /// Streams of trades without a venue, by symbol.
     plain: Vec<u32>,
     /// Streams of trades with one.
-    by_venue: HashMap<(SymbolId, SymbolId), u32>,
+    by_venue: HashMap<(SymbolId, SymbolId), u32, FoldState>,
     /// Full blocks, oldest first: stream and the block's number in it.
     filled: VecDeque<(u32, u64)>,
     swept: usize,
@@ -42,7 +43,7 @@ impl Duplicates {
         Duplicates {
             streams: Vec::new(),
             plain: Vec::new(),
-            by_venue: HashMap::new(),
+            by_venue: HashMap::default(),
             filled: VecDeque::new(),
             swept: 0,
             held: 0,

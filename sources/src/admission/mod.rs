@@ -22,6 +22,7 @@ mod calm;
 mod codec;
 mod config;
 mod duplicates;
+mod fold;
 #[cfg(test)]
 mod laws;
 mod outlier;
@@ -202,6 +203,9 @@ impl Admission {
 
     /// The next record has spoken: what waits is admitted or refused.
     fn decide(&mut self, batch: &mut Decoded, confirmed: bool) {
+        if self.waiting.is_empty() {
+            return;
+        }
         for waiting in std::mem::take(&mut self.waiting) {
             match waiting {
                 Waiting::Trade { record, row, raw } if confirmed => {
@@ -223,6 +227,15 @@ impl Admission {
 
     /// Future, ranges, horizon: what a record tells by itself and the watermark.
     fn check_values(&self, record: &Record) -> Result<(), Refusal> {
+        let is_timely = (self.mark.floor()..=self.mark.latest()).contains(&record.ts);
+        if is_timely && calm::fits(record.price.raw(), record.size.raw()) {
+            return Ok(());
+        }
+        self.explain_values(record)
+    }
+
+    #[cold]
+    fn explain_values(&self, record: &Record) -> Result<(), Refusal> {
         if record.ts > self.mark.latest() {
             return Err(self.future(record.ts));
         }

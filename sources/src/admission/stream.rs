@@ -6,6 +6,7 @@
 //! order of ids makes it quadratic. An emptied stream starts again without it.
 
 use super::codec::{Reader, SnapshotError, Writer};
+use super::fold::FoldState;
 use market::{SymbolId, Symbols, Time, TradeId};
 use std::collections::{HashMap, VecDeque};
 
@@ -17,10 +18,10 @@ const STEPS_FREE: u64 = 1_024;
 const STEPS_PER_TRADE: u64 = 4;
 
 /// A run of trades of one day, in log order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Block {
     len: u32,
-    day: i64,
+    day_ns: i64,
     ts_max: i64,
     id_min: u64,
     id_max: u64,
@@ -33,22 +34,27 @@ struct Block {
 struct Unordered {
     log: VecDeque<(u128, i64)>,
     /// By id and day: the time of the newest such trade.
-    times: HashMap<(u128, i64), i64>,
+    times: HashMap<(u128, i64), i64, FoldState>,
 }
 
+/// What each trade touches comes first.
+#[repr(C)]
 pub(super) struct Stream {
-    pub(super) symbol: SymbolId,
-    pub(super) venue: Option<SymbolId>,
     /// Greatest numeric id of the day that begins at `day_ns`.
     greatest: u64,
     /// `i64::MAX` when no id rises: before the first, and while unordered.
     day_ns: i64,
+    /// The block that grows; of no trades when none does.
+    open: Block,
     rising: VecDeque<(u64, i64)>,
+    kept: u64,
+    steps: u64,
+    /// Closed blocks, which are numbered from `blocks_gone` on.
     blocks: VecDeque<Block>,
     blocks_gone: u64,
     unordered: Option<Box<Unordered>>,
-    steps: u64,
-    kept: u64,
+    pub(super) symbol: SymbolId,
+    pub(super) venue: Option<SymbolId>,
 }
 
 impl Stream {
@@ -58,6 +64,7 @@ impl Stream {
             venue,
             greatest: 0,
             day_ns: i64::MAX,
+            open: Block::default(),
             rising: VecDeque::new(),
             blocks: VecDeque::new(),
             blocks_gone: 0,
@@ -89,7 +96,7 @@ impl Stream {
     /// Whether the horizon, which begins at `floor`, holds a trade of the same id and day.
     pub(super) fn holds(&mut self, id: TradeId, ts: i64, floor: i64) -> bool {
         if let Some(unordered) = &self.unordered {
-            let key = (id.raw(), Time::from_ns(ts).day());
+            let key = (id.raw(), day_ns(ts));
             return unordered.times.get(&key).is_some_and(|&ts| ts >= floor);
         }
         match u64::try_from(id.raw()) {
@@ -100,12 +107,12 @@ impl Stream {
     }
 
     fn walk(&mut self, id: u64, ts: i64, floor: i64) -> bool {
-        let day = Time::from_ns(ts).day();
+        let day_ns = day_ns(ts);
         let mut end = self.rising.len();
-        for block in self.blocks.iter().rev() {
+        for block in std::iter::once(&self.open).chain(self.blocks.iter().rev()) {
             self.steps += 1;
             let start = end - block.len as usize;
-            if block.day == day {
+            if block.day_ns == day_ns && block.len > 0 {
                 if block.id_reach < id {
                     return false;
                 }
@@ -122,19 +129,16 @@ impl Stream {
         false
     }
 
-    /// Keeps an admitted trade's id; says the number of the block that it filled.
+    /// Keeps an admitted trade's id; says the number of the block that it closed.
     #[inline(always)]
     pub(super) fn keep(&mut self, id: TradeId, ts: i64) -> Option<u64> {
-        if self.rises(id, ts)
-            && let Some(block) = self.blocks.back_mut()
-            && block.len < BLOCK_TRADES - 1
-            && block.day_holds(ts)
-        {
+        let is_calm = self.open.len.wrapping_sub(1) < BLOCK_TRADES - 2;
+        if is_calm && self.open.day_ns == self.day_ns && self.rises(id, ts) {
             let id = id.raw() as u64;
-            block.len += 1;
-            block.ts_max = block.ts_max.max(ts);
-            block.id_max = id;
-            block.id_reach = id;
+            self.open.len += 1;
+            self.open.ts_max = self.open.ts_max.max(ts);
+            self.open.id_max = id;
+            self.open.id_reach = id;
             self.greatest = id;
             self.kept += 1;
             self.rising.push_back((id, ts));
@@ -150,43 +154,45 @@ impl Stream {
         if number.is_none() || self.steps > STEPS_FREE + STEPS_PER_TRADE * self.kept {
             self.forget_order();
         }
-        let day = Time::from_ns(ts).day();
+        let day_ns = day_ns(ts);
         if let Some(unordered) = &mut self.unordered {
             unordered.log.push_back((id.raw(), ts));
-            unordered.times.insert((id.raw(), day), ts);
-            return self.extend_block(day, ts, 0, u64::MAX);
+            unordered.times.insert((id.raw(), day_ns), ts);
+            return self.extend_open(day_ns, ts, 0, u64::MAX);
         }
         let number = number.unwrap_or_default();
-        let day_ns = day.saturating_mul(Time::DAY);
-        if self.blocks.is_empty() || day_ns > self.day_ns {
+        if self.rising.is_empty() || day_ns > self.day_ns {
             (self.day_ns, self.greatest) = (day_ns, number);
         } else if day_ns == self.day_ns {
             self.greatest = self.greatest.max(number);
         }
         let reach = if day_ns == self.day_ns { self.greatest } else { u64::MAX };
         self.rising.push_back((number, ts));
-        self.extend_block(day, ts, number, reach)
+        self.extend_open(day_ns, ts, number, reach)
     }
 
-    fn extend_block(&mut self, day: i64, ts: i64, id: u64, reach: u64) -> Option<u64> {
-        match self.blocks.back_mut() {
-            Some(block) if block.day == day && block.len < BLOCK_TRADES => {
-                block.len += 1;
-                block.ts_max = block.ts_max.max(ts);
-                block.id_min = block.id_min.min(id);
-                block.id_max = block.id_max.max(id);
-                block.id_reach = block.id_reach.max(reach);
-                let full = block.len == BLOCK_TRADES;
-                full.then(|| self.blocks_gone + self.blocks.len() as u64 - 1)
-            }
-            _ => {
-                let ended = self.blocks.back().is_some_and(|block| block.len < BLOCK_TRADES);
-                let block =
-                    Block { len: 1, day, ts_max: ts, id_min: id, id_max: id, id_reach: reach };
-                self.blocks.push_back(block);
-                ended.then(|| self.blocks_gone + self.blocks.len() as u64 - 2)
-            }
+    fn extend_open(&mut self, day_ns: i64, ts: i64, id: u64, reach: u64) -> Option<u64> {
+        let mut closed = None;
+        if self.open.len > 0 && self.open.day_ns != day_ns {
+            closed = Some(self.close());
         }
+        let open = &mut self.open;
+        if open.len == 0 {
+            *open = Block { len: 1, day_ns, ts_max: ts, id_min: id, id_max: id, id_reach: reach };
+            return closed;
+        }
+        open.len += 1;
+        open.ts_max = open.ts_max.max(ts);
+        open.id_min = open.id_min.min(id);
+        open.id_max = open.id_max.max(id);
+        open.id_reach = open.id_reach.max(reach);
+        if open.len == BLOCK_TRADES { Some(self.close()) } else { closed }
+    }
+
+    /// The open block joins the closed ones; says its number.
+    fn close(&mut self) -> u64 {
+        self.blocks.push_back(std::mem::take(&mut self.open));
+        self.blocks_gone + self.blocks.len() as u64 - 1
     }
 
     fn forget_order(&mut self) {
@@ -194,7 +200,7 @@ impl Stream {
             return;
         }
         let log: VecDeque<_> = self.rising.drain(..).map(|(id, ts)| (u128::from(id), ts)).collect();
-        let times = log.iter().map(|&(id, ts)| ((id, Time::from_ns(ts).day()), ts)).collect();
+        let times = log.iter().map(|&(id, ts)| ((id, day_ns(ts)), ts)).collect();
         self.rising = VecDeque::new();
         self.unordered = Some(Box::new(Unordered { log, times }));
         self.day_ns = i64::MAX;
@@ -206,22 +212,26 @@ impl Stream {
         while self.blocks.front().is_some_and(|block| block.ts_max < floor) {
             gone += self.drop_front();
         }
+        if self.blocks.is_empty() && self.open.len > 0 && self.open.ts_max < floor {
+            gone += u64::from(self.open.len);
+            self.empty();
+        }
         gone
     }
 
-    /// Whether the block of this number is still held.
+    /// Whether the closed block of this number is still held.
     pub(super) fn has_block(&self, block: u64) -> bool {
         block >= self.blocks_gone && block - self.blocks_gone < self.blocks.len() as u64
     }
 
-    /// Drops the oldest block; says how many trades it held.
+    /// Drops the oldest closed block; says how many trades it held.
     pub(super) fn drop_front(&mut self) -> u64 {
         let Some(block) = self.blocks.pop_front() else { return 0 };
         self.blocks_gone += 1;
         let len = block.len as usize;
         if let Some(unordered) = &mut self.unordered {
             for (id, ts) in unordered.log.drain(..len) {
-                let key = (id, Time::from_ns(ts).day());
+                let key = (id, day_ns(ts));
                 if unordered.times.get(&key) == Some(&ts) {
                     unordered.times.remove(&key);
                 }
@@ -229,11 +239,16 @@ impl Stream {
         } else {
             self.rising.drain(..len);
         }
-        if self.blocks.is_empty() {
-            let emptied = Stream::new(self.symbol, self.venue);
-            *self = Stream { blocks_gone: self.blocks_gone, ..emptied };
+        if self.blocks.is_empty() && self.open.len == 0 {
+            self.empty();
         }
         u64::from(block.len)
+    }
+
+    /// Starts again, but for the numbers of blocks.
+    fn empty(&mut self) {
+        let blocks_gone = self.blocks_gone;
+        *self = Stream { blocks_gone, ..Stream::new(self.symbol, self.venue) };
     }
 
     pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
@@ -243,9 +258,9 @@ impl Stream {
             .into_iter()
             .for_each(|word| to.u64(word));
         to.u64(self.blocks.len() as u64);
-        for block in &self.blocks {
+        for block in self.blocks.iter().chain([&self.open]) {
             to.u64(u64::from(block.len));
-            [block.day, block.ts_max].into_iter().for_each(|word| to.i64(word));
+            [block.day_ns, block.ts_max].into_iter().for_each(|word| to.i64(word));
             [block.id_min, block.id_max, block.id_reach].into_iter().for_each(|word| to.u64(word));
         }
         to.u64(u64::from(self.unordered.is_some()));
@@ -268,35 +283,39 @@ impl Stream {
         stream.steps = from.u64()?;
         stream.kept = from.u64()?;
         for _ in 0..from.count()? {
-            stream.blocks.push_back(Block {
-                len: u32::try_from(from.u64()?).map_err(|_| from.corrupt())?,
-                day: from.i64()?,
-                ts_max: from.i64()?,
-                id_min: from.u64()?,
-                id_max: from.u64()?,
-                id_reach: from.u64()?,
-            });
+            stream.blocks.push_back(Block::restore(from)?);
         }
+        stream.open = Block::restore(from)?;
         let is_unordered = from.u64()? == 1;
-        let day_ns = stream.day_ns;
         let count = from.count()?;
         let ids = (0..count).map(|_| Ok((from.u128()?, from.i64()?)));
         let log = ids.collect::<Result<VecDeque<_>, SnapshotError>>()?;
         if is_unordered {
-            let times = log.iter().map(|&(id, ts)| ((id, Time::from_ns(ts).day()), ts)).collect();
+            let times = log.iter().map(|&(id, ts)| ((id, day_ns(ts)), ts)).collect();
             stream.unordered = Some(Box::new(Unordered { log, times }));
         } else {
             stream.rising = log.into_iter().map(|(id, ts)| (id as u64, ts)).collect();
         }
-        stream.day_ns = day_ns;
-        let blocks: u64 = stream.blocks.iter().map(|block| u64::from(block.len)).sum();
+        let closed: u64 = stream.blocks.iter().map(|block| u64::from(block.len)).sum();
+        let blocks = closed + u64::from(stream.open.len);
         (blocks == stream.len()).then_some(stream).ok_or(from.corrupt())
     }
 }
 
 impl Block {
-    #[inline(always)]
-    fn day_holds(&self, ts: i64) -> bool {
-        (ts as u64).wrapping_sub(self.day.wrapping_mul(Time::DAY) as u64) < Time::DAY as u64
+    fn restore(from: &mut Reader<'_>) -> Result<Self, SnapshotError> {
+        Ok(Block {
+            len: u32::try_from(from.u64()?).map_err(|_| from.corrupt())?,
+            day_ns: from.i64()?,
+            ts_max: from.i64()?,
+            id_min: from.u64()?,
+            id_max: from.u64()?,
+            id_reach: from.u64()?,
+        })
     }
+}
+
+/// Where the UTC day of `ts` begins.
+fn day_ns(ts: i64) -> i64 {
+    Time::from_ns(ts).day().saturating_mul(Time::DAY)
 }
