@@ -382,11 +382,13 @@ fn the_first_rows_of_a_file_are_shown_as_understood() {
     let folder = Folder::new();
     folder.file("trades.csv", &(TRADES.to_owned() + "x,NVDA,1,1\n"));
     let shown = folder.run(&["check", "trades.csv", "--json"]).exits(0).json();
-    assert_eq!(shown["rows"].as_array().unwrap().len(), 4);
+    assert_eq!(shown["rows"].as_array().unwrap().len(), 5);
     assert_eq!(shown["rows"][0]["ts_event"], "2024-01-02T14:30:00Z");
     assert_eq!(shown["rows"][1]["price"], "490.2");
-    assert_eq!(shown["refused"][0]["reason"], "time");
-    assert!(folder.run(&["check", "trades.csv"]).exits(0).out().contains("refused (time)"));
+    assert_eq!(shown["rows"][4]["refused"], "time");
+    assert!(
+        folder.run(&["check", "trades.csv"]).exits(0).out().contains("row 4 is refused (time)")
+    );
     folder.run(&["check", "nothing.csv"]).exits(2).says("nothing.csv");
 }
 

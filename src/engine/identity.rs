@@ -3,42 +3,25 @@
 
 use crate::config::hash;
 use sources::{FileError, Files};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 
-/// Bytes at either end of a file that are hashed.
-const END_BYTES: u64 = 64 * 1024;
 /// Files that are named one by one; of more, the hash of all is the fact.
 const NAMED_MAX: usize = 32;
 
 /// One fact a file, in the order of the log.
 pub(super) fn identity(files: &Files) -> Result<Vec<(String, String)>, FileError> {
-    let mut facts = Vec::new();
-    for (number, partition) in files.partitions().iter().enumerate() {
-        for path in &partition.files {
-            let given = path.display().to_string();
-            let fact = of(path).map_err(|source| FileError::Open { given, source })?;
-            facts.push((format!("input {number}"), fact));
-        }
-    }
+    let partitions = files.partitions().iter().enumerate();
+    let numbers =
+        partitions.flat_map(|(number, partition)| partition.files.iter().map(move |_| number));
+    let identities = files.identity()?;
+    let fact = |(number, file): (usize, &sources::FileIdentity)| {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        (format!("input {number}"), format!("{name} of {} bytes {:016x}", file.length, file.hash))
+    };
+    let facts: Vec<_> = numbers.zip(&identities).map(fact).collect();
     if facts.len() > NAMED_MAX {
         let all = format!("{facts:?}");
         let fact = format!("{} files {:032x}", facts.len(), hash(all.as_bytes()));
         return Ok(vec![("input".to_owned(), fact)]);
     }
     Ok(facts)
-}
-
-fn of(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut ends = Vec::new();
-    (&mut file).take(END_BYTES).read_to_end(&mut ends)?;
-    if length > END_BYTES {
-        file.seek(SeekFrom::Start(END_BYTES.max(length - END_BYTES)))?;
-        file.take(END_BYTES).read_to_end(&mut ends)?;
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(format!("{name} of {length} bytes {:032x}", hash(&ends)))
 }
