@@ -230,3 +230,63 @@ fn copy_rows(from: &Decoded, start: usize, end: usize, to: &mut Decoded) {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MemoryFeed, SimulatedFeed, Simulation};
+    use market::{Symbols, Time};
+    use std::sync::mpsc::channel;
+
+    /// All that a feed delivers, one after the other: offsets of rows and of what was not decoded.
+    fn drain(mut feed: impl Feed) -> (Vec<u64>, Vec<u64>, usize) {
+        let (woken, wakes) = channel();
+        feed.wake_by(Arc::new(move || drop(woken.send(()))));
+        let (mut rows, mut undecoded, mut batches) = (Vec::new(), Vec::new(), 0);
+        loop {
+            match feed.poll().unwrap() {
+                Fed::End => return (rows, undecoded, batches),
+                Fed::Pending => wakes.recv().unwrap(),
+                Fed::Batch(batch) => {
+                    batches += 1;
+                    rows.extend(batch.trades.offset.iter().map(|offset| offset.row()));
+                    undecoded.extend(batch.undecoded.iter().map(|record| record.offset.row()));
+                    feed.recycle(batch);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pace_cuts_and_never_changes_content() {
+        let session_ns = 200 * Time::SECOND;
+        let simulation = Simulation { session_ns, bad: 0.01, ..Simulation::new(5, 3_000, 1) };
+        let feed = || SimulatedFeed::new(&simulation, &Symbols::default(), 0, 1).unwrap();
+        let (rows, undecoded, batches) = drain(feed());
+        let paced = PacedFeed::new(Box::new(feed()), Pace::new(1e6).unwrap()).unwrap();
+        let (paced_rows, paced_undecoded, _) = drain(paced);
+        assert_eq!((rows, undecoded, batches), (paced_rows, paced_undecoded, 1));
+    }
+
+    #[test]
+    fn rows_wait_for_their_time() {
+        let mut trades = Trades::default();
+        for (row, second) in [0, 100_000, 200_000].into_iter().enumerate() {
+            trades.ts_event.push(Time::from_ns(second * Time::SECOND));
+            trades.symbol.push(market::SymbolId::default());
+            trades.price.push(market::Price::from_raw(1));
+            trades.size.push(market::Size::from_raw(1));
+            trades.offset.push(Offset::in_file(0, row as u64));
+        }
+        let feed = Box::new(MemoryFeed::new(trades));
+        let (rows, _, batches) = drain(PacedFeed::new(feed, Pace::new(1e6).unwrap()).unwrap());
+        assert_eq!((rows, batches), (vec![0, 1, 2], 3));
+    }
+
+    #[test]
+    fn a_pace_is_a_factor() {
+        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
+            assert!(Pace::new(factor).is_err(), "{factor}");
+        }
+    }
+}

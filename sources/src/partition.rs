@@ -13,8 +13,10 @@ pub struct AdmittedPartition {
     feed: Box<dyn Feed>,
     admission: Admission,
     /// Batches whose columns are with the graph.
+    #[expect(clippy::vec_box, reason = "the boxes are handed on as they are")]
     shells: Vec<Box<Decoded>>,
     /// What carries columns to the graph, come back.
+    #[expect(clippy::vec_box, reason = "the boxes are handed on as they are")]
     carriers: Vec<Box<Admitted>>,
     ended: bool,
 }

@@ -289,7 +289,7 @@ fn oracle(events: &[Event], venues: bool, config: &AdmissionConfig) -> Vec<Verdi
             Event::Broken => oracle.say(offset, Some(Reason::Malformed)),
             Event::Beat(ts) => oracle.record(offset, None, ts),
             Event::Trade { ts, .. } => {
-                let batch = batch(&[event.clone()], offset as usize, &symbols, venues);
+                let batch = batch(std::slice::from_ref(event), offset as usize, &symbols, venues);
                 oracle.record(offset, Some(Record::at(&batch.trades, 0)), ts);
             }
         }

@@ -166,7 +166,7 @@ impl Admission {
         }
         // What waited may have moved the bound.
         if !is_copy && record.ts <= self.mark.leap() {
-            return self.settle(batch, record, Some(row), None);
+            return self.settle(batch, &record, Some(row), None);
         }
         let raw = raw_text(batch, row as usize, &record, &self.symbols);
         if self.waiting.len() > COPIES_MAX {
@@ -209,7 +209,7 @@ impl Admission {
         for waiting in std::mem::take(&mut self.waiting) {
             match waiting {
                 Waiting::Trade { record, row, raw } if confirmed => {
-                    self.settle(batch, record, row, Some(raw));
+                    self.settle(batch, &record, row, Some(raw));
                 }
                 Waiting::Trade { record, raw, .. } => {
                     self.refuse(&record, self.jump(record.ts), raw);
@@ -278,14 +278,14 @@ impl Admission {
     fn settle(
         &mut self,
         batch: &mut Decoded,
-        record: Record,
+        record: &Record,
         row: Option<u32>,
         raw: Option<String>,
     ) {
-        if let Err(refusal) = self.check_history(&record) {
-            let text = |row| raw_text(batch, row as usize, &record, &self.symbols);
+        if let Err(refusal) = self.check_history(record) {
+            let text = |row| raw_text(batch, row as usize, record, &self.symbols);
             let raw = raw.or_else(|| row.map(text)).unwrap_or_default();
-            return self.refuse(&record, refusal, raw);
+            return self.refuse(record, refusal, raw);
         }
         let row = row.unwrap_or_else(|| record.append_to(&mut batch.trades));
         self.mark.trade(record.ts);

@@ -3,6 +3,9 @@
 use crate::*;
 use market::*;
 
+type Used = Vec<(u64, i64)>;
+type Refused = Vec<(u64, &'static str)>;
+
 const S: i64 = Time::SECOND;
 const T0: i64 = 1_704_205_800 * S;
 
@@ -25,11 +28,7 @@ fn log(symbols: &Symbols, rows: &[(f64, &str, i64, u64)]) -> Trades {
 }
 
 /// What is admitted, as (row of the log, epoch after T0), and what is refused, as (row, reason).
-fn verdicts(
-    feed: MemoryFeed,
-    config: &AdmissionConfig,
-    symbols: &Symbols,
-) -> (Vec<(u64, i64)>, Vec<(u64, &'static str)>) {
+fn verdicts(feed: MemoryFeed, config: &AdmissionConfig, symbols: &Symbols) -> (Used, Refused) {
     let mut partition = AdmittedPartition::new(
         Box::new(feed),
         config.clone(),

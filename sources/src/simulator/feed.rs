@@ -23,6 +23,7 @@ pub struct SimulatedFeed {
     venues: Vec<SymbolId>,
     scales: Vec<Scales>,
     row: u64,
+    #[expect(clippy::vec_box, reason = "the boxes are handed on as they are")]
     spare: Vec<Box<Decoded>>,
 }
 

@@ -32,7 +32,7 @@ pub(super) fn unit(bits: u64) -> f64 {
 /// Mean 0, variance 1, close to normal: the sum of four uniforms of 16 bits.
 #[inline(always)]
 pub(super) fn normal(bits: u64) -> f64 {
-    let sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
+    let sum = (bits & 0xffff) + ((bits >> 16) & 0xffff) + ((bits >> 32) & 0xffff) + (bits >> 48);
     (sum as f64 - 131_070.0) * (1.732_050_807_568_877_2 / 65_536.0)
 }
 
@@ -65,7 +65,7 @@ impl Alias {
 
     #[inline(always)]
     pub(super) fn draw(&self, bits: u64) -> u32 {
-        let cell = ((bits >> 32) * self.cells.len() as u64 >> 32) as u32;
+        let cell = (((bits >> 32) * self.cells.len() as u64) >> 32) as u32;
         let (threshold, alias) = self.cells[cell as usize];
         if bits as u32 <= threshold { cell } else { alias }
     }
