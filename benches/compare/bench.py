@@ -89,7 +89,7 @@ def check_bars(theirs):
     ) ours USING (symbol, minute)"""
     same = "ours.high = theirs.high AND ours.low = theirs.low AND ours.trade_count = theirs.trade_count"
     ends = f"{same} AND ours.open = theirs.open AND ours.close = theirs.close"
-    bars, alike, to_the_ends = duckdb.sql(
+    bars, alike, to_the_ends = duckdb.connect().execute(
         f"SELECT count(*), count(*) FILTER ({same}), count(*) FILTER ({ends}) {pairs}"
     ).fetchone()
     print(f"  of {bars} bars {alike} are the same, {to_the_ends} with open and close", file=sys.stderr)
