@@ -114,7 +114,7 @@ fn rows(log: &Log, symbols: &Symbols) -> Vec<String> {
     rows_of(&log.trades, symbols)
 }
 
-fn rows_of(t: &Trades, symbols: &Symbols) -> Vec<String> {
+pub(super) fn rows_of(t: &Trades, symbols: &Symbols) -> Vec<String> {
     let row = |k: usize| {
         let symbol = symbols.text(t.symbol[k]);
         format!("{} {symbol} {} {}", t.ts_event[k].ns(), t.price[k].raw(), t.size[k].raw())

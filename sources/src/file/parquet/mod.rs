@@ -2,6 +2,8 @@
 
 mod column;
 mod read_at;
+#[cfg(test)]
+mod tests;
 
 use super::block::decode;
 use super::csv::place;
