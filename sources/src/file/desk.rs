@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Batches kept for their buffers, over all partitions of a run.
 const SPARE_MAX: usize = 64;
 
-/// Batches that came back, so that their buffers are used again.
+/// Batches that came back, so that their buffers are used again; boxed as they travel.
 #[derive(Clone, Default)]
+#[expect(clippy::vec_box, reason = "batches are handed on boxed, and so come back")]
 pub(super) struct Spare(Arc<Mutex<Vec<Box<Decoded>>>>);
 
 impl Spare {

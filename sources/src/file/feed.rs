@@ -297,12 +297,15 @@ impl Feed for FileFeed {
     }
 }
 
+/// A step that was done, with its task.
+type Outcome = Result<(Step, Box<dyn Task>), PartitionError>;
+
 /// Hands the outcome of a step to its stream, also when the step panicked.
 struct Watch {
     stream: Stream,
     bell: Bell,
     path: PathBuf,
-    outcome: Option<Result<(Step, Box<dyn Task>), PartitionError>>,
+    outcome: Option<Outcome>,
 }
 
 impl Drop for Watch {

@@ -189,7 +189,7 @@ impl Walk<'_> {
         self.rows += 1;
         let columns = self.shape.columns;
         let has_spare = fields == columns + 1 && line.last() == Some(&self.shape.delimiter);
-        if quoted && memchr::memchr_iter(b'"', line).count() % 2 != 0 {
+        if quoted && !memchr::memchr_iter(b'"', line).count().is_multiple_of(2) {
             let detail = "a quote that is not closed on its line".to_owned();
             undecoded.push(malformed(row.number, detail, line));
         } else if fields == columns || has_spare {
