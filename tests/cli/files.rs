@@ -1,0 +1,147 @@
+//! `replay`, `simulate` and `check FILE`.
+
+use super::{Folder, counts_add_up, tables};
+use std::path::Path;
+
+const TRADES: &str = "ts_event,symbol,price,size\n\
+    1704205800000000000,NVDA,490.15,100\n\
+    1704205801500000000,NVDA,490.20,50\n\
+    1704205802000000000,AMD,145.5,10\n\
+    1704205861000000000,NVDA,489.9,10\n";
+
+#[test]
+fn files_are_replayed_into_every_sink() {
+    let folder = Folder::new();
+    folder.file("trades.csv", TRADES);
+    let args =
+        ["replay", "trades.csv", "--widths", "1min", "--sink", "sqlite,parquet,jsonl", "--json"];
+    let summary = folder.run(&args).exits(0).json();
+    counts_add_up(&summary);
+    assert_eq!((&summary["used"], &summary["tables"][0]["rows"]), (&4.into(), &3.into()));
+    let sql = "SELECT symbol, open, high, low, close, volume, trade_count FROM aggregated_data ORDER BY 1, ts_open";
+    assert_eq!(
+        folder
+            .run(&["query", sql, "--format", "csv"])
+            .exits(0)
+            .out()
+            .replace(".0,", ",")
+            .replace('\r', ""),
+        "symbol,open,high,low,close,volume,trade_count\n\
+         AMD,145.5,145.5,145.5,145.5,10,1\n\
+         NVDA,490.15,490.2,490.15,490.2,150,2\n\
+         NVDA,489.9,489.9,489.9,489.9,10,1\n"
+    );
+    let lines = std::fs::read_to_string(folder.0.join("tidemill-data/jsonl/aggregated_data.jsonl"))
+        .unwrap();
+    assert_eq!(lines.lines().count(), 3);
+    let parquet =
+        folder.0.join("tidemill-data/parquet/aggregated_data/date=2024-01-02/data.parquet");
+    assert!(parquet.exists());
+    // Another file of the same name is another log.
+    folder.file("trades.csv", &TRADES.replace("490.20", "490.25"));
+    folder.run(&args).exits(2).says("--replace");
+}
+
+#[test]
+fn flags_of_a_replay_are_checked_like_keys() {
+    let folder = Folder::new();
+    folder.file("trades.csv", TRADES);
+    for (flag, value, wanted) in [
+        ("--widths", "1min,7min", "--widths = \"7min\": a width must divide a day evenly"),
+        ("--indicators", "sma(0)", "--indicators = \"sma(0)\":"),
+        ("--indicators", "smma(3)", "did you mean"),
+        ("--lateness", "2", "--lateness = \"2\": a duration is"),
+        ("--order", "random", "--order = \"random\": one of time, log, any is wanted"),
+        ("--partition", "x", "--partition = \"x\": one of file, sequence"),
+        ("--sink", "sqlite,redis", "--sink = \"redis\": one of"),
+        ("--empty", "fill", "--empty = \"fill\""),
+        ("--pace", "fast", "--pace = \"fast\""),
+        ("--columns", "price=cost", "cost"),
+        ("--delimiter", "ab", "--delimiter = \"ab\""),
+    ] {
+        folder.run(&["replay", "trades.csv", flag, value]).exits(2).says(wanted);
+    }
+    folder.run(&["replay", "nothing.csv"]).exits(2).says("nothing.csv");
+    folder.run(&["replay", "*.parquet"]).exits(2).says("*.parquet");
+    folder.run(&["replay", "."]).exits(2).says("is a folder");
+}
+
+#[test]
+fn what_cannot_be_used_exits_with_3() {
+    let folder = Folder::new();
+    folder.file("empty.csv", "");
+    folder
+        .file("bad.csv", "ts_event,symbol,price,size\nx,NVDA,1,1\n1704205800000000000,NVDA,-1,1\n");
+    let read = |name: &str, data: &str| {
+        folder.run(&["replay", name, "--json", "--data", data]).exits(3).json()
+    };
+    assert_eq!(read("empty.csv", "a")["read"], 0);
+    let bad = read("bad.csv", "b");
+    counts_add_up(&bad);
+    assert_eq!(bad["refused_by_reason"], serde_json::json!({"time": 1, "price": 1}));
+}
+
+#[test]
+fn a_simulated_file_gives_what_the_simulator_gives() {
+    let folder = Folder::new();
+    let flags = ["--trades", "5000", "--late", "0.02", "--duplicate", "0.01"];
+    for name in ["s.csv", "s.csv.gz", "s.parquet"] {
+        folder.run(&[&["simulate", "--out", name][..], &flags].concat()).exits(0);
+        folder.run(&["replay", name, "--data", name.trim_start_matches("s.")]).exits(0);
+    }
+    folder.file(
+        "cluster.toml",
+        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 5000, late = 0.02, duplicate = 0.01 }\n",
+    );
+    folder.run(&["run", "--data", "direct"]).exits(0);
+    let bars = |data: &str| tables(&folder.0, data).swap_remove(0);
+    assert!(bars("direct").lines().count() > 12);
+    for data in ["csv", "csv.gz", "parquet"] {
+        assert!(bars(data) == bars("direct"), "{data}");
+    }
+    folder.run(&["simulate", "--out", "s.txt"]).exits(2).says(".parquet");
+    folder.run(&["simulate", "--out", "s.csv", "--late", "2"]).exits(2).says("--late = 2");
+}
+
+#[test]
+fn the_first_rows_of_a_file_are_shown_as_understood() {
+    let folder = Folder::new();
+    folder.file("trades.csv", &(TRADES.to_owned() + "x,NVDA,1,1\n"));
+    let shown = folder.run(&["check", "trades.csv", "--json"]).exits(0).json();
+    assert_eq!(shown["rows"].as_array().unwrap().len(), 5);
+    assert_eq!(shown["rows"][0]["ts_event"], "2024-01-02T14:30:00Z");
+    assert_eq!(shown["rows"][1]["price"], "490.2");
+    assert_eq!(shown["rows"][4]["refused"], "time");
+    assert!(
+        folder.run(&["check", "trades.csv"]).exits(0).out().contains("row 4 is refused (time)")
+    );
+    folder.run(&["check", "nothing.csv"]).exits(2).says("nothing.csv");
+}
+
+/// Real files by flags alone, with counts that were taken from them with other tools.
+#[test]
+fn real_files_go_through_by_flags_alone() {
+    let folder = Folder::new();
+    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
+    assert!(Path::new(data).is_dir(), "the shared data lies beside the checkout");
+    let replay = |files: &str, store: &str, flags: &[&str]| {
+        let path = format!("{data}/{files}");
+        let args = [&["replay", &path, "--json", "--data", store][..], flags].concat();
+        let summary = folder.run(&args).exits(0).json();
+        counts_add_up(&summary);
+        summary
+    };
+    let fx = "ts_event=ts_ns:ns, symbol=symbol, venue=venue, price=mid(bid,ask), size='1'";
+    let quotes =
+        replay("fx_ticks/quotes_20140507_09.csv.gz", "fx", &["--columns", fx, "--workers", "2"]);
+    assert_eq!(quotes["used"], 926_020);
+    let lobster =
+        "ts_event='2012-06-21'+c1:s:America/New_York, symbol='AAPL', size=c4, price=c5*0.0001";
+    let flags = ["--no-header", "--columns", lobster, "--where", "c2 in (4,5)", "--widths", "1s"];
+    let executions = replay("lobster_aapl_l10_sample/*message*.csv", "lobster", &flags);
+    assert_eq!((&executions["used"], &executions["filtered"]), (&159.into(), &840.into()));
+    let debs = "ts_event=Date+Trading time:\"%d-%m-%Y %H:%M:%S%.f\":Europe/Berlin, symbol=ID, price=Last, size='1'";
+    let flags = ["--columns", debs, "--where", "Last != ''", "--comment", "#", "--order", "log"];
+    let trades = replay("debs2022_sample/*sample100.csv.gz", "debs", &flags);
+    assert_eq!(trades["used"], 147);
+}

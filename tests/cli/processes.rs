@@ -1,0 +1,72 @@
+//! Threads, processes and Ctrl-C.
+
+use super::{Done, Folder, tables};
+use std::process::{Command, Stdio};
+
+#[test]
+fn workers_change_nothing() {
+    let folder = Folder::new();
+    let stores = ["1", "2", "4"].map(|workers| {
+        let demo = ["demo", "--trades", "20000", "--data", workers, "--workers", workers];
+        folder.run(&demo).exits(0);
+        // The time of the first start is in what `future` letters say; every other byte is the log's.
+        let mut tables = tables(&folder.0, workers);
+        tables.pop();
+        tables
+    });
+    assert!(stores.iter().all(|tables| *tables == stores[0]));
+}
+
+#[test]
+fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
+    let folder = Folder::new();
+    let source =
+        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 20000, session = \"10min\" }\n";
+    folder.file("paced.toml", &format!("{source}pace = \"100x\"\n"));
+    folder.file("fast.toml", source);
+    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["run", "--config", "paced.toml", "--data", "store", "--json"])
+        .current_dir(&folder.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The store is there once the run has begun; a handler is set before it is opened.
+    while !folder.0.join("store/tidemill.sqlite").exists() {
+        std::thread::yield_now();
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let stopped = Done(child.wait_with_output().unwrap()).exits(130).json();
+    assert_eq!(stopped["complete"], false);
+    assert!(stopped["read"].as_u64() < Some(20_000));
+    folder.run(&["run", "--config", "fast.toml", "--data", "store"]).exits(0);
+    folder.run(&["run", "--config", "fast.toml", "--data", "clean"]).exits(0);
+    assert_eq!(tables(&folder.0, "store"), tables(&folder.0, "clean"));
+}
+
+#[test]
+fn two_processes_store_what_one_does() {
+    let folder = Folder::new();
+    // Ports that were free a moment ago.
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster =
+        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    let source = "[[source]]\nkind = \"simulator\"\n\
+        simulator = { trades = 20000, partitions = 3, late = 0.03 }\n\
+        [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\"]\n";
+    folder.file("two.toml", &format!("{cluster}{source}"));
+    folder.file("one.toml", source);
+    let start = |process: &str| {
+        let args = ["run", "--config", "two.toml", "--data", "two", "--process", process];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        command.args(args).current_dir(&folder.0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let children = ["0", "1"].map(start);
+    for child in children {
+        Done(child.wait_with_output().unwrap()).exits(0);
+    }
+    folder.run(&["run", "--config", "one.toml", "--data", "one"]).exits(0);
+    assert!(tables(&folder.0, "two") == tables(&folder.0, "one"));
+}
