@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import decode as decode_part
 import figures
 import measure
 from figures import Figure
@@ -42,12 +43,13 @@ def simulated(name, trades, seed=SEED, more=()):
     return path
 
 
-def replay(files, workers=2, sink="parquet", pinned=False, more=()):
+def replay(files, workers=2, sink="parquet", pinned=False, indicators=INDICATORS, more=()):
     """Returns a run of `tidemill replay` into an empty store."""
 
     def contestant():
         shutil.rmtree(STORE, ignore_errors=True)
-        flags = ["--widths", "1min", "--indicators", INDICATORS, "--lateness", "2s", "--sink", sink]
+        flags = ["--widths", "1min", "--lateness", "2s", "--sink", sink]
+        flags += ["--indicators", indicators] if indicators else []
         command = [TIDEMILL, "replay", *files, "--data", STORE, "--workers", str(workers), *flags, "--json", *more]
         return measure.run(["taskset", "-c", "0", *command] if pinned else command)
 
@@ -79,6 +81,11 @@ def engines(options):
     return found
 
 
+def decode(options):
+    """The readers against Polars, and bars from a file against only decoding it."""
+    return decode_part.figures(DATA, options.trades, options.runs, replay)
+
+
 def check_bars(theirs):
     """Both engines must have made the same bars (but for ties of time at an end), or the comparison is void."""
     import duckdb
@@ -89,9 +96,11 @@ def check_bars(theirs):
     ) ours USING (symbol, minute)"""
     same = "ours.high = theirs.high AND ours.low = theirs.low AND ours.trade_count = theirs.trade_count"
     ends = f"{same} AND ours.open = theirs.open AND ours.close = theirs.close"
-    bars, alike, to_the_ends = duckdb.connect().execute(
-        f"SELECT count(*), count(*) FILTER ({same}), count(*) FILTER ({ends}) {pairs}"
-    ).fetchone()
+    bars, alike, to_the_ends = (
+        duckdb.connect()
+        .execute(f"SELECT count(*), count(*) FILTER ({same}), count(*) FILTER ({ends}) {pairs}")
+        .fetchone()
+    )
     print(f"  of {bars} bars {alike} are the same, {to_the_ends} with open and close", file=sys.stderr)
     if alike != bars or to_the_ends < 0.999 * bars:
         raise measure.Failed(f"the bars differ: of {bars}, {alike} are the same, {to_the_ends} with open and close")
@@ -176,7 +185,7 @@ def rust_bench(package, bench):
 
 PARTS = {
     "memory": rust_bench("tidemill", "w1"),
-    "decode": rust_bench("tidemill-sources", "decode"),
+    "decode": decode,
     "kernels": rust_bench("tidemill-operators", "kernels"),
     "latency": rust_bench("tidemill", "latency"),
     "sqlite": rust_bench("tidemill-sinks", "sqlite"),

@@ -1,8 +1,8 @@
 //! Nanoseconds of CPU a trade takes to decode, from CSV and from Parquet, on one decoder thread.
 //!
 //! `cargo bench -p tidemill-sources --bench decode -- [MILLIONS] [FOLDER]` writes a file of each format
-//! once into FOLDER (a temporary one by default) and reads it; `scripts/bench-decode.py` compares with
-//! Polars on the same files.
+//! once into FOLDER (a temporary one by default) and reads it; `scripts/bench decode` compares with Polars
+//! on the same files, from the lines printed here.
 
 use market::Symbols;
 use sources::{Fed, FileOrder, FilePartition, FileSource, LayoutOptions};
