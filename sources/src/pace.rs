@@ -1,11 +1,11 @@
 //! A feed released by event time against the clock: as fast as it happened, or by a factor.
 //!
 //! Rows are held back until their time has come, counted from the first row; the order and the content
-//! stay. What falls back in time is released with what it follows. A thread wakes who waits; it ends with
+//! stay. Gaps of more than an hour are not waited for. What falls back in time is released with what it follows. A thread wakes who waits; it ends with
 //! the feed.
 
 use crate::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
-use market::{Offset, PartitionError, Trades, Waker};
+use market::{Offset, PartitionError, Time, Trades, Waker};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 /// Rows are released at least this far apart, so that a slow pace is not a batch a row.
 const RELEASE_EVERY: Duration = Duration::from_millis(10);
 
-/// Longest wait for one row. A record of 2099 is released then, and judged by admission.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+/// What lies further ahead is not waited for: one such row is an error that admission judges, two in a row
+/// are the end of a session's gap, and the clock goes on from there.
+const GAP_MAX_NS: i64 = 3_600 * Time::SECOND;
 
 /// How fast event time passes: a factor above zero, 1 for real time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +45,8 @@ pub struct PacedFeed {
     origin: Option<(Instant, i64)>,
     /// The greatest time released so far.
     reached: i64,
+    /// The last row released lay beyond a gap.
+    leapt: bool,
     held: Option<Held>,
     waker: Arc<Mutex<Option<Waker>>>,
     alarm: SyncSender<Instant>,
@@ -55,8 +58,6 @@ struct Held {
     row: usize,
     undecoded: VecDeque<Undecoded>,
     heartbeats: VecDeque<Heartbeat>,
-    /// When the wait for the next row began.
-    since: Instant,
 }
 
 impl PacedFeed {
@@ -72,17 +73,37 @@ impl PacedFeed {
             .name("pace".to_owned())
             .spawn(move || wake_in_time(&alarms, &theirs))
             .map_err(|error| PartitionError { what: format!("pace: {error}"), usage: false })?;
-        let held = None;
-        Ok(PacedFeed { feed, pace: pace.0, origin: None, reached: i64::MIN, held, waker, alarm })
+        Ok(PacedFeed {
+            feed,
+            pace: pace.0,
+            origin: None,
+            reached: i64::MIN,
+            leapt: false,
+            held: None,
+            waker,
+            alarm,
+        })
     }
 
-    /// When a row of time `ts` is due.
-    fn due(&mut self, ts: i64, now: Instant, since: Instant) -> Instant {
-        let (start, first) = *self.origin.get_or_insert((now, ts));
-        let into = (ts.max(self.reached).saturating_sub(first)).max(0) as f64 / self.pace;
-        let due = start.checked_add(Duration::from_nanos(into as u64));
-        let latest = since + WAIT_MAX;
-        due.map_or(latest, |due| due.min(latest))
+    /// When a row of time `ts` is due; none when it is now.
+    fn due(&mut self, ts: i64, now: Instant) -> Option<Instant> {
+        let leaps = self.origin.is_some() && ts > self.reached.saturating_add(GAP_MAX_NS);
+        if leaps && !self.leapt {
+            self.leapt = true;
+            return None;
+        }
+        if leaps || self.origin.is_none() {
+            self.origin = Some((now, ts));
+            self.reached = ts;
+        }
+        let (start, first) = self.origin?;
+        let into = ts.max(self.reached).saturating_sub(first) as f64 / self.pace;
+        let due = start.checked_add(Duration::from_nanos(into as u64)).filter(|&due| due > now);
+        if due.is_none() {
+            self.leapt = false;
+            self.reached = self.reached.max(ts);
+        }
+        due
     }
 
     /// What of the held batch is due; none when its first row is not.
@@ -93,13 +114,9 @@ impl PacedFeed {
         let mut wake_at = None;
         while held.row < rows {
             let ts = held.batch.trades.ts_event[held.row].ns();
-            let due = self.due(ts, now, held.since);
-            if due > now {
-                wake_at = Some(due);
+            wake_at = self.due(ts, now);
+            if wake_at.is_some() {
                 break;
-            }
-            if due.duration_since(held.since) < WAIT_MAX {
-                self.reached = self.reached.max(ts);
             }
             held.row += 1;
         }
@@ -120,11 +137,9 @@ impl PacedFeed {
             part.heartbeats.push(beat);
         }
         if last {
+            held.batch.trades.clear();
             self.feed.recycle(held.batch);
         } else {
-            if held.row > start {
-                held.since = now;
-            }
             self.held = Some(held);
         }
         let is_empty = part.trades.is_empty() && part.undecoded.is_empty();
@@ -154,7 +169,7 @@ impl Feed for PacedFeed {
             Fed::Batch(mut batch) => {
                 let undecoded = std::mem::take(&mut batch.undecoded).into();
                 let heartbeats = std::mem::take(&mut batch.heartbeats).into();
-                let held = Held { batch, row: 0, undecoded, heartbeats, since: now() };
+                let held = Held { batch, row: 0, undecoded, heartbeats };
                 Ok(self.release(held))
             }
             other => Ok(other),
@@ -241,7 +256,7 @@ mod tests {
     /// All that a feed delivers, one after the other: offsets of rows and of what was not decoded.
     fn drain(mut feed: impl Feed) -> (Vec<u64>, Vec<u64>, usize) {
         let (woken, wakes) = channel();
-        feed.wake_by(Arc::new(move || drop(woken.send(()))));
+        feed.wake_by(Arc::new(move || woken.send(()).unwrap_or_default()));
         let (mut rows, mut undecoded, mut batches) = (Vec::new(), Vec::new(), 0);
         loop {
             match feed.poll().unwrap() {
@@ -271,7 +286,7 @@ mod tests {
     #[test]
     fn rows_wait_for_their_time() {
         let mut trades = Trades::default();
-        for (row, second) in [0, 100_000, 200_000].into_iter().enumerate() {
+        for (row, second) in [0, 3_000, 6_000].into_iter().enumerate() {
             trades.ts_event.push(Time::from_ns(second * Time::SECOND));
             trades.symbol.push(market::SymbolId::default());
             trades.price.push(market::Price::from_raw(1));
@@ -279,7 +294,7 @@ mod tests {
             trades.offset.push(Offset::in_file(0, row as u64));
         }
         let feed = Box::new(MemoryFeed::new(trades));
-        let (rows, _, batches) = drain(PacedFeed::new(feed, Pace::new(1e6).unwrap()).unwrap());
+        let (rows, _, batches) = drain(PacedFeed::new(feed, Pace::new(1e5).unwrap()).unwrap());
         assert_eq!((rows, batches), (vec![0, 1, 2], 3));
     }
 

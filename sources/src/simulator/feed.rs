@@ -133,7 +133,10 @@ impl Feed for SimulatedFeed {
         Ok(Fed::Batch(batch))
     }
 
-    fn recycle(&mut self, batch: Box<Decoded>) {
+    fn recycle(&mut self, mut batch: Box<Decoded>) {
+        batch.trades.clear();
+        batch.undecoded.clear();
+        batch.heartbeats.clear();
         if self.spare.len() < SPARE_MAX {
             self.spare.push(batch);
         }
