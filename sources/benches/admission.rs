@@ -33,8 +33,8 @@ fn main() {
     let cases: [(&str, &[Decoded], &AdmissionConfig); 6] = [
         ("no ids, outliers off", &bare, &off),
         ("no ids, outliers flag", &bare, &config(OutlierMode::Flag)),
-        ("ids, outliers off", &batches, &off),
-        ("ids, outliers flag", &batches, &config(OutlierMode::Flag)),
+        ("numeric ids, outliers off", &batches, &off),
+        ("numeric ids, outliers flag", &batches, &config(OutlierMode::Flag)),
         ("text ids, outliers flag", &text, &config(OutlierMode::Flag)),
         ("plain loop", &bare, &off),
     ];
@@ -53,7 +53,7 @@ fn main() {
         }
     }
     for ((name, ..), ns) in cases.iter().zip(least) {
-        println!("{name:<24} {ns:6.2} ns/trade, {:.2} of the plain loop", ns / least[5]);
+        println!("{name:<26} {ns:6.2} ns/trade, {:.2} of the plain loop", ns / least[5]);
     }
 }
 
