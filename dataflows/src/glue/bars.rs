@@ -6,7 +6,7 @@
 
 use super::{Clockwork, SymbolIndex};
 use crate::tick::PartialRow;
-use market::{Bar, Epoch, RowKey, SymbolId, Time, Width};
+use market::{Bar, Epoch, Price, RowKey, SymbolId, Time, Width};
 use operators::bar::{Partial, fold_partials};
 use std::collections::VecDeque;
 
@@ -20,55 +20,87 @@ pub enum Empty {
     Carry,
 }
 
-/// One bar of a symbol with what it is folded from.
+/// One bar of a symbol: what it is folded from.
 pub(super) struct Slot {
-    /// The bar as it was last handed out, or is about to be.
-    pub bar: Bar,
+    /// The partial of the first partition that brought one; empty for a carried bar.
+    first: Partial,
+    /// Those of other partitions, where a symbol is spread.
+    more: Option<Box<Spread>>,
+    /// The close that a carried bar repeats.
+    carried: Price,
+    partition: u32,
     pub revision: u32,
     /// Whether it was ever handed out.
     pub shown: bool,
-    /// Whether its partials changed since.
+    /// Whether it changed since.
     pub touched: bool,
-    /// The partial of the first partition that brought one; empty for a carried bar.
-    first: (u32, Partial),
-    /// Those of other partitions, where a symbol is spread.
-    more: Vec<(u32, Partial)>,
 }
 
+/// The partials of all partitions but the first, each with its partition's number.
+type Spread = Vec<(u32, Partial)>;
+
 impl Slot {
-    pub(super) fn carried(ts_open: Time, bar: Bar) -> Self {
-        let first = (0, Partial::new(ts_open));
-        Slot { bar, revision: 0, shown: false, touched: true, first, more: Vec::new() }
+    /// The bar at `ts_open` that carries `close` on, until a partial comes.
+    pub(super) fn carried(ts_open: Time, close: Price) -> Self {
+        Slot {
+            first: Partial::new(ts_open),
+            more: None,
+            carried: close,
+            partition: 0,
+            revision: 0,
+            shown: false,
+            touched: true,
+        }
+    }
+
+    #[inline]
+    pub(super) fn ts_open(&self) -> Time {
+        self.first.ts_open()
     }
 
     pub(super) fn is_carried(&self) -> bool {
-        self.first.1.is_empty()
+        self.first.is_empty()
+    }
+
+    /// Carries another close on.
+    pub(super) fn carry(&mut self, close: Price) {
+        self.touched |= self.carried != close;
+        self.carried = close;
     }
 
     /// Takes a partition's partial; whether it is the first of another partition.
     fn put(&mut self, partition: u32, partial: &Partial) -> bool {
-        self.touched = true;
-        if self.is_carried() || self.first.0 == partition {
-            self.first = (partition, *partial);
+        if self.is_carried() || self.partition == partition {
+            self.touched |= self.first != *partial;
+            (self.partition, self.first) = (partition, *partial);
             return false;
         }
-        match self.more.iter_mut().find(|(other, _)| *other == partition) {
+        self.touched = true;
+        let more = self.more.get_or_insert_default();
+        match more.iter_mut().find(|(other, _)| *other == partition) {
             Some(slot) => slot.1 = *partial,
-            None => self.more.push((partition, *partial)),
+            None => more.push((partition, *partial)),
         }
-        self.more.len() == 1
+        more.len() == 1
     }
 
-    /// The bar that its partials make now.
-    pub(super) fn fold(&self) -> Bar {
+    /// The bar that its partials make.
+    pub(super) fn bar(&self) -> Bar {
         if self.is_carried() {
-            return self.bar;
+            return Bar::carried(self.ts_open(), self.carried);
         }
-        if self.more.is_empty() {
-            return self.first.1.bar();
-        }
-        let all = std::iter::once(&self.first).chain(&self.more);
-        fold_partials(all.map(|(part, partial)| (*part, partial))).unwrap_or(self.bar)
+        let Some(more) = &self.more else { return self.first.bar() };
+        let more = more.iter().map(|(part, partial)| (*part, partial));
+        let all = std::iter::once((self.partition, &self.first)).chain(more);
+        fold_partials(all).unwrap_or_else(|| self.first.bar())
+    }
+
+    /// The key of what is to be handed out now.
+    fn settle(&mut self, epoch: Epoch, symbol: SymbolId, width: Width) -> RowKey {
+        self.revision += u32::from(self.shown);
+        (self.shown, self.touched) = (true, false);
+        let (ts_open, revision) = (self.ts_open(), self.revision);
+        RowKey { epoch, ts_open, symbol, width, seq: 0, revision }
     }
 }
 
@@ -80,6 +112,8 @@ pub(super) struct Book {
     pub before: Option<Bar>,
     /// Start of the last bar before them in which something traded.
     pub before_traded: Option<Time>,
+    /// Slots before this one were not touched.
+    pub untouched: usize,
     dirty: bool,
     spread: bool,
 }
@@ -128,15 +162,16 @@ impl BarBook {
         }
         let book = &mut self.books[place];
         let start = row.partial.ts_open();
-        let at = book.slots.iter().rposition(|slot| slot.bar.ts_open <= start);
+        let at = book.slots.iter().rposition(|slot| slot.ts_open() <= start);
         let at = match at {
-            Some(at) if book.slots[at].bar.ts_open == start => at,
+            Some(at) if book.slots[at].ts_open() == start => at,
             at => {
                 let at = at.map_or(0, |at| at + 1);
-                book.slots.insert(at, Slot::carried(start, row.partial.bar()));
+                book.slots.insert(at, Slot::carried(start, Price::from_raw(0)));
                 at
             }
         };
+        book.untouched = book.untouched.min(at);
         let spread = book.slots[at].put(row.partition, &row.partial);
         if spread && !std::mem::replace(&mut book.spread, true) {
             self.spread += 1;
@@ -170,28 +205,16 @@ impl BarBook {
         if self.empty == Empty::Carry {
             let closed = self.last_closed(epoch);
             self.books[place].fill(width, closed);
+            self.books[place].untouched = 0;
         }
         let book = &mut self.books[place];
-        for slot in book.slots.iter_mut().filter(|slot| slot.touched) {
-            slot.touched = false;
-            if let Some(key) = slot.settle(epoch, symbol, width) {
-                emit(key, &slot.bar);
+        for slot in book.slots.range_mut(book.untouched.min(book.slots.len())..) {
+            if slot.touched {
+                emit(slot.settle(epoch, symbol, width), &slot.bar());
             }
         }
         book.evict(floor, width);
-    }
-}
-
-impl Slot {
-    fn settle(&mut self, epoch: Epoch, symbol: SymbolId, width: Width) -> Option<RowKey> {
-        let bar = self.fold();
-        if self.shown && bar == self.bar && !self.is_carried() {
-            return None;
-        }
-        self.revision += u32::from(self.shown);
-        (self.bar, self.shown) = (bar, true);
-        let ts_open = bar.ts_open;
-        Some(RowKey { epoch, ts_open, symbol, width, seq: 0, revision: self.revision })
+        book.untouched = book.slots.len();
     }
 }
 
@@ -199,13 +222,13 @@ impl Book {
     fn evict(&mut self, floor: Time, width: Width) {
         while self.slots.len() > 1 {
             let slot = &self.slots[0];
-            if slot.bar.ts_open.ns().saturating_add(width.ns()) > floor.ns() {
+            if slot.ts_open().ns().saturating_add(width.ns()) > floor.ns() {
                 return;
             }
-            self.before = Some(slot.bar);
             if !slot.is_carried() {
-                self.before_traded = Some(slot.bar.ts_open);
+                self.before_traded = Some(slot.ts_open());
             }
+            self.before = Some(slot.bar());
             self.slots.pop_front();
         }
     }

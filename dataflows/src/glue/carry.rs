@@ -40,15 +40,14 @@ impl BarBook {
 impl Book {
     /// Start of the interval after the newest bar, where it may be carried.
     fn next_open(&self, width: Width) -> Option<Time> {
-        let last = self.slots.back()?.bar;
-        let next = last.ts_open.ns().saturating_add(width.ns());
+        let next = self.slots.back()?.ts_open().ns().saturating_add(width.ns());
         (next < self.traded_until()?.ns().saturating_add(CARRY_NS_MAX)).then(|| Time::from_ns(next))
     }
 
     /// Start of the newest bar in which something traded.
     fn traded_until(&self) -> Option<Time> {
         let newest = self.slots.iter().rev().find(|slot| !slot.is_carried());
-        newest.map(|slot| slot.bar.ts_open).or(self.before_traded)
+        newest.map(Slot::ts_open).or(self.before_traded)
     }
 
     /// Puts in the carried bars that are missing up to `closed`, and marks those whose close changed.
@@ -58,26 +57,23 @@ impl Book {
         let mut at = 0;
         loop {
             let due = before.and_then(|bar| carried_after(&bar, traded?, width));
-            let next = self.slots.get(at).map(|slot| slot.bar.ts_open);
+            let next = self.slots.get(at).map(Slot::ts_open);
             let wanted = due.filter(|bar| match next {
                 Some(next) => bar.ts_open < next,
                 None => bar.ts_open.ns() + width.ns() <= closed.ns(),
             });
             if let Some(bar) = wanted {
-                self.slots.insert(at, Slot::carried(bar.ts_open, bar));
+                self.slots.insert(at, Slot::carried(bar.ts_open, bar.close));
             } else if next.is_none() {
                 return;
             }
             let slot = &mut self.slots[at];
             if !slot.is_carried() {
-                traded = Some(slot.bar.ts_open);
-                before = Some(slot.fold());
-            } else {
-                let bar = before.map_or(slot.bar, |b| Bar::carried(slot.bar.ts_open, b.close));
-                slot.touched |= bar != slot.bar;
-                slot.bar = bar;
-                before = Some(bar);
+                traded = Some(slot.ts_open());
+            } else if let Some(before) = before {
+                slot.carry(before.close);
             }
+            before = Some(slot.bar());
             at += 1;
         }
     }

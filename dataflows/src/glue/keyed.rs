@@ -71,9 +71,10 @@ impl<I: At + Clone> Keyed<I> {
         let series = lane.series(symbol);
         inputs.for_each(|input| series.upsert(input));
         series.settle(|entry| {
-            let ts_open = entry.input.at();
-            let revision = entry.revision;
-            emit(RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, &entry.output);
+            let (ts_open, revision) = (entry.at, entry.revision);
+            if entry.changed {
+                emit(RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, entry.output);
+            }
         });
         series.evict(market::Time::from_ns(floor.ns().saturating_sub(width.ns())));
     }

@@ -12,7 +12,7 @@ pub use bars::{BarBook, Empty};
 pub use index::SymbolIndex;
 pub use keyed::{Keyed, Lane};
 pub use pending::{Batch, Pending};
-pub use timeline::{At, Cell, Timeline};
+pub use timeline::{At, Cell, Settled, Timeline};
 pub use windowed::Windowed;
 
 use market::{Epoch, EpochLength, Time};

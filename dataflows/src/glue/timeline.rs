@@ -1,15 +1,18 @@
 //! One key's inputs in time order through a kernel, revisable.
 //!
 //! ```text
-//!   entries   b0  b1  b2  b3  b4  b5  b6      inputs of the horizon, each with its output
+//!   entries   b0  b1  b2  b3  b4  b5  b6      inputs of the horizon
 //!   copies   ^c0             ^c4              states before an entry, every COPY_EVERY
 //!   a change at b2: restore c0, replay b0..b6, hand out the entries whose output changed
 //! ```
 //!
+//! Outputs are not kept: before the first change of a round the old inputs are replayed once, so that the
+//! new outputs can be compared with the old. Changes are rare and appends are not.
+//!
 //! Invariants: `copies[0]` is the state before the oldest entry; the kernel's state stands after entry
 //! `done`; an entry's revision counts how often its output changed. Appending costs the kernel's update
-//! plus a state copy every [`COPY_EVERY`] entries; a change costs the updates from the copy before it on.
-//! Memory: the horizon's entries and at most two copy intervals more.
+//! plus a state copy every [`COPY_EVERY`] entries; a change costs the updates of the horizon, twice.
+//! Memory: the horizon's inputs and states, and at most two copy intervals more.
 
 use market::{Bar, Time};
 use operators::{Kernel, Snapshot};
@@ -31,7 +34,7 @@ impl At for Bar {
     }
 }
 
-/// Keeps a kernel's output beside its entry.
+/// A place that a kernel writes its output to.
 pub trait Cell: Clone {
     /// What the kernel writes into.
     type Kernel: ?Sized;
@@ -56,6 +59,7 @@ impl Cell for Bar {
 impl Cell for Box<[f64]> {
     type Kernel = [f64];
 
+    #[inline]
     fn target(&mut self) -> &mut [f64] {
         self
     }
@@ -65,15 +69,22 @@ impl Cell for Box<[f64]> {
     }
 }
 
-/// An input, what the kernel made of it, and how often that changed.
-pub struct Entry<I, C> {
-    /// The input.
-    pub input: I,
+struct Entry<I> {
+    input: I,
+    revision: u32,
+    fresh: bool,
+}
+
+/// What a settling says of an entry.
+pub struct Settled<'a, C> {
+    /// Where the entry stands.
+    pub at: Time,
     /// The output after it.
-    pub output: C,
+    pub output: &'a C,
     /// How often the output changed.
     pub revision: u32,
-    fresh: bool,
+    /// Whether it is new or changed now.
+    pub changed: bool,
 }
 
 struct StateCopy {
@@ -84,7 +95,7 @@ struct StateCopy {
 /// The entries of one key that can still change, and the kernel behind them.
 pub struct Timeline<K: Kernel, C> {
     kernel: K,
-    entries: VecDeque<Entry<K::Input, C>>,
+    entries: VecDeque<Entry<K::Input>>,
     copies: VecDeque<StateCopy>,
     /// Number of the oldest entry, counted from the key's first.
     first: u64,
@@ -94,10 +105,18 @@ pub struct Timeline<K: Kernel, C> {
     dirty: u64,
     /// Shifts where copies fall, so that keys do not all copy at the same bar.
     phase: u64,
-    blank: C,
-    spare_outputs: Vec<C>,
+    /// Where the newest entry stands.
+    newest: Time,
+    /// Where the last entry before the second copy stands: nothing can be forgotten before it is old.
+    oldest_kept: Time,
+    /// Outputs as they were before the changes that wait for a settling.
+    before: Vec<(Time, C)>,
+    output: C,
     spare_copies: Vec<Snapshot>,
 }
+
+const NEVER: Time = Time::from_ns(i64::MIN);
+const FOREVER: Time = Time::from_ns(i64::MAX);
 
 impl<K, C> Timeline<K, C>
 where
@@ -105,8 +124,8 @@ where
     K::Input: At + Clone,
     C: Cell,
 {
-    /// No entries yet; `blank` is an output to write into.
-    pub fn new(kernel: K, blank: C, phase: usize) -> Self {
+    /// No entries yet; `output` is a place to write to.
+    pub fn new(kernel: K, output: C, phase: usize) -> Self {
         Timeline {
             kernel,
             entries: VecDeque::new(),
@@ -115,48 +134,68 @@ where
             done: 0,
             dirty: u64::MAX,
             phase: phase as u64 % COPY_EVERY,
-            blank,
-            spare_outputs: Vec::new(),
+            newest: NEVER,
+            oldest_kept: FOREVER,
+            before: Vec::new(),
+            output,
             spare_copies: Vec::new(),
         }
     }
 
-    /// The entries that can still change, in order of time.
-    pub fn entries(&self) -> &VecDeque<Entry<K::Input, C>> {
-        &self.entries
+    /// Inputs that are kept.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Puts in an input, or puts it in the place of the one at the same time. Takes effect when settled.
     pub fn upsert(&mut self, input: &K::Input) {
         let at = input.at();
-        let mut place = self.entries.len();
-        while place > 0 && self.entries[place - 1].input.at() >= at {
-            place -= 1;
+        let end = self.first + self.entries.len() as u64;
+        if at > self.newest || self.entries.is_empty() {
+            self.newest = at;
+            self.entries.push_back(Entry { input: input.clone(), revision: 0, fresh: true });
+            self.dirty = self.dirty.min(end);
+        } else {
+            self.revise(input, at);
         }
+    }
+
+    #[cold]
+    fn revise(&mut self, input: &K::Input, at: Time) {
+        self.keep_outputs();
+        let place = self.entries.partition_point(|entry| entry.input.at() < at);
+        let number = self.first + place as u64;
         match self.entries.get_mut(place).filter(|entry| entry.input.at() == at) {
             Some(entry) => entry.input = input.clone(),
-            None => self.insert(place, input),
+            None => {
+                let entry = Entry { input: input.clone(), revision: 0, fresh: true };
+                self.entries.insert(place, entry);
+                // Entries after the place have new numbers: their copies stand before others now.
+                while self.copies.back().is_some_and(|copy| copy.before > number) {
+                    self.drop_last_copy();
+                }
+            }
         }
-        self.dirty = self.dirty.min(self.first + place as u64);
+        self.dirty = self.dirty.min(number);
     }
 
-    fn insert(&mut self, place: usize, input: &K::Input) {
-        let output = self.spare_outputs.pop().unwrap_or_else(|| self.blank.clone());
-        let entry = Entry { input: input.clone(), output, revision: 0, fresh: true };
-        if place == self.entries.len() {
-            self.entries.push_back(entry);
-            return;
-        }
-        self.entries.insert(place, entry);
-        // Entries after the place have new numbers: their copies stand before other entries now.
-        let number = self.first + place as u64;
-        while self.copies.back().is_some_and(|copy| copy.before > number) {
-            self.drop_last_copy();
+    /// Keeps every output as it is, before the first change of a round.
+    fn keep_outputs(&mut self) {
+        let Some(copy) = self.copies.front().filter(|_| self.before.is_empty()) else { return };
+        self.kernel.restore(&mut copy.state.reader());
+        for entry in self.entries.iter().take((self.done - self.first) as usize) {
+            self.kernel.update(&entry.input, self.output.target());
+            self.before.push((entry.input.at(), self.output.clone()));
         }
     }
 
-    /// Runs the kernel over everything that changed and hands out the entries whose output is new.
-    pub fn settle(&mut self, mut emit: impl FnMut(&Entry<K::Input, C>)) {
+    /// Runs the kernel over everything that changed and says what came of each entry, in order of time.
+    pub fn settle(&mut self, mut emit: impl FnMut(Settled<'_, C>)) {
         let dirty = std::mem::replace(&mut self.dirty, u64::MAX);
         if dirty == u64::MAX {
             return;
@@ -168,20 +207,18 @@ where
         while self.done < end {
             self.copy_if_due();
             let entry = &mut self.entries[(self.done - self.first) as usize];
-            if entry.fresh {
-                entry.fresh = false;
-                self.kernel.update(&entry.input, entry.output.target());
-                emit(entry);
-            } else {
-                self.kernel.update(&entry.input, self.blank.target());
-                if !entry.output.same(&self.blank) {
-                    std::mem::swap(&mut entry.output, &mut self.blank);
-                    entry.revision += 1;
-                    emit(entry);
-                }
-            }
+            self.kernel.update(&entry.input, self.output.target());
             self.done += 1;
+            let (at, output) = (entry.input.at(), &self.output);
+            let changed = std::mem::take(&mut entry.fresh) || {
+                let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
+                let changed = old.is_ok_and(|old| !self.before[old].1.same(output));
+                entry.revision += u32::from(changed);
+                changed
+            };
+            emit(Settled { at, output, revision: entry.revision, changed });
         }
+        self.before.clear();
     }
 
     /// Restores the newest copy that stands before entry `dirty` or at it.
@@ -203,29 +240,40 @@ where
         state.clear();
         self.kernel.snapshot(&mut state);
         self.copies.push_back(StateCopy { before: self.done, state });
+        self.note_oldest();
     }
 
     fn drop_last_copy(&mut self) {
         if let Some(copy) = self.copies.pop_back() {
             self.spare_copies.push(copy.state);
         }
+        self.note_oldest();
+    }
+
+    fn note_oldest(&mut self) {
+        let last = |copy: &StateCopy| copy.before.checked_sub(self.first + 1);
+        let last = self.copies.get(1).and_then(last).and_then(|at| self.entries.get(at as usize));
+        self.oldest_kept = last.map_or(FOREVER, |entry| entry.input.at());
     }
 
     /// Forgets entries from before `floor` as far as a copy allows: what is left can be replayed.
+    #[inline]
     pub fn evict(&mut self, floor: Time) {
-        while let Some(next) = self.copies.get(1) {
-            let count = (next.before - self.first) as usize;
-            // The newest entry stays, whatever its age: a window may still have to name its value.
-            if count >= self.entries.len() || self.entries[count - 1].input.at() >= floor {
-                return;
-            }
-            let outputs = self.entries.drain(..count).map(|entry| entry.output);
-            self.spare_outputs.extend(outputs);
-            self.first = next.before;
-            if let Some(copy) = self.copies.pop_front() {
-                self.spare_copies.push(copy.state);
-            }
+        while self.oldest_kept < floor {
+            self.forget();
         }
+    }
+
+    /// Forgets the entries before the second copy.
+    fn forget(&mut self) {
+        if let Some(copy) = self.copies.pop_front() {
+            self.spare_copies.push(copy.state);
+        }
+        if let Some(next) = self.copies.front() {
+            self.entries.drain(..(next.before - self.first) as usize);
+            self.first = next.before;
+        }
+        self.note_oldest();
     }
 }
 

@@ -4,7 +4,7 @@
 //! the kernel's after its last input. It is handed out when the interval is over, at the interval's own
 //! time, and again whenever a late input changes it.
 
-use super::{At, Cell, Clockwork, SymbolIndex, Timeline};
+use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timeline};
 use market::{Epoch, RowKey, SymbolId, Time, Width};
 use operators::Kernel;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// An interval of one key.
 struct Window<C> {
     start: Time,
+    /// The kernel's output after the last input of the interval.
+    output: C,
     /// What was handed out last, and how often it changed.
     shown: Option<(C, u32)>,
     touched: bool,
@@ -73,8 +75,8 @@ where
         let Series { timeline, windows } = &mut self.series[place];
         inputs.for_each(|input| timeline.upsert(input));
         timeline.settle(|entry| {
-            let start = width.open_of(entry.input.at());
-            if touch(windows, start) {
+            let start = width.open_of(entry.at);
+            if touch(windows, start, &entry) {
                 let end = Time::from_ns(start.ns().saturating_add(width.ns()));
                 let over = clock.epoch.of(end) - 1;
                 if over > epoch {
@@ -112,7 +114,7 @@ where
                 continue;
             }
             window.touched = false;
-            if let Some(revision) = window.renew(width, timeline) {
+            if let Some(revision) = window.renew() {
                 let ts_open = window.start;
                 let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision };
                 window.shown.iter().for_each(|(output, _)| emit(key, output));
@@ -126,37 +128,35 @@ where
 }
 
 impl<C: Cell> Window<C> {
-    /// Takes the output after the interval's last input; its revision where it is new.
-    fn renew<K>(&mut self, width: Width, timeline: &Timeline<K, C>) -> Option<u32>
-    where
-        K: Kernel<Output = C::Kernel>,
-        K::Input: At + Clone,
-    {
-        let last = timeline.entries().iter().rev();
-        let mut last = last.skip_while(|entry| width.open_of(entry.input.at()) > self.start);
-        let output = &last.next()?.output;
+    /// Makes the output what is shown; its revision where it is new.
+    fn renew(&mut self) -> Option<u32> {
         let revision = match &self.shown {
-            Some((shown, _)) if shown.same(output) => return None,
+            Some((shown, _)) if shown.same(&self.output) => return None,
             Some((_, revision)) => revision + 1,
             None => 0,
         };
-        self.shown = Some((output.clone(), revision));
+        self.shown = Some((self.output.clone(), revision));
         Some(revision)
     }
 }
 
-/// Marks the interval at `start`; whether it is new.
-fn touch<C>(windows: &mut VecDeque<Window<C>>, start: Time) -> bool {
+/// Takes an entry's output as that of its interval, until the next one in it is said; whether the
+/// interval is new. Only a changed entry begins or touches one: those before it are only replayed.
+fn touch<C: Cell>(windows: &mut VecDeque<Window<C>>, start: Time, entry: &Settled<'_, C>) -> bool {
     let at = windows.iter().rposition(|window| window.start <= start);
     match at {
         Some(at) if windows[at].start == start => {
-            windows[at].touched = true;
+            windows[at].touched |= entry.changed;
+            windows[at].output.clone_from(entry.output);
             false
         }
         at => {
-            let window = Window { start, shown: None, touched: true };
-            windows.insert(at.map_or(0, |at| at + 1), window);
-            true
+            if entry.changed {
+                let output = entry.output.clone();
+                let window = Window { start, output, shown: None, touched: true };
+                windows.insert(at.map_or(0, |at| at + 1), window);
+            }
+            entry.changed
         }
     }
 }

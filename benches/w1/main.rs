@@ -1,0 +1,164 @@
+//! W1 in memory: the engine beside the loop one would write by hand, CPU time as a ratio.
+//!
+//! `cargo bench --bench w1 [-- TRADES]`. Every round runs all variants one after the other, so that a
+//! slow moment of the machine meets them all; medians of the rounds are printed.
+
+mod data;
+mod plain;
+
+use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch};
+use market::{EpochLength, Symbols, Time, Trades};
+use operators::indicator::{Registry, Spec};
+use rustix::time::{ClockId, clock_gettime};
+use sources::{AdmissionConfig, AdmittedPartition, MemoryFeed};
+use std::hint::black_box;
+
+const SYMBOLS: usize = 1_000;
+const ROUNDS: usize = 5;
+const STARTED_AT: i64 = 1_800_000_000 * Time::SECOND;
+
+fn cpu_ns() -> i64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec * Time::SECOND + now.tv_nsec
+}
+
+/// A function that is timed, and its CPU times so far.
+struct Variant<'a> {
+    name: &'static str,
+    prepare: Box<dyn Fn() -> Box<dyn FnOnce() -> String + 'a> + 'a>,
+    times: Vec<i64>,
+    said: String,
+}
+
+impl Variant<'_> {
+    fn run(&mut self) {
+        let work = (self.prepare)();
+        let before = cpu_ns();
+        self.said = black_box(work());
+        self.times.push(cpu_ns() - before);
+    }
+
+    fn median(&self) -> i64 {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times[times.len() / 2]
+    }
+}
+
+fn specs() -> Vec<Spec> {
+    let list = "sma(20),ema(12),ema(26),rsi(14),macd(12,26,9),bb(20,2)";
+    Registry::standard().parse_list(list).expect("a list of known indicators")
+}
+
+fn plan(symbols: &Symbols, specs: &[Spec]) -> Plan {
+    let minute = "1min".parse().expect("a width");
+    let indicators = match specs {
+        [] => vec![],
+        list => vec![IndicatorPlan { widths: vec![minute], list: list.to_vec() }],
+    };
+    Plan {
+        epoch: EpochLength::SECOND,
+        lateness_ns: data::LATENESS_NS,
+        horizon_ns: 900 * Time::SECOND,
+        widths: vec![minute],
+        empty: Empty::Skip,
+        indicators,
+        symbols: symbols.clone(),
+    }
+}
+
+fn config() -> AdmissionConfig {
+    let mut config = AdmissionConfig::new(Time::from_ns(STARTED_AT));
+    config.outliers =
+        sources::OutlierRule::new(sources::OutlierMode::Off, 12.0, 5).expect("a rule");
+    config
+}
+
+fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: usize) -> Outcome {
+    let open = |(number, log): (usize, Vec<Trades>)| {
+        let feed = MemoryFeed::of_batches(data::decoded(log));
+        let symbols = symbols.clone();
+        Box::new(move || {
+            let length = EpochLength::SECOND;
+            let partition =
+                AdmittedPartition::new(Box::new(feed), config(), length, symbols, number as u32);
+            Ok(Box::new(partition) as Box<dyn market::Partition>)
+        }) as Opener
+    };
+    let partitions = logs.into_iter().enumerate().map(open).collect();
+    let plan = plan(&symbols, &specs);
+    let outcome =
+        dataflows::run(plan, Cluster::local(workers), partitions, vec![], Watch::default());
+    outcome.expect("the run ends well")
+}
+
+/// The log split by symbol into two.
+fn halves(batches: &[Trades]) -> Vec<Vec<Trades>> {
+    let mut halves = vec![vec![Trades::default()], vec![Trades::default()]];
+    for batch in batches {
+        for row in 0..batch.len() {
+            let half = &mut halves[batch.symbol[row].index() % 2];
+            if half.last().is_some_and(|batch| batch.len() >= data::BATCH_ROWS) {
+                half.push(Trades::default());
+            }
+            let to = half.last_mut().expect("a batch is there");
+            to.ts_event.push(batch.ts_event[row]);
+            to.symbol.push(batch.symbol[row]);
+            to.price.push(batch.price[row]);
+            to.size.push(batch.size[row]);
+            to.offset.push(batch.offset[row]);
+        }
+    }
+    halves
+}
+
+fn main() {
+    let argument = std::env::args().skip(1).find_map(|text| text.parse().ok());
+    let count: usize = argument.unwrap_or(10_000_000);
+    let symbols = Symbols::default();
+    let batches = data::trades(count, SYMBOLS, &symbols);
+    let halves = halves(&batches);
+    let specs = specs();
+    let engine_of = |logs: &[Vec<Trades>], specs: &[Spec], workers: usize| {
+        let (logs, specs, symbols) = (logs.to_vec(), specs.to_vec(), symbols.clone());
+        Box::new(move || {
+            let outcome = engine(logs, symbols, specs, workers);
+            let tables =
+                outcome.tables.iter().map(|t| format!("{} +{} revised", t.rows, t.revised));
+            format!("{} late; rows {}", outcome.counts.late, tables.collect::<Vec<_>>().join(", "))
+        }) as Box<dyn FnOnce() -> String>
+    };
+    let one = vec![batches.clone()];
+    let loop_of = |specs: &[Spec]| {
+        let specs = specs.to_vec();
+        let batches = &batches;
+        Box::new(move || format!("{:?}", plain::run(batches, SYMBOLS, STARTED_AT, &specs)))
+            as Box<dyn FnOnce() -> String + '_>
+    };
+    let variant = |name, prepare| Variant { name, prepare, times: Vec::new(), said: String::new() };
+    let mut variants = [
+        variant("loop, bars", Box::new(|| loop_of(&[]))),
+        variant("loop, bars and indicators", Box::new(|| loop_of(&specs))),
+        variant("engine, bars, 1 worker", Box::new(|| engine_of(&one, &[], 1))),
+        variant("engine, W1, 1 worker", Box::new(|| engine_of(&one, &specs, 1))),
+        variant("engine, bars, 2 workers", Box::new(|| engine_of(&halves, &[], 2))),
+        variant("engine, W1, 2 workers", Box::new(|| engine_of(&halves, &specs, 2))),
+    ];
+    for _ in 0..ROUNDS {
+        variants.iter_mut().for_each(Variant::run);
+    }
+    let (bars, all) = (variants[0].median(), variants[1].median());
+    println!("{count} trades, {SYMBOLS} symbols, median of {ROUNDS} rounds, CPU time");
+    println!("{:<28} {:>9} {:>11} {:>13}", "", "ns/trade", "x the loop", "x with indic.");
+    for variant in &variants {
+        let median = variant.median() as f64;
+        println!(
+            "{:<28} {:>9.2} {:>11.2} {:>13.2}   {}",
+            variant.name,
+            median / count as f64,
+            median / bars as f64,
+            median / all as f64,
+            variant.said
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! The reference: what one would write by hand for this one job, on one thread.
+//!
+//! One loop over the columns: the same judgements of time and range, then the fold into the symbol's
+//! newest bar. Bars are kept in a dense array by minute and symbol, so that a late trade finds its own;
+//! they close when the watermark passes their end. With indicators: one set a symbol, run at the close.
+
+use super::data::LATENESS_NS;
+use market::{Bar, Price, Scales, Time, Trades};
+use operators::Kernel;
+use operators::indicator::{IndicatorSet, Spec};
+
+const MINUTE: i64 = 60 * Time::SECOND;
+const HORIZON_NS: i64 = 900 * Time::SECOND;
+const JUMP_NS: i64 = 3_600 * Time::SECOND;
+const NOTIONAL_MAX: i128 = 1 << 103;
+
+#[derive(Clone, Copy)]
+struct Open {
+    first: i64,
+    last: i64,
+    bar: Bar,
+}
+
+/// What the loop made, to be compared with the engine's.
+#[derive(Debug, Default, PartialEq)]
+pub struct Made {
+    /// Bars.
+    pub bars: u64,
+    /// Late trades.
+    pub late: u64,
+    /// Refused trades.
+    pub refused: u64,
+    /// Sum of closes and volumes over all final bars.
+    pub sum: i128,
+    /// Sum of the last indicator row's finite values, for the optimiser's sake.
+    pub rows: u64,
+}
+
+/// Folds the batches into minutes; runs `specs` over the bars as they close.
+pub fn run(batches: &[Trades], symbols: usize, future: i64, specs: &[Spec]) -> Made {
+    let origin = batches[0].ts_event[0].ns() / MINUTE - 2;
+    let nothing = Open {
+        first: i64::MAX,
+        last: i64::MIN,
+        bar: Bar {
+            high: Price::from_raw(i64::MIN),
+            low: Price::from_raw(i64::MAX),
+            ..Bar::carried(Time::from_ns(0), Price::from_raw(0))
+        },
+    };
+    let mut minutes: Vec<Vec<Open>> = Vec::new();
+    let mut sets: Vec<IndicatorSet> =
+        (0..symbols).map(|_| IndicatorSet::new(specs, Scales::default())).collect();
+    let mut row = vec![0.0; sets[0].outputs()];
+    let mut made = Made::default();
+    let (mut greatest, mut closed) = (i64::MIN / 2, 0);
+    let mut next_close = i64::MIN;
+    for batch in batches {
+        let columns =
+            batch.ts_event.iter().zip(&batch.symbol).zip(batch.price.iter().zip(&batch.size));
+        for ((ts, symbol), (price, size)) in columns {
+            let ts = ts.ns();
+            let notional = i128::from(price.raw()) * i128::from(size.raw());
+            let bad =
+                ts > future || price.raw() <= 0 || size.raw() <= 0 || notional >= NOTIONAL_MAX;
+            if bad || (greatest > 0 && ts > greatest + JUMP_NS) {
+                made.refused += 1;
+                continue;
+            }
+            if ts > greatest {
+                greatest = ts;
+                if greatest - LATENESS_NS >= next_close {
+                    let until = (greatest - LATENESS_NS) / MINUTE - origin;
+                    while closed < until.max(0) as usize {
+                        close(minutes.get(closed), &mut sets, &mut row, &mut made, specs);
+                        closed += 1;
+                    }
+                    next_close = (origin + closed as i64 + 1) * MINUTE;
+                }
+            } else if ts < greatest - LATENESS_NS - HORIZON_NS {
+                made.refused += 1;
+                continue;
+            }
+            let minute = (ts / MINUTE - origin) as usize;
+            if minute >= minutes.len() {
+                minutes.resize_with(minute + 1, || vec![nothing; symbols]);
+            }
+            made.late += u64::from(minute < closed);
+            let open = &mut minutes[minute][symbol.index()];
+            if ts < open.first {
+                open.first = ts;
+                open.bar.open = *price;
+            }
+            if ts >= open.last {
+                open.last = ts;
+                open.bar.close = *price;
+            }
+            open.bar.high = open.bar.high.max(*price);
+            open.bar.low = open.bar.low.min(*price);
+            open.bar.volume += i128::from(size.raw());
+            open.bar.notional += notional;
+            open.bar.trade_count += 1;
+        }
+    }
+    while closed < minutes.len() {
+        close(minutes.get(closed), &mut sets, &mut row, &mut made, specs);
+        closed += 1;
+    }
+    for open in minutes.iter().flatten().filter(|open| open.bar.trade_count > 0) {
+        made.bars += 1;
+        made.sum += i128::from(open.bar.close.raw()) + open.bar.volume;
+    }
+    made
+}
+
+fn close(
+    minute: Option<&Vec<Open>>,
+    sets: &mut [IndicatorSet],
+    row: &mut [f64],
+    made: &mut Made,
+    specs: &[Spec],
+) {
+    if specs.is_empty() {
+        return;
+    }
+    for (symbol, open) in minute.into_iter().flatten().enumerate() {
+        if open.bar.trade_count > 0 {
+            sets[symbol].update(&open.bar, row);
+            made.rows += u64::from(row[0].is_finite());
+        }
+    }
+}
