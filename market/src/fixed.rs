@@ -171,11 +171,19 @@ fn split_exponent(text: &[u8]) -> Result<(&[u8], i64), FixedError> {
 #[inline]
 pub fn raw_from_f64(value: f64, scale: Scale) -> Result<i64, FixedError> {
     let unit = scale.unit() as f64;
-    let raw = (value * unit).round_ties_even();
+    // Rounded by the conversion to an integer: without a call, and what it finds is checked.
+    let product = value * unit;
+    let raw = (product + 0.5f64.copysign(product)) as i64;
+    let whole = raw as f64;
     // Below 2^52 no two decimals of the scale share a double, and the quotient is correctly rounded.
-    if raw.abs() < 4_503_599_627_370_496.0 && raw / unit == value {
-        return Ok(raw as i64);
+    if whole.abs() < 4_503_599_627_370_496.0 && whole / unit == value {
+        return Ok(raw);
     }
+    raw_by_text(value, scale)
+}
+
+#[cold]
+fn raw_by_text(value: f64, scale: Scale) -> Result<i64, FixedError> {
     if !value.is_finite() {
         return Err(FixedError::Malformed);
     }

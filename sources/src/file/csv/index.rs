@@ -7,6 +7,8 @@
 
 /// Bytes of a step.
 const STEP: usize = 64;
+/// Ends that are written at a time.
+const AT_ONCE: usize = 12;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -51,36 +53,34 @@ impl Index {
     /// Returns whether there is a quote.
     #[inline(always)]
     fn step(&mut self, step: &[u8; STEP], at: usize, delimiter: u8) -> bool {
-        if self.ends.len() < self.count + STEP + 8 {
+        if self.ends.len() < self.count + STEP + AT_ONCE {
             let wanted = (self.ends.len() * 2).max(1 << 12);
             self.ends.resize(wanted, 0);
         }
         let newlines = matches(step, |byte| byte == b'\n');
-        let mut found = matches(step, |byte| byte == b'\n' || byte == delimiter);
+        let all = newlines | matches(step, |byte| byte == delimiter);
+        let mut found = all;
         let quotes = step.iter().fold(false, |any, &byte| any | (byte == b'"'));
         let before = self.count;
         self.count += found.count_ones() as usize;
         let mut write = before;
         while found != 0 {
-            // Eight at once, whether or not there are as many: what is too much is written over.
-            if let Some(eight) = self.ends.get_mut(write..write + 8) {
-                for end in eight {
+            // Twelve at once, whether or not there are as many: what is too much is written over, and
+            // the branch is almost never taken twice.
+            if let Some(some) = self.ends.get_mut(write..write + AT_ONCE) {
+                for end in some {
                     *end = (at as u32).wrapping_add(found.trailing_zeros());
                     found &= found.wrapping_sub(1);
                 }
             }
-            write += 8;
+            write += AT_ONCE;
         }
-        self.add_lines(step, newlines, before, delimiter);
+        self.add_lines(newlines, all, before);
         quotes
     }
 
     #[inline(always)]
-    fn add_lines(&mut self, step: &[u8; STEP], mut newlines: u64, before: usize, delimiter: u8) {
-        if newlines == 0 {
-            return;
-        }
-        let found = newlines | matches(step, |byte| byte == delimiter);
+    fn add_lines(&mut self, mut newlines: u64, found: u64, before: usize) {
         while newlines != 0 {
             let upto = newlines ^ (newlines - 1);
             self.lines.push(before as u32 + (found & upto).count_ones());
