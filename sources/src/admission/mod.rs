@@ -46,6 +46,9 @@ use std::ops::Range;
 use waiting::{COPIES_MAX, Waiting};
 use watermark::Watermark;
 
+/// The venue of a record without one, in a batch whose others have one; as files have it.
+const BLANK_VENUE: &[u8] = b"-";
+
 /// The admission of one partition: all that its verdicts depend on.
 pub struct Admission {
     config: AdmissionConfig,
@@ -287,7 +290,10 @@ impl Admission {
             let raw = raw.or_else(|| row.map(text)).unwrap_or_default();
             return self.refuse(record, refusal, raw);
         }
-        let row = row.unwrap_or_else(|| record.append_to(&mut batch.trades));
+        let row = row.unwrap_or_else(|| {
+            let blank = self.symbols.intern(BLANK_VENUE).unwrap_or(record.symbol);
+            record.append_to(&mut batch.trades, blank)
+        });
         self.mark.trade(record.ts);
         if record.id != TradeId::NONE
             && let Some(stream) = self.duplicates.stream(record.symbol, record.venue)

@@ -55,8 +55,8 @@ impl Record {
     }
 
     /// Appends it as a row; says which. A column that the batch has and the record lacks, or the other way
-    /// round, is filled with what stands for nothing: no id, the symbol itself as the venue, no side.
-    pub(super) fn append_to(&self, trades: &mut Trades) -> u32 {
+    /// round, is filled with what stands for nothing: no id, `blank` as the venue, no side.
+    pub(super) fn append_to(&self, trades: &mut Trades, blank: SymbolId) -> u32 {
         let row = trades.len();
         trades.ts_event.push(Time::from_ns(self.ts));
         trades.symbol.push(self.symbol);
@@ -68,7 +68,7 @@ impl Record {
             trades.trade_id.push(self.id);
         }
         if trades.venue.len() == row
-            && let Some(venue) = self.venue.or((row > 0).then_some(self.symbol))
+            && let Some(venue) = self.venue.or((row > 0).then_some(blank))
         {
             trades.venue.push(venue);
         }
