@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code.into(),
         Err(failure) => {
-            eprintln!("tidemill: {}", failure.message);
+            output::complain(&failure.message);
             failure.code.into()
         }
     }

@@ -15,6 +15,11 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// A line on standard error; a reader that went away is told nothing.
+pub(super) fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "tidemill: {message}");
+}
+
 /// Prints one JSON document.
 pub(super) fn print_json(document: &Value) -> Result<(), Failure> {
     print(&format!("{document:#}\n"))

@@ -30,8 +30,8 @@ pub(super) fn abort_on_panic() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         default(info);
-        eprintln!(
-            "tidemill: this is a fault of the program, and it ends here; a second run goes on from what is stored"
+        super::output::complain(
+            "this is a fault of the program, and it ends here; a second run goes on from what is stored",
         );
         std::process::exit(1);
     }));
