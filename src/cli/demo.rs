@@ -6,7 +6,7 @@ use super::args::DemoArgs;
 use super::output::{print, print_json};
 use super::run::start;
 use crate::config::{Config, Override};
-use crate::engine::{Engine, Summary};
+use crate::engine::{Engine, Summary, line};
 use crate::report::Collector;
 use operators::indicator::Registry;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,8 @@ pub(super) fn demo(args: &DemoArgs) -> Result<u8, Failure> {
         print_json(&document)?;
     } else {
         let chart = collector.collected().chart(width);
-        print(&format!("{chart}\n{}report     {}\n", summary.text(), report.display()))?;
+        let report = line("report", &report.display().to_string());
+        print(&format!("{chart}\n{}{report}", summary.text()))?;
     }
     Ok(summary.exit_code(max_refused, args.run.strict))
 }

@@ -21,7 +21,7 @@ mod summary;
 
 pub(crate) use inputs::{file_source, simulation};
 pub use summary::Summary;
-pub(crate) use summary::{grouped, table};
+pub(crate) use summary::{grouped, line, table};
 
 use crate::config::Config;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};

@@ -131,9 +131,7 @@ impl Summary {
         if let Some(store) = &self.store {
             rows.push(vec!["store".to_owned(), store.display().to_string()]);
         }
-        let wide = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
-        let mut text: String =
-            rows.iter().map(|row| format!("{:wide$}  {}\n", row[0], row[1])).collect();
+        let mut text: String = rows.iter().map(|row| line(&row[0], &row[1])).collect();
         if self.spread_symbols > 0 {
             text += &format!(
                 "{} symbols came through several partitions: duplicates between those are not seen\n",
@@ -145,6 +143,11 @@ impl Summary {
         }
         text
     }
+}
+
+/// A line of the summary.
+pub(crate) fn line(name: &str, value: &str) -> String {
+    format!("{name:20}  {value}\n")
 }
 
 /// A table on the terminal.

@@ -153,6 +153,12 @@
     for (let mark = Math.ceil(least / step) * step; mark <= most + 1e-12; mark += step) marks.push(mark);
     return marks;
   };
+  // Room for the widest price of the symbol, right of the chart.
+  let axis = 62;
+  const measure = () => {
+    pen.font = "11px system-ui, sans-serif";
+    axis = Math.max(52, Math.ceil(pen.measureText(price(Math.max(...series().h), symbol())).width) + 16);
+  };
   function draw() {
     const box = canvas.getBoundingClientRect(), dense = window.devicePixelRatio || 1;
     canvas.width = Math.round(box.width * dense);
@@ -162,7 +168,7 @@
     pen.font = "11px system-ui, sans-serif";
     const one = symbol(), rows = series(), ind = rows.i;
     const from = Math.floor(state.from), to = Math.min(rows.t.length, Math.ceil(state.to));
-    const axis = 62, right = box.width - axis, step = right / (state.to - state.from);
+    const right = box.width - axis, step = right / (state.to - state.from);
     const x = k => (k - state.from + .5) * step;
     const pick = list => { const out = []; for (let k = from; k < to; k++) if (list && list[k] != null) out.push(list[k]); return out; };
     const ranges = { top: 46, foot: 22 };
@@ -327,7 +333,7 @@
   }
 
   // Hands
-  const index_of = event => { const box = canvas.getBoundingClientRect(); return Math.floor(state.from + (event.clientX - box.left) / (box.width - 62) * (state.to - state.from)); };
+  const index_of = event => { const box = canvas.getBoundingClientRect(); return Math.floor(state.from + (event.clientX - box.left) / (box.width - axis) * (state.to - state.from)); };
   const zoom = (factor, centre) => {
     state.from = centre - (centre - state.from) * factor;
     state.to = centre + (state.to - centre) * factor;
@@ -346,7 +352,7 @@
       return zoom(Math.min(2, Math.max(.5, before / apart())), (state.from + state.to) / 2);
     }
     if (grip && fingers.size === 1) {
-      const move = (grip.x - event.clientX) / (canvas.clientWidth - 62) * (grip.to - grip.from);
+      const move = (grip.x - event.clientX) / (canvas.clientWidth - axis) * (grip.to - grip.from);
       state.from = grip.from + move; state.to = grip.to + move;
       limit();
     }
@@ -378,6 +384,7 @@
     at("change").textContent = percent(one.change);
     at("change").className = one.change >= 0 ? "up" : "down";
     revised_table();
+    measure();
     draw();
   }
   if (!data.symbols.length) { document.querySelector("main").textContent = "No bars."; return; }
