@@ -135,6 +135,15 @@ impl Store {
         Ok(Store { folder, fingerprint, started_at: now, is_new: true, _lock: lock })
     }
 
+    /// Gives the store up: removes its own files, so that the next run may be one of anything else.
+    ///
+    /// # Errors
+    /// Fails when they cannot be removed.
+    pub fn discard(self) -> Result<(), StoreError> {
+        let io = |source| StoreError::Io { folder: self.folder.clone(), source };
+        remove_own(&self.folder).map_err(io)
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -186,9 +186,21 @@ impl Engine {
         };
         let files = inputs.files();
         let partitions = inputs.open(&self.config, &self.symbols, started_at);
-        let outcome = dataflows::run(plan, cluster, partitions, sinks, self.watch)?;
+        let outcome = match dataflows::run(plan, cluster, partitions, sinks, self.watch) {
+            Ok(outcome) => outcome,
+            Err(error) => return Err(give_up(EngineError::from(error), store)),
+        };
         let filtered = files.iter().map(sources::Files::filtered).sum();
         Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
+    }
+}
+
+/// A first run that was asked for something that cannot be leaves no store: the next one, asked
+/// rightly, would be refused as another.
+fn give_up(error: EngineError, store: Option<Store>) -> EngineError {
+    match store.filter(|store| error.is_usage() && store.is_new()).map(Store::discard) {
+        Some(Err(failed)) => EngineError::Failed(format!("{error}; {failed}")),
+        _ => error,
     }
 }
 

@@ -67,6 +67,21 @@ fn flags_of_a_replay_are_checked_like_keys() {
 }
 
 #[test]
+fn a_slip_of_the_flags_leaves_no_store_behind() {
+    let folder = Folder::new();
+    let stragglers: String =
+        (0..5000).map(|k| format!("{},NVDA,1,1\n", 1_704_205_800 - k)).collect();
+    folder.file("trades.csv", &format!("time,symbol,price,size\n{stragglers}"));
+    folder.run(&["replay", "trades.csv"]).exits(2).says("ts_event");
+    let columns = ["replay", "trades.csv", "--columns", "ts_event=time:s"];
+    folder.run(&columns).exits(2).says("--order");
+    folder.run(&[&columns[..], &["--order", "any"]].concat()).exits(0);
+    // One that has something in it stays.
+    folder.run(&columns).exits(2).says("--replace");
+    folder.run(&["query", "SELECT count(*) FROM aggregated_data"]).exits(0);
+}
+
+#[test]
 fn what_cannot_be_used_exits_with_3() {
     let folder = Folder::new();
     folder.file("empty.csv", "");

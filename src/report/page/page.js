@@ -171,7 +171,7 @@
     const right = box.width - axis, step = right / (state.to - state.from);
     const x = k => (k - state.from + .5) * step;
     const pick = list => { const out = []; for (let k = from; k < to; k++) if (list && list[k] != null) out.push(list[k]); return out; };
-    const ranges = { top: 46, foot: 22 };
+    const ranges = { top: box.width < 560 ? 78 : 46, foot: 22 };
     const inside = box.height - ranges.foot;
     const rsi = ind.rsi_14, macd = ind.macd_12_26_9;
     const shares = [rsi || macd ? .58 : .78, .13, rsi ? .13 : 0, macd ? .16 : 0];
@@ -378,6 +378,8 @@
     const one = symbol();
     limit();
     [...at("symbols").children].forEach((button, k) => button.setAttribute("aria-pressed", k === state.symbol));
+    const chosen = at("symbols").children[state.symbol];
+    at("symbols").scrollLeft = chosen.offsetLeft - at("symbols").offsetLeft - 110;
     pills.forEach(button => button.update());
     at("name").textContent = one.name;
     at("last").textContent = price(one.last, one);
