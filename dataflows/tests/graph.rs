@@ -172,8 +172,11 @@ fn compute_by_two(
     workers: usize,
     cuts: &[usize],
 ) -> (Vec<String>, Outcome) {
-    let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let addresses: Vec<String> = [port(), port()].iter().map(ToString::to_string).collect();
+    // Both are held until both are known, so that they differ.
+    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let address = |port: &std::net::TcpListener| port.local_addr().expect("bound").to_string();
+    let addresses: Vec<String> = ports.iter().map(address).collect();
+    drop(ports);
     let cluster = |process| Cluster { workers, process, addresses: addresses.clone() };
     std::thread::scope(|scope| {
         scope.spawn(|| compute_on(cluster(1), empty, logs, cuts, &[0]));

@@ -53,10 +53,9 @@ impl Names {
     /// The ids of this process for the ids in the container; `None` where they are these already.
     fn translation(&self, symbols: &Symbols) -> Option<Vec<SymbolId>> {
         let Names::Foreign(texts) = self else { return None };
-        let intern = |text: &Box<str>| {
-            symbols.intern(text.as_bytes()).expect("another process admitted this symbol")
-        };
-        Some(texts.iter().map(intern).collect())
+        let intern =
+            |text: &[u8]| symbols.intern(text).expect("another process admitted this symbol");
+        Some(texts.iter().map(|text| intern(text.as_bytes())).collect())
     }
 }
 

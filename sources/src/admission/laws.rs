@@ -230,6 +230,9 @@ impl Oracle {
                 return self.waiting.push((offset, record, ts));
             }
             self.decide(self.leaps(ts));
+            if record.is_some() && ts < self.floor() {
+                return self.say(offset, Some(Reason::Horizon));
+            }
         }
         if self.leaps(ts) {
             return self.waiting.push((offset, record, ts));

@@ -164,10 +164,14 @@ impl Admission {
         }
         let jumps = record.ts > self.mark.leap();
         let is_copy = self.waiting.first().is_some_and(|first| first.is_copied_by_trade(&record));
-        if !is_copy {
+        if !is_copy && !self.waiting.is_empty() {
             self.decide(batch, jumps);
+            // What waited may have moved the watermark, and the horizon with it.
+            if let Err(refusal) = self.check_values(&record) {
+                let raw = raw_text(batch, row as usize, &record, &self.symbols);
+                return self.refuse(&record, refusal, raw);
+            }
         }
-        // What waited may have moved the bound.
         if !is_copy && record.ts <= self.mark.leap() {
             return self.settle(batch, &record, Some(row), None);
         }
