@@ -1,7 +1,8 @@
 //! The W1 workload in columnar batches: one session of trades over many symbols, some of them late.
 
-use market::{Offset, Price, Size, SymbolId, Symbols, Time, Trades};
-use sources::Decoded;
+use market::{Offset, PartitionError, Price, Size, SymbolId, Symbols, Time, Trades, Waker};
+use sources::{Decoded, Fed, Feed};
+use std::sync::Mutex;
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 16_384;
@@ -52,8 +53,51 @@ pub fn trades(count: usize, symbols: usize, table: &Symbols) -> Vec<Trades> {
     batches
 }
 
-/// The batches as a decoder would hand them out.
-pub fn decoded(batches: Vec<Trades>) -> Vec<Box<Decoded>> {
-    let decoded = |trades| Box::new(Decoded { trades, ..Decoded::default() });
-    batches.into_iter().map(decoded).collect()
+/// Batches that were read. Giving 360 MB back to the system page by page is no part of either side's
+/// work, so it is done when no clock runs.
+static SPENT: Mutex<Vec<Box<Decoded>>> = Mutex::new(Vec::new());
+
+/// Gives the batches back that were read.
+pub fn give_back() {
+    SPENT.lock().expect("no holder of this lock panics").clear();
+}
+
+/// The batches as a decoder would hand them out, kept when they come back.
+pub struct KeptFeed {
+    batches: std::vec::IntoIter<Trades>,
+    spent: Vec<Box<Decoded>>,
+}
+
+impl KeptFeed {
+    /// The log of these batches.
+    pub fn new(batches: Vec<Trades>) -> Self {
+        KeptFeed { spent: Vec::with_capacity(batches.len()), batches: batches.into_iter() }
+    }
+}
+
+impl Feed for KeptFeed {
+    fn poll(&mut self) -> Result<Fed, PartitionError> {
+        let decoded = |trades| Box::new(Decoded { trades, ..Decoded::default() });
+        Ok(self.batches.next().map_or(Fed::End, |trades| Fed::Batch(decoded(trades))))
+    }
+
+    fn recycle(&mut self, batch: Box<Decoded>) {
+        self.spent.push(batch);
+    }
+
+    fn wake_by(&mut self, _waker: Waker) {}
+
+    fn source_of(&self, _offset: Offset) -> String {
+        "memory".to_owned()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        None
+    }
+}
+
+impl Drop for KeptFeed {
+    fn drop(&mut self) {
+        SPENT.lock().expect("no holder of this lock panics").append(&mut self.spent);
+    }
 }

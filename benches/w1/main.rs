@@ -10,7 +10,7 @@ use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch};
 use market::{EpochLength, Symbols, Time, Trades};
 use operators::indicator::{Registry, Spec};
 use rustix::time::{ClockId, clock_gettime};
-use sources::{AdmissionConfig, AdmittedPartition, MemoryFeed};
+use sources::{AdmissionConfig, AdmittedPartition};
 use std::hint::black_box;
 
 const SYMBOLS: usize = 1_000;
@@ -36,6 +36,7 @@ impl Variant<'_> {
         let before = cpu_ns();
         self.said = black_box(work());
         self.times.push(cpu_ns() - before);
+        data::give_back();
     }
 
     fn median(&self) -> i64 {
@@ -76,7 +77,7 @@ fn config() -> AdmissionConfig {
 
 fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: usize) -> Outcome {
     let open = |(number, log): (usize, Vec<Trades>)| {
-        let feed = MemoryFeed::of_batches(data::decoded(log));
+        let feed = data::KeptFeed::new(log);
         let symbols = symbols.clone();
         Box::new(move || {
             let length = EpochLength::SECOND;
@@ -159,6 +160,14 @@ fn main() {
             median / bars as f64,
             median / all as f64,
             variant.said
+        );
+    }
+    for (variant, reference, bound) in [(2, 0, 1.6), (3, 1, 1.6), (4, 0, 2.0), (5, 1, 2.0)] {
+        let ratio = variants[variant].median() as f64 / variants[reference].median() as f64;
+        let (name, beside) = (variants[variant].name, variants[reference].name);
+        println!(
+            "figure\tin memory: {name}\t{beside}\t{ratio:.2}\t{bound}\t{}",
+            variants[variant].said
         );
     }
 }

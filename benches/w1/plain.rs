@@ -21,6 +21,16 @@ struct Open {
     bar: Bar,
 }
 
+const NOTHING: Open = Open {
+    first: i64::MAX,
+    last: i64::MIN,
+    bar: Bar {
+        high: Price::from_raw(i64::MIN),
+        low: Price::from_raw(i64::MAX),
+        ..Bar::carried(Time::from_ns(0), Price::from_raw(0))
+    },
+};
+
 /// What the loop made, to be compared with the engine's.
 #[derive(Debug, Default, PartialEq)]
 pub struct Made {
@@ -39,72 +49,44 @@ pub struct Made {
 /// Folds the batches into minutes; runs `specs` over the bars as they close.
 pub fn run(batches: &[Trades], symbols: usize, future: i64, specs: &[Spec]) -> Made {
     let origin = batches[0].ts_event[0].ns() / MINUTE - 2;
-    let nothing = Open {
-        first: i64::MAX,
-        last: i64::MIN,
-        bar: Bar {
-            high: Price::from_raw(i64::MIN),
-            low: Price::from_raw(i64::MAX),
-            ..Bar::carried(Time::from_ns(0), Price::from_raw(0))
-        },
-    };
     let mut minutes: Vec<Vec<Open>> = Vec::new();
     let mut sets: Vec<IndicatorSet> =
         (0..symbols).map(|_| IndicatorSet::new(specs, Scales::default())).collect();
     let mut row = vec![0.0; sets[0].outputs()];
     let mut made = Made::default();
-    let (mut greatest, mut closed) = (i64::MIN / 2, 0);
-    let mut next_close = i64::MIN;
+    let mut head = Head { greatest: i64::MIN / 2, closed: 0, next_close: i64::MIN };
     for batch in batches {
         let columns =
             batch.ts_event.iter().zip(&batch.symbol).zip(batch.price.iter().zip(&batch.size));
         for ((ts, symbol), (price, size)) in columns {
             let ts = ts.ns();
             let notional = i128::from(price.raw()) * i128::from(size.raw());
-            let bad =
-                ts > future || price.raw() <= 0 || size.raw() <= 0 || notional >= NOTIONAL_MAX;
-            if bad || (greatest > 0 && ts > greatest + JUMP_NS) {
+            let bad = price.raw() <= 0 || size.raw() <= 0 || notional >= NOTIONAL_MAX;
+            if bad || ts > future || !head.admits(ts) {
                 made.refused += 1;
                 continue;
             }
-            if ts > greatest {
-                greatest = ts;
-                if greatest - LATENESS_NS >= next_close {
-                    let until = (greatest - LATENESS_NS) / MINUTE - origin;
-                    while closed < until.max(0) as usize {
-                        close(minutes.get(closed), &mut sets, &mut row, &mut made, specs);
-                        closed += 1;
+            if ts > head.greatest {
+                head.greatest = ts;
+                if ts - LATENESS_NS >= head.next_close {
+                    let until = ((ts - LATENESS_NS) / MINUTE - origin).max(0) as usize;
+                    for minute in head.closed..until {
+                        close(minutes.get(minute), &mut sets, &mut row, &mut made);
                     }
-                    next_close = (origin + closed as i64 + 1) * MINUTE;
+                    head.closed = head.closed.max(until);
+                    head.next_close = (origin + head.closed as i64 + 1) * MINUTE;
                 }
-            } else if ts < greatest - LATENESS_NS - HORIZON_NS {
-                made.refused += 1;
-                continue;
             }
             let minute = (ts / MINUTE - origin) as usize;
             if minute >= minutes.len() {
-                minutes.resize_with(minute + 1, || vec![nothing; symbols]);
+                minutes.resize_with(minute + 1, || vec![NOTHING; symbols]);
             }
-            made.late += u64::from(minute < closed);
-            let open = &mut minutes[minute][symbol.index()];
-            if ts < open.first {
-                open.first = ts;
-                open.bar.open = *price;
-            }
-            if ts >= open.last {
-                open.last = ts;
-                open.bar.close = *price;
-            }
-            open.bar.high = open.bar.high.max(*price);
-            open.bar.low = open.bar.low.min(*price);
-            open.bar.volume += i128::from(size.raw());
-            open.bar.notional += notional;
-            open.bar.trade_count += 1;
+            made.late += u64::from(minute < head.closed);
+            minutes[minute][symbol.index()].add(ts, *price, *size, notional);
         }
     }
-    while closed < minutes.len() {
-        close(minutes.get(closed), &mut sets, &mut row, &mut made, specs);
-        closed += 1;
+    for minute in head.closed..minutes.len() {
+        close(minutes.get(minute), &mut sets, &mut row, &mut made);
     }
     for open in minutes.iter().flatten().filter(|open| open.bar.trade_count > 0) {
         made.bars += 1;
@@ -113,14 +95,42 @@ pub fn run(batches: &[Trades], symbols: usize, future: i64, specs: &[Spec]) -> M
     made
 }
 
-fn close(
-    minute: Option<&Vec<Open>>,
-    sets: &mut [IndicatorSet],
-    row: &mut [f64],
-    made: &mut Made,
-    specs: &[Spec],
-) {
-    if specs.is_empty() {
+/// Where the log's head is, and which minutes are over.
+struct Head {
+    greatest: i64,
+    closed: usize,
+    next_close: i64,
+}
+
+impl Head {
+    /// Neither a jump nor beyond the horizon.
+    fn admits(&self, ts: i64) -> bool {
+        self.greatest < 0
+            || (ts <= self.greatest + JUMP_NS && ts >= self.greatest - LATENESS_NS - HORIZON_NS)
+    }
+}
+
+impl Open {
+    #[inline(always)]
+    fn add(&mut self, ts: i64, price: Price, size: market::Size, notional: i128) {
+        if ts < self.first {
+            self.first = ts;
+            self.bar.open = price;
+        }
+        if ts >= self.last {
+            self.last = ts;
+            self.bar.close = price;
+        }
+        self.bar.high = self.bar.high.max(price);
+        self.bar.low = self.bar.low.min(price);
+        self.bar.volume += i128::from(size.raw());
+        self.bar.notional += notional;
+        self.bar.trade_count += 1;
+    }
+}
+
+fn close(minute: Option<&Vec<Open>>, sets: &mut [IndicatorSet], row: &mut [f64], made: &mut Made) {
+    if row.is_empty() {
         return;
     }
     for (symbol, open) in minute.into_iter().flatten().enumerate() {

@@ -105,17 +105,26 @@ impl Slot {
 }
 
 /// The bars of one symbol that can still change.
-#[derive(Default)]
 pub(super) struct Book {
     pub slots: VecDeque<Slot>,
-    /// The bar before them, which cannot.
-    pub before: Option<Bar>,
-    /// Start of the last bar before them in which something traded.
-    pub before_traded: Option<Time>,
+    /// Start of the newest bar.
+    newest: Time,
+    /// Start of the oldest bar.
+    oldest: Time,
     /// Slots before this one were not touched.
-    pub untouched: usize,
+    untouched: u32,
     dirty: bool,
     spread: bool,
+    /// What lies before the oldest, where empty bars carry it on.
+    pub before: Option<Box<Before>>,
+}
+
+/// The bar before the oldest that can change.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    pub bar: Bar,
+    /// Start of the last bar up to it in which something traded.
+    pub traded: Option<Time>,
 }
 
 /// The bars of one base width that a worker holds.
@@ -158,20 +167,12 @@ impl BarBook {
     pub fn apply(&mut self, row: &PartialRow) {
         let place = self.index.place(row.symbol);
         if place == self.books.len() {
-            self.books.push(Book::default());
+            self.books.push(Book::new());
         }
         let book = &mut self.books[place];
         let start = row.partial.ts_open();
-        let at = book.slots.iter().rposition(|slot| slot.ts_open() <= start);
-        let at = match at {
-            Some(at) if book.slots[at].ts_open() == start => at,
-            at => {
-                let at = at.map_or(0, |at| at + 1);
-                book.slots.insert(at, Slot::carried(start, Price::from_raw(0)));
-                at
-            }
-        };
-        book.untouched = book.untouched.min(at);
+        let at = book.slot(start);
+        book.untouched = book.untouched.min(at as u32);
         let spread = book.slots[at].put(row.partition, &row.partial);
         if spread && !std::mem::replace(&mut book.spread, true) {
             self.spread += 1;
@@ -202,34 +203,67 @@ impl BarBook {
     fn settle_book(&mut self, place: usize, epoch: Epoch, emit: &mut impl FnMut(RowKey, &Bar)) {
         let symbol = self.index.symbols()[place];
         let (width, floor) = (self.width, self.clock.floor(epoch));
-        if self.empty == Empty::Carry {
-            let closed = self.last_closed(epoch);
-            self.books[place].fill(width, closed);
-            self.books[place].untouched = 0;
-        }
+        let carry = self.empty == Empty::Carry;
+        let closed = self.last_closed(epoch);
         let book = &mut self.books[place];
-        for slot in book.slots.range_mut(book.untouched.min(book.slots.len())..) {
-            if slot.touched {
-                emit(slot.settle(epoch, symbol, width), &slot.bar());
-            }
+        if carry {
+            book.fill(width, closed);
         }
-        book.evict(floor, width);
-        book.untouched = book.slots.len();
+        let from = if carry { 0 } else { book.untouched as usize };
+        for slot in book.slots.range_mut(from..).filter(|slot| slot.touched) {
+            emit(slot.settle(epoch, symbol, width), &slot.bar());
+        }
+        let over = floor.ns().saturating_sub(width.ns());
+        while book.oldest.ns() <= over && book.slots.len() > 1 {
+            book.forget_oldest(carry);
+        }
+        book.untouched = book.slots.len() as u32;
     }
 }
 
 impl Book {
-    fn evict(&mut self, floor: Time, width: Width) {
-        while self.slots.len() > 1 {
-            let slot = &self.slots[0];
-            if slot.ts_open().ns().saturating_add(width.ns()) > floor.ns() {
-                return;
-            }
-            if !slot.is_carried() {
-                self.before_traded = Some(slot.ts_open());
-            }
-            self.before = Some(slot.bar());
-            self.slots.pop_front();
+    fn new() -> Self {
+        Book {
+            slots: VecDeque::new(),
+            newest: Time::from_ns(i64::MIN),
+            oldest: Time::from_ns(i64::MAX),
+            untouched: 0,
+            dirty: false,
+            spread: false,
+            before: None,
+        }
+    }
+
+    /// The place of the slot that starts at `start`, new or known.
+    fn slot(&mut self, start: Time) -> usize {
+        let empty = Slot::carried(start, Price::from_raw(0));
+        if start > self.newest || self.slots.is_empty() {
+            self.oldest = self.oldest.min(start);
+            self.newest = start;
+            self.slots.push_back(empty);
+            return self.slots.len() - 1;
+        }
+        let at = self.slots.partition_point(|slot| slot.ts_open() < start);
+        if self.slots[at].ts_open() != start {
+            self.insert(at, empty);
+        }
+        at
+    }
+
+    /// Puts a slot before that at `at`.
+    pub(super) fn insert(&mut self, at: usize, slot: Slot) {
+        self.oldest = self.oldest.min(slot.ts_open());
+        self.newest = self.newest.max(slot.ts_open());
+        self.slots.insert(at, slot);
+    }
+
+    fn forget_oldest(&mut self, carry: bool) {
+        let Some(slot) = self.slots.pop_front() else { return };
+        self.oldest = self.slots.front().map_or(Time::from_ns(i64::MAX), Slot::ts_open);
+        if carry {
+            let before = self.before.as_ref().and_then(|before| before.traded);
+            let traded = if slot.is_carried() { before } else { Some(slot.ts_open()) };
+            self.before = Some(Box::new(Before { bar: slot.bar(), traded }));
         }
     }
 }

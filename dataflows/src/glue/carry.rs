@@ -47,13 +47,13 @@ impl Book {
     /// Start of the newest bar in which something traded.
     fn traded_until(&self) -> Option<Time> {
         let newest = self.slots.iter().rev().find(|slot| !slot.is_carried());
-        newest.map(Slot::ts_open).or(self.before_traded)
+        newest.map(Slot::ts_open).or_else(|| self.before.as_ref()?.traded)
     }
 
     /// Puts in the carried bars that are missing up to `closed`, and marks those whose close changed.
     pub(super) fn fill(&mut self, width: Width, closed: Time) {
-        let mut before = self.before;
-        let mut traded = self.before_traded;
+        let mut before = self.before.as_ref().map(|before| before.bar);
+        let mut traded = self.before.as_ref().and_then(|before| before.traded);
         let mut at = 0;
         loop {
             let due = before.and_then(|bar| carried_after(&bar, traded?, width));
@@ -63,7 +63,7 @@ impl Book {
                 None => bar.ts_open.ns() + width.ns() <= closed.ns(),
             });
             if let Some(bar) = wanted {
-                self.slots.insert(at, Slot::carried(bar.ts_open, bar.close));
+                self.insert(at, Slot::carried(bar.ts_open, bar.close));
             } else if next.is_none() {
                 return;
             }

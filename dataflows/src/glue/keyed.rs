@@ -15,7 +15,8 @@ type Series<I> = Timeline<Box<dyn Kernel<Input = I, Output = [f64]>>, Box<[f64]>
 /// The keys of one width.
 pub struct Lane<I> {
     width: Width,
-    stride: usize,
+    /// Where kernels write, one after the other.
+    row: Box<[f64]>,
     make: MakeKernel<I>,
     index: SymbolIndex,
     series: Vec<Series<I>>,
@@ -24,16 +25,17 @@ pub struct Lane<I> {
 impl<I: At + Clone> Lane<I> {
     /// A lane of rows of `stride` floats that kernels of `make` compute.
     pub fn new(width: Width, stride: usize, make: MakeKernel<I>) -> Self {
-        Lane { width, stride, make, index: SymbolIndex::default(), series: Vec::new() }
+        let row = vec![f64::NAN; stride].into_boxed_slice();
+        Lane { width, row, make, index: SymbolIndex::default(), series: Vec::new() }
     }
 
-    fn series(&mut self, symbol: SymbolId) -> &mut Series<I> {
+    /// The place of the symbol's series, new or known.
+    fn place(&mut self, symbol: SymbolId) -> usize {
         let place = self.index.place(symbol);
         if place == self.series.len() {
-            let blank = vec![f64::NAN; self.stride].into_boxed_slice();
-            self.series.push(Timeline::new((self.make)(symbol), blank, place));
+            self.series.push(Timeline::new((self.make)(symbol), place));
         }
-        &mut self.series[place]
+        place
     }
 }
 
@@ -68,9 +70,10 @@ impl<I: At + Clone> Keyed<I> {
         let floor = self.clock.floor(epoch);
         let lane = &mut self.lanes[lane];
         let width = lane.width;
-        let series = lane.series(symbol);
-        inputs.for_each(|input| series.upsert(input));
-        series.settle(|entry| {
+        let place = lane.place(symbol);
+        let (series, row) = (&mut lane.series[place], &mut lane.row);
+        inputs.for_each(|input| series.upsert(input, row));
+        series.settle(row, |entry| {
             let (ts_open, revision) = (entry.at, entry.revision);
             if entry.changed {
                 emit(RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, entry.output);

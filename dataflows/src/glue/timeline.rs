@@ -111,7 +111,6 @@ pub struct Timeline<K: Kernel, C> {
     oldest_kept: Time,
     /// Outputs as they were before the changes that wait for a settling.
     before: Vec<(Time, C)>,
-    output: C,
     spare_copies: Vec<Snapshot>,
 }
 
@@ -124,8 +123,8 @@ where
     K::Input: At + Clone,
     C: Cell,
 {
-    /// No entries yet; `output` is a place to write to.
-    pub fn new(kernel: K, output: C, phase: usize) -> Self {
+    /// No entries yet.
+    pub fn new(kernel: K, phase: usize) -> Self {
         Timeline {
             kernel,
             entries: VecDeque::new(),
@@ -137,7 +136,6 @@ where
             newest: NEVER,
             oldest_kept: FOREVER,
             before: Vec::new(),
-            output,
             spare_copies: Vec::new(),
         }
     }
@@ -153,7 +151,9 @@ where
     }
 
     /// Puts in an input, or puts it in the place of the one at the same time. Takes effect when settled.
-    pub fn upsert(&mut self, input: &K::Input) {
+    /// `output` is a place to write to, as it is for [`Timeline::settle`]; keys may share it.
+    #[inline]
+    pub fn upsert(&mut self, input: &K::Input, output: &mut C) {
         let at = input.at();
         let end = self.first + self.entries.len() as u64;
         if at > self.newest || self.entries.is_empty() {
@@ -161,13 +161,13 @@ where
             self.entries.push_back(Entry { input: input.clone(), revision: 0, fresh: true });
             self.dirty = self.dirty.min(end);
         } else {
-            self.revise(input, at);
+            self.revise(input, at, output);
         }
     }
 
     #[cold]
-    fn revise(&mut self, input: &K::Input, at: Time) {
-        self.keep_outputs();
+    fn revise(&mut self, input: &K::Input, at: Time, output: &mut C) {
+        self.keep_outputs(output);
         let place = self.entries.partition_point(|entry| entry.input.at() < at);
         let number = self.first + place as u64;
         match self.entries.get_mut(place).filter(|entry| entry.input.at() == at) {
@@ -185,17 +185,17 @@ where
     }
 
     /// Keeps every output as it is, before the first change of a round.
-    fn keep_outputs(&mut self) {
+    fn keep_outputs(&mut self, output: &mut C) {
         let Some(copy) = self.copies.front().filter(|_| self.before.is_empty()) else { return };
         self.kernel.restore(&mut copy.state.reader());
         for entry in self.entries.iter().take((self.done - self.first) as usize) {
-            self.kernel.update(&entry.input, self.output.target());
-            self.before.push((entry.input.at(), self.output.clone()));
+            self.kernel.update(&entry.input, output.target());
+            self.before.push((entry.input.at(), output.clone()));
         }
     }
 
     /// Runs the kernel over everything that changed and says what came of each entry, in order of time.
-    pub fn settle(&mut self, mut emit: impl FnMut(Settled<'_, C>)) {
+    pub fn settle(&mut self, output: &mut C, mut emit: impl FnMut(Settled<'_, C>)) {
         let dirty = std::mem::replace(&mut self.dirty, u64::MAX);
         if dirty == u64::MAX {
             return;
@@ -207,9 +207,9 @@ where
         while self.done < end {
             self.copy_if_due();
             let entry = &mut self.entries[(self.done - self.first) as usize];
-            self.kernel.update(&entry.input, self.output.target());
+            self.kernel.update(&entry.input, output.target());
             self.done += 1;
-            let (at, output) = (entry.input.at(), &self.output);
+            let (at, output) = (entry.input.at(), &*output);
             let changed = std::mem::take(&mut entry.fresh) || {
                 let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
                 let changed = old.is_ok_and(|old| !self.before[old].1.same(output));

@@ -53,7 +53,8 @@ proptest! {
         phase in 0usize..20,
         horizon in 5i64..40,
     ) {
-        let mut timeline = Timeline::new(Chain::default(), vec![0.0].into_boxed_slice(), phase);
+        let mut timeline = Timeline::new(Chain::default(), phase);
+        let mut output: Box<[f64]> = vec![0.0].into_boxed_slice();
         let mut inputs = BTreeMap::new();
         let mut said: BTreeMap<i64, (f64, u32)> = BTreeMap::new();
         let mut head = 0;
@@ -62,11 +63,11 @@ proptest! {
             let at = (head - horizon + 1 + step % (horizon + 3)).max(0);
             head = head.max(at);
             inputs.insert(at, value);
-            timeline.upsert(&Input(at, value));
+            timeline.upsert(&Input(at, value), &mut output);
             if !settle {
                 continue;
             }
-            timeline.settle(|entry| {
+            timeline.settle(&mut output, |entry| {
                 if !entry.changed {
                     return;
                 }

@@ -31,7 +31,8 @@ pub struct Windowed<K: Kernel, C> {
     narrow: Width,
     clock: Clockwork,
     kernel: K,
-    blank: C,
+    /// Where kernels write, one after the other.
+    output: C,
     index: SymbolIndex,
     series: Vec<Series<K, C>>,
     /// Keys with an interval that is over once an epoch is complete.
@@ -45,9 +46,9 @@ where
     C: Cell,
 {
     /// Intervals of `width` over inputs of width `narrow`, each key by a copy of `kernel`.
-    pub fn new(width: Width, narrow: Width, clock: Clockwork, kernel: K, blank: C) -> Self {
+    pub fn new(width: Width, narrow: Width, clock: Clockwork, kernel: K, output: C) -> Self {
         let (index, series, closing) = (SymbolIndex::default(), Vec::new(), BTreeMap::new());
-        Windowed { width, narrow, clock, kernel, blank, index, series, closing }
+        Windowed { width, narrow, clock, kernel, output, index, series, closing }
     }
 
     /// The next epoch in which an interval is over.
@@ -68,13 +69,14 @@ where
     {
         let place = self.index.place(symbol);
         if place == self.series.len() {
-            let timeline = Timeline::new(self.kernel.clone(), self.blank.clone(), place);
+            let timeline = Timeline::new(self.kernel.clone(), place);
             self.series.push(Series { timeline, windows: VecDeque::new() });
         }
         let (width, clock, closing) = (self.width, self.clock, &mut self.closing);
+        let output = &mut self.output;
         let Series { timeline, windows } = &mut self.series[place];
-        inputs.for_each(|input| timeline.upsert(input));
-        timeline.settle(|entry| {
+        inputs.for_each(|input| timeline.upsert(input, output));
+        timeline.settle(output, |entry| {
             let start = width.open_of(entry.at);
             if touch(windows, start, &entry) {
                 let end = Time::from_ns(start.ns().saturating_add(width.ns()));

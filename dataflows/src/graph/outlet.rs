@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Messages between the graph and the thread.
-const PARCELS_MAX: usize = 256;
+const PARCELS_MAX: usize = 16;
 /// Rows that a sink is handed at a time, cut between epochs.
 const ROWS_MAX: usize = 65_536;
 
