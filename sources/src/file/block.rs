@@ -43,6 +43,16 @@ pub(super) trait Block {
     /// A cell as text; empty when there is none.
     fn text<'a>(&'a self, column: usize, row: usize, scratch: &'a mut Vec<u8>) -> &'a [u8];
 
+    /// A column's whole numbers, where that is what it holds, without an empty cell.
+    fn integers(&self, _column: usize) -> Option<&[i64]> {
+        None
+    }
+
+    /// A column's texts and which of them each row has, where it is kept so, without an empty cell.
+    fn dictionary(&self, _column: usize) -> Option<(&[i32], Vec<&[u8]>)> {
+        None
+    }
+
     /// The row's number within its piece.
     fn row_number(&self, row: usize) -> u64;
 
@@ -69,8 +79,7 @@ pub(super) fn decode<B: Block>(
     numbers(block, &bound.price, ids, Field::PRICE, desk, Price::from_raw, &mut trades.price);
     numbers(block, &bound.size, ids, Field::SIZE, desk, Size::from_raw, &mut trades.size);
     if let Some(text) = &bound.trade_id {
-        let make = |id: &[u8]| Some(TradeId::from_text(id));
-        texts(block, text, "trade_id: wanted a mapped value", desk, &mut trades.trade_id, make);
+        trade_ids(block, text, desk, &mut trades.trade_id);
     }
     if let Some(text) = &bound.venue {
         venues(block, text, desk, &mut trades.venue);
@@ -115,8 +124,49 @@ fn symbols<B: Block>(
     }
 }
 
+/// Whole numbers are taken as they are; what is negative or text goes the way of text.
+fn trade_ids<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut Vec<TradeId>) {
+    if let Text::Column(column) = text
+        && let Some(ids) = block.integers(*column)
+    {
+        let number = |&id: &i64| match u64::try_from(id) {
+            Ok(id) => TradeId::from_number(id),
+            Err(_) => TradeId::from_text(id.to_string().as_bytes()),
+        };
+        return out.extend(ids.iter().map(number));
+    }
+    let make = |id: &[u8]| Some(TradeId::from_text(id));
+    texts(block, text, "trade_id: wanted a mapped value", desk, out, make);
+}
+
+/// The value of each row where every text of the column's dictionary has one.
+fn by_dictionary<B: Block, T: Copy>(
+    block: &B,
+    text: &Text<usize>,
+    make: impl FnMut(&[u8]) -> Option<T>,
+    out: &mut Vec<T>,
+) -> bool {
+    let Text::Column(column) = text else { return false };
+    let Some((keys, values)) = block.dictionary(*column) else { return false };
+    let Some(made) = values.into_iter().map(make).collect::<Option<Vec<T>>>() else { return false };
+    let base = out.len();
+    out.extend(keys.iter().map_while(|&key| made.get(key as usize)));
+    let whole = out.len() == base + block.rows();
+    if !whole {
+        out.truncate(base);
+    }
+    whole
+}
+
 /// An empty venue is the venue `-`, so that the column has a value for every row.
 fn venues<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut Vec<SymbolId>) {
+    let known = |text: &[u8]| match text {
+        b"" => desk.symbols.text(b"-").ok(),
+        text => desk.symbols.text(text).ok(),
+    };
+    if by_dictionary(block, text, known, out) {
+        return;
+    }
     for row in 0..block.rows() {
         let found = cell(block, text, row, &mut desk.text).map(|text| match text {
             b"" => desk.symbols.text(b"-"),
@@ -130,7 +180,7 @@ fn venues<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut Ve
     }
 }
 
-fn texts<B: Block, T: Blank>(
+fn texts<B: Block, T: Blank + Copy>(
     block: &B,
     text: &Text<usize>,
     wanted: &str,
@@ -138,6 +188,9 @@ fn texts<B: Block, T: Blank>(
     out: &mut Vec<T>,
     make: impl Fn(&[u8]) -> Option<T>,
 ) {
+    if by_dictionary(block, text, &make, out) {
+        return;
+    }
     for row in 0..block.rows() {
         let value = cell(block, text, row, &mut desk.text);
         match value.and_then(&make) {

@@ -329,6 +329,25 @@ impl Block for Columns<'_> {
         self.columns[column].text(row, scratch)
     }
 
+    fn integers(&self, column: usize) -> Option<&[i64]> {
+        match &self.columns[column] {
+            Column::Int(array) if array.null_count() == 0 => Some(array.values()),
+            _ => None,
+        }
+    }
+
+    fn dictionary(&self, column: usize) -> Option<(&[i32], Vec<&[u8]>)> {
+        let column = &self.columns[column];
+        match column {
+            Column::Keyed(array) if column.nulls() == 0 => {
+                let values = array.values().as_string_opt::<i32>()?;
+                let texts = values.iter().map(|text| text.unwrap_or_default().as_bytes());
+                Some((array.keys().values(), texts.collect()))
+            }
+            _ => None,
+        }
+    }
+
     fn row_number(&self, row: usize) -> u64 {
         match &self.kept {
             Some(kept) => u64::from(kept[row]),

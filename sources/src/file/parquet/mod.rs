@@ -106,9 +106,9 @@ impl Plan for ParquetPlan {
     }
 }
 
-/// Columns that are read as dictionaries, so that a symbol is looked up once a batch.
+/// Columns that are read as dictionaries, so that a text is looked at once a batch.
 fn keyed_columns(bound: &Bound) -> Vec<usize> {
-    let texts = [Some(&bound.symbol), bound.venue.as_ref()];
+    let texts = [Some(&bound.symbol), bound.venue.as_ref(), bound.side.as_ref()];
     let column = |text: &Text<usize>| match text {
         Text::Column(column) | Text::Mapped(column, _) => Some(*column),
         Text::Constant(_) => None,

@@ -118,6 +118,38 @@ fn decimals_factors_and_filters_are_exact() {
 }
 
 #[test]
+fn ids_venues_and_sides_agree_with_csv() {
+    let ids = [Some(7), Some(-7), Some(0), Some(i64::MAX)];
+    let full = [Some("N"), Some(""), Some("Q"), Some("N")];
+    let gaps = [Some("N"), None, Some("Q"), Some("N")];
+    let sides = [Some("A"), Some("B"), Some("N"), Some("")];
+    let wrong = [Some("A"), Some("B"), Some("X"), Some("")];
+    for (venues, sides) in [(full, sides), (gaps, sides), (full, wrong)] {
+        let mut columns = many(4);
+        columns.push(("trade_id", Arc::new(Int64Array::from(ids.to_vec()))));
+        columns.push(("venue", Arc::new(StringArray::from(venues.to_vec()))));
+        columns.push(("side", Arc::new(StringArray::from(sides.to_vec()))));
+        let mut text = "ts_event,symbol,price,size,trade_id,venue,side\n".to_owned();
+        for k in 0..4 {
+            let (id, venue, side) = (ids[k], venues[k].unwrap_or(""), sides[k].unwrap_or(""));
+            let id = id.unwrap_or_default();
+            text.push_str(&format!("{k},S{k},1.0{k},{},{id},{venue},{side}\n", k + 1));
+        }
+        let folder = Folder::new();
+        let parquet = folder.file("ids.parquet", &bytes(columns, 100));
+        let csv = folder.file("ids.csv", text.as_bytes());
+        let (logs, _) = read(source(&[&parquet, &csv]));
+        let [parquet, csv] = &logs[..] else { panic!("two files are two logs") };
+        assert_eq!(parquet.trades.trade_id, csv.trades.trade_id);
+        assert_eq!(parquet.trades.venue, csv.trades.venue);
+        assert_eq!(parquet.trades.side, csv.trades.side);
+        assert_eq!(parquet.trades.len(), 4 - usize::from(sides == wrong));
+        let refused = |log: &Log| log.refused.iter().map(|r| (r.0, r.1)).collect::<Vec<_>>();
+        assert_eq!(refused(parquet), refused(csv));
+    }
+}
+
+#[test]
 fn a_column_of_a_type_that_says_nothing_is_refused() {
     let mut columns = many(3);
     columns[3].1 = Arc::new(BooleanArray::from(vec![true; 3]));
