@@ -55,7 +55,7 @@ pub fn trades(count: usize, symbols: usize, table: &Symbols) -> Vec<Trades> {
 
 /// Batches that were read. Giving 360 MB back to the system page by page is no part of either side's
 /// work, so it is done when no clock runs.
-static SPENT: Mutex<Vec<Box<Decoded>>> = Mutex::new(Vec::new());
+static SPENT: Mutex<Vec<Decoded>> = Mutex::new(Vec::new());
 
 /// Gives the batches back that were read.
 pub fn give_back() {
@@ -65,7 +65,7 @@ pub fn give_back() {
 /// The batches as a decoder would hand them out, kept when they come back.
 pub struct KeptFeed {
     batches: std::vec::IntoIter<Trades>,
-    spent: Vec<Box<Decoded>>,
+    spent: Vec<Decoded>,
 }
 
 impl KeptFeed {
@@ -82,7 +82,7 @@ impl Feed for KeptFeed {
     }
 
     fn recycle(&mut self, batch: Box<Decoded>) {
-        self.spent.push(batch);
+        self.spent.push(*batch);
     }
 
     fn wake_by(&mut self, _waker: Waker) {}

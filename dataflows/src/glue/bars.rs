@@ -10,6 +10,9 @@ use market::{Bar, Epoch, Price, RowKey, SymbolId, Time, Width};
 use operators::bar::{Partial, fold_partials};
 use std::collections::VecDeque;
 
+/// Old bars are forgotten this many intervals at a time: one walk along memory instead of many steps.
+const FORGET_EVERY: i64 = 16;
+
 /// What becomes of an interval in which a symbol does not trade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Empty {
@@ -214,8 +217,10 @@ impl BarBook {
             emit(slot.settle(epoch, symbol, width), &slot.bar());
         }
         let over = floor.ns().saturating_sub(width.ns());
-        while book.oldest.ns() <= over && book.slots.len() > 1 {
-            book.forget_oldest(carry);
+        if book.oldest.ns() <= over.saturating_sub(FORGET_EVERY * width.ns()) {
+            while book.oldest.ns() <= over && book.slots.len() > 1 {
+                book.forget_oldest(carry);
+            }
         }
         book.untouched = book.slots.len() as u32;
     }

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 
 /// Messages between the graph and the thread: few, for a message may hold the rows of every symbol, and
 /// a sink that is slower than the graph lets them all wait.
-const PARCELS_MAX: usize = 16;
+const PARCELS_MAX: usize = 64;
 /// Rows that a sink is handed at a time, cut between epochs.
 const ROWS_MAX: usize = 65_536;
 
