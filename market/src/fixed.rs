@@ -9,7 +9,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scale(u8);
 
-const POWERS: [i64; 19] = {
+/// 10^0 to 10^18.
+pub const POWERS: [i64; 19] = {
     let mut powers = [1i64; 19];
     let mut k = 1;
     while k < 19 {

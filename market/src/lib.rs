@@ -16,7 +16,7 @@ mod width;
 
 pub use bar::Bar;
 pub use epoch::{Epoch, EpochLength, EpochLengthError};
-pub use fixed::{Decimal, FixedError, Price, Scale, Size, parse_fixed, raw_from_f64};
+pub use fixed::{Decimal, FixedError, POWERS, Price, Scale, Size, parse_fixed, raw_from_f64};
 pub use letter::{Counts, DeadLetter, Reason};
 pub use partition::{Admitted, Partition, PartitionError, Polled, Run, Waker};
 pub use rows::{Body, Cell, ColumnKind, ColumnSpec, RowKey, Rows, TableSpec};

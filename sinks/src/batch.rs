@@ -14,6 +14,14 @@ pub struct Rhythm {
     pub early_rows_max: usize,
 }
 
+impl Rhythm {
+    /// Whether what waits is to be made durable: so many rows and flushes wait, and this flush is that of
+    /// everything before `before`.
+    pub(crate) fn is_due(&self, rows: usize, flushes: u32, before: Epoch) -> bool {
+        rows >= self.rows || flushes >= self.flushes || before == Epoch::MAX
+    }
+}
+
 impl Default for Rhythm {
     fn default() -> Self {
         Rhythm { rows: 50_000, flushes: 512, early_rows_max: 200_000 }

@@ -202,8 +202,7 @@ impl Sink for JsonlSink {
         for lines in self.files.values_mut() {
             lines.flushed = lines.len;
         }
-        let full = self.rows >= self.rhythm.rows || self.flushes >= self.rhythm.flushes;
-        if full || before == Epoch::MAX {
+        if self.rhythm.is_due(self.rows, self.flushes, before) {
             return self.commit().map_err(self.failed());
         }
         Ok(())

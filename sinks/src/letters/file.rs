@@ -271,9 +271,7 @@ impl Sink for LetterSink {
         self.since = self.skip;
         self.boundary = Boundary { before: Some(before), since: self.since, len: self.len };
         (self.flushes, self.dirty) = (self.flushes + 1, true);
-        let full =
-            self.written >= self.limits.rhythm.rows || self.flushes >= self.limits.rhythm.flushes;
-        if full || before == Epoch::MAX {
+        if self.limits.rhythm.is_due(self.written, self.flushes, before) {
             return self.commit().map_err(self.failed());
         }
         Ok(())

@@ -245,8 +245,8 @@ impl Sink for SqliteSink {
         self.ready_letters.append(&mut self.early_letters);
         self.before = Some(before);
         self.flushes += 1;
-        let full = Self::pending(&self.ready, &self.ready_letters) >= self.rhythm.rows;
-        if full || self.spilled || before == Epoch::MAX || self.flushes >= self.rhythm.flushes {
+        let pending = Self::pending(&self.ready, &self.ready_letters);
+        if self.spilled || self.rhythm.is_due(pending, self.flushes, before) {
             return self.commit();
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! multiplications. No branch depends on where the point stands. What is not plain digits with at
 //! most one point is left to [`market::parse_fixed`], which also says why it is refused.
 
-use market::{FixedError, Scale, parse_fixed};
+use market::{FixedError, POWERS, Scale, parse_fixed};
 
 /// Bytes that must stand before the first field of a buffer, so that a word can be loaded.
 pub(in super::super) const PAD: usize = 32;
@@ -15,16 +15,6 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// A point after its word was xored with zeros.
 const POINT: u64 = 0x1e;
-
-const POWERS: [i64; 19] = {
-    let mut powers = [1i64; 19];
-    let mut k = 1;
-    while k < 19 {
-        powers[k] = powers[k - 1] * 10;
-        k += 1;
-    }
-    powers
-};
 
 /// By place of the point in a word (8: none): bytes before it, bytes behind it, digits behind it.
 const CUTS: [(u64, u64, u8); 9] = {
