@@ -15,7 +15,7 @@ pub use admission::{
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
-    Files, Previewed, decode_csv, preview,
+    Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;

@@ -25,10 +25,14 @@ pub(super) fn interruptible() -> Result<Watch, Failure> {
     Ok(watch)
 }
 
-/// A worker that panics would leave the others waiting for ever: the process ends instead.
+/// A worker that panics would leave the others waiting for ever: the process ends instead. A library
+/// that gives up on a corrupt file is no such fault: the run then says which file it is.
 pub(super) fn abort_on_panic() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if sources::panic_is_guarded() {
+            return;
+        }
         default(info);
         super::output::complain(
             "this is a fault of the program, and it ends here; a second run goes on from what is stored",

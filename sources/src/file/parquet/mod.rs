@@ -10,6 +10,7 @@ use super::csv::place;
 use super::desk::Desk;
 use super::fail;
 use super::feed::{Piece, Plan, Planned, QUEUED_MAX, Step, Task};
+use super::guard::guarded;
 use crate::layout::{Bound, Layout, Text};
 use crate::{Decoded, RawRecords};
 use ::parquet::arrow::ProjectionMask;
@@ -17,18 +18,20 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use ::parquet::file::metadata::ParquetMetaData;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use column::{Column, Columns};
 use market::PartitionError;
 use read_at::ReadAt;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 1 << 14;
+/// What is said of bytes that the library panics on.
+const GAVE_UP: &str = "the bytes are corrupt: the decoder gave up";
 
 struct Input {
     file: ReadAt,
@@ -49,8 +52,8 @@ impl ParquetPlan {
     /// Reads the footer and binds the layout to the file's columns.
     pub(super) fn open(file: File, path: &Path, layout: &Layout) -> Result<Self, PartitionError> {
         let file = ReadAt::new(file).map_err(|error| fail(path, &error.to_string()))?;
-        let opened = catch_unwind(AssertUnwindSafe(|| Self::bind(file, path, layout)));
-        opened.unwrap_or_else(|_| Err(fail(path, "its footer is corrupt")))
+        let opened = guarded(|| Self::bind(file, path, layout));
+        opened.unwrap_or_else(|| Err(fail(path, "its footer is corrupt")))
     }
 
     fn bind(file: ReadAt, path: &Path, layout: &Layout) -> Result<Self, PartitionError> {
@@ -58,6 +61,8 @@ impl ParquetPlan {
             fail(path, &format!("not a whole Parquet file: {error}"))
         };
         let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(corrupt)?;
+        check_chunks(found.metadata(), file.length())
+            .map_err(|what| fail(path, &format!("its footer is corrupt: {what}")))?;
         let schema = found.schema().clone();
         let columns: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
         let bound = Bound::new(layout, &columns).map_err(|error| PartitionError {
@@ -106,6 +111,27 @@ impl Plan for ParquetPlan {
     }
 }
 
+/// Every column chunk that the footer names must lie inside the file: the library takes it to.
+fn check_chunks(metadata: &ParquetMetaData, length: u64) -> Result<(), String> {
+    for (k, group) in metadata.row_groups().iter().enumerate() {
+        if group.num_rows() < 0 {
+            return Err(format!("row group {k} has {} rows", group.num_rows()));
+        }
+        for column in group.columns() {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let size = column.compressed_size();
+            let end = start.checked_add(size).and_then(|end| u64::try_from(end).ok());
+            if start < 0 || size < 0 || end.is_none_or(|end| end > length) {
+                return Err(format!(
+                    "row group {k}: column \"{}\" is {size} bytes at {start} of a file of {length}",
+                    column.column_path().string().escape_debug(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Columns that are read as dictionaries, so that a text is looked at once a batch.
 fn keyed_columns(bound: &Bound) -> Vec<usize> {
     let texts = [Some(&bound.symbol), bound.venue.as_ref(), bound.side.as_ref()];
@@ -145,10 +171,8 @@ impl Task for GroupTask {
         }
         let mut pieces = Vec::with_capacity(QUEUED_MAX);
         while pieces.len() < QUEUED_MAX {
-            let batch = self.reader.as_mut().and_then(Iterator::next);
-            match batch {
-                Some(Ok(batch)) => pieces.push(self.decode(&batch, desk)?),
-                Some(Err(error)) => return Err(self.corrupt(&error.to_string())),
+            match self.next_batch()? {
+                Some(batch) => pieces.push(self.decode(&batch, desk)?),
                 None => return Ok(Step { pieces, done: true }),
             }
         }
@@ -159,15 +183,27 @@ impl Task for GroupTask {
 impl GroupTask {
     fn open(&self) -> Result<ParquetRecordBatchReader, PartitionError> {
         let input = &self.input;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(
-            input.file.clone(),
-            input.metadata.clone(),
-        )
-        .with_projection(input.mask.clone())
-        .with_row_groups(vec![self.group])
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| self.corrupt(&error.to_string()))
+        let (file, metadata) = (input.file.clone(), input.metadata.clone());
+        let opened = guarded(|| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+                .with_projection(input.mask.clone())
+                .with_row_groups(vec![self.group])
+                .with_batch_size(BATCH_ROWS)
+                .build()
+        });
+        let opened = opened.ok_or_else(|| self.corrupt(GAVE_UP))?;
+        opened.map_err(|error| self.corrupt(&error.to_string()))
+    }
+
+    /// A library that panicked has no state to go on with: the group ends there.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, PartitionError> {
+        let next = guarded(|| self.reader.as_mut().and_then(Iterator::next));
+        match next {
+            Some(Some(Ok(batch))) => Ok(Some(batch)),
+            Some(Some(Err(error))) => Err(self.corrupt(&error.to_string())),
+            Some(None) => Ok(None),
+            None => Err(self.corrupt(GAVE_UP)),
+        }
     }
 
     fn corrupt(&self, what: &str) -> PartitionError {

@@ -158,6 +158,28 @@ fn a_column_of_a_type_that_says_nothing_is_refused() {
     assert!(error.contains("column \"price\" is Boolean: wanted a number"), "{error}");
 }
 
+/// Whole numbers of the footer are signed: the lowest bit of one is its sign.
+#[test]
+fn a_wrong_sign_anywhere_in_the_footer_is_told_without_a_panic() {
+    let whole = bytes(many(6), 3);
+    let length = whole.len();
+    let tail: [u8; 4] = whole[length - 8..length - 4].try_into().expect("four bytes");
+    let footer = length - 8 - u32::from_le_bytes(tail) as usize;
+    let folder = Folder::new();
+    let mut outside = 0;
+    for place in footer..length - 8 {
+        let mut bad = whole.clone();
+        bad[place] ^= 1;
+        let path = folder.file("bad.parquet", &bad);
+        let (logs, _) = read(source(&[&path]));
+        let Some(error) = &logs[0].error else { continue };
+        assert!(error.contains("bad.parquet"), "{error}");
+        assert!(!error.contains("gave up"), "byte {place}: {error}");
+        outside += u32::from(error.contains("its footer is corrupt: row group"));
+    }
+    assert!(outside >= 20, "{outside} of the starts and lengths of five columns in two groups");
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
     #[test]
