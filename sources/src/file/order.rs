@@ -4,7 +4,8 @@
 //! far. More than one in a hundred stop the run, judged at every straggler after the first thousand
 //! records and at the end of the file; so the verdict does not depend on batches. A time that jumps more
 //! than an hour ahead raises the greatest only when the next record agrees, as admission has it: one
-//! wrong time does not make stragglers of all that follow.
+//! wrong time does not make stragglers of all that follow. A file's first time is such a jump, too: it is
+//! dropped, and counts as nothing, when the second lies more than an hour before it.
 
 use market::{Offset, PartitionError, Time};
 use std::path::Path;
@@ -44,7 +45,7 @@ impl OrderCheck {
     ) -> Result<(), PartitionError> {
         for (k, time) in times.iter().enumerate() {
             let ns = time.ns();
-            let greatest = self.greatest.unwrap_or(ns);
+            let greatest = self.greatest_before(ns);
             self.records += 1;
             let step = ns.saturating_sub(greatest);
             if (0..=JUMP_NS).contains(&step) && self.jumped.is_none() {
@@ -63,6 +64,13 @@ impl OrderCheck {
             }
         }
         Ok(())
+    }
+
+    /// The greatest time so far; the second record has a word on whether the first counts.
+    fn greatest_before(&self, ns: i64) -> i64 {
+        let greatest = self.greatest.unwrap_or(ns);
+        let jumped = self.records == 1 && ns < greatest.saturating_sub(JUMP_NS);
+        if jumped { ns } else { greatest }
     }
 
     /// A time behind the greatest, or one far ahead.
@@ -146,6 +154,14 @@ mod tests {
     fn one_time_of_the_far_future_is_no_order() {
         let far = |s| if s == 2_000 { 4_000_000_000 } else { s };
         assert_eq!(check((0..5_000).map(far), 64), None);
+        // Nor is it when it comes first, at the very end of time.
+        for first in [9_223_372_036, 7_200 + 5_000, -9_223_372_036] {
+            for cut in [1, 64] {
+                assert_eq!(check(std::iter::once(first).chain(0..5_000), cut), None);
+                let error = check(std::iter::once(first).chain((0..900).rev()), cut);
+                assert!(error.is_some_and(|error| error.contains("of 901 records")));
+            }
+        }
         // A gap of a night is one.
         assert_eq!(check((0..2_000).chain(90_000..92_000), 64), None);
     }
