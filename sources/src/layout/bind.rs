@@ -257,4 +257,16 @@ mod tests {
         let error = bind("", &["symbol", "ts_event", "price", "size", "price"]).unwrap_err();
         assert_eq!(error, LayoutError::Twice("price".to_owned()));
     }
+
+    #[test]
+    fn whatever_was_given_is_told_on_one_line() {
+        let options =
+            LayoutOptions { columns: Some("pri\nce=\u{1b}[2J".into()), ..Default::default() };
+        let error = Layout::new(&options).expect_err("no such field").to_string();
+        assert!(!error.contains(char::is_control), "{error:?}");
+        let error = bind("price='1', symbol=a\tb, size=c\td", &["x\ny"]).expect_err("no column");
+        assert!(!error.to_string().contains(char::is_control), "{error}");
+        let error = LayoutError::Twice("a\nb".to_owned()).to_string();
+        assert_eq!(error, "column \"a\\nb\" is named more than once in the header");
+    }
 }

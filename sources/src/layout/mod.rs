@@ -33,11 +33,12 @@ impl Default for LayoutOptions {
     }
 }
 
-/// Why a layout was refused.
+/// Why a layout was refused. What was given is quoted with its control characters escaped, so that the
+/// text is one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// The text of a flag does not parse.
-    #[error("{flag} \"{given}\": at \"{at}\": {wanted}")]
+    #[error("{flag} \"{}\": at \"{}\": {}", line(.given), line(.at), line(.wanted))]
     Syntax {
         /// The flag.
         flag: &'static str,
@@ -49,7 +50,9 @@ pub enum LayoutError {
         wanted: String,
     },
     /// A flag that wants one ASCII character has something else.
-    #[error("{flag} \"{given}\": wanted one ASCII character other than a quote or a line end")]
+    #[error(
+        "{flag} \"{}\": wanted one ASCII character other than a quote or a line end", line(.given)
+    )]
     Character {
         /// The flag.
         flag: &'static str,
@@ -57,7 +60,10 @@ pub enum LayoutError {
         given: String,
     },
     /// A column is named that the file does not have.
-    #[error("{flag}: no column \"{given}\"{}; the file has {columns}", nearest_text(.nearest))]
+    #[error(
+        "{flag}: no column \"{}\"{}; the file has {}",
+        line(.given), nearest_text(.nearest), line(.columns)
+    )]
     Unknown {
         /// The flag, or `input` for the default names.
         flag: &'static str,
@@ -69,12 +75,24 @@ pub enum LayoutError {
         columns: String,
     },
     /// A column is named that the file has more than once.
-    #[error("column \"{0}\" is named more than once in the header")]
+    #[error("column \"{}\" is named more than once in the header", line(.0))]
     Twice(String),
 }
 
 fn nearest_text(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!(", nearest is \"{name}\""))
+    nearest.as_ref().map_or_else(String::new, |name| format!(", nearest is \"{}\"", line(name)))
+}
+
+/// A text on one line.
+fn line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A checked layout, not yet bound to the columns of a file.
