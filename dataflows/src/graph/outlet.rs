@@ -7,9 +7,9 @@
 use super::run::{RunError, TableCount};
 use crate::wire::{Parcel, RowParcel, Shared};
 use market::{
-    Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec,
+    Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec, Time,
+    Width,
 };
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 /// Messages between the graph and the thread: few, for a message may hold the rows of every symbol, and
 /// a sink that is slower than the graph lets them all wait.
 const PARCELS_MAX: usize = 64;
-/// Rows that a sink is handed at a time, cut between epochs.
+/// Rows that a sink is handed at a time.
 const ROWS_MAX: usize = 65_536;
 
 /// What the graph tells the thread.
@@ -131,7 +131,9 @@ impl Outlet {
     }
 
     fn write_rows(&mut self, table: usize, epoch: Epoch) -> Result<(), RunError> {
-        let mut order: Vec<(Epoch, u32, u32, usize)> = Vec::new();
+        // Once for all: symbols that come meanwhile would move the ranks of some rows and not of others.
+        self.ranks.renew(&self.plan.symbols);
+        let mut order: Vec<Place> = Vec::new();
         for (number, (parcel, at)) in self.waiting.iter_mut().enumerate() {
             let to = before(parcel, *at, epoch);
             let Some(rows) = parcel.rows().filter(|rows| rows.table as usize == table) else {
@@ -139,22 +141,19 @@ impl Outlet {
             };
             for row in *at..to {
                 let key = &rows.keys[row];
-                order.push((
-                    key.epoch,
-                    self.ranks.rank(&self.plan.symbols, key),
-                    number as u32,
-                    row,
-                ));
+                order.push(Place {
+                    epoch: key.epoch,
+                    rank: self.ranks.ranks[key.symbol.index()],
+                    width: (key.width.seconds(), key.width),
+                    ts_open: key.ts_open,
+                    seq: key.seq,
+                    parcel: number as u32,
+                    row: row as u32,
+                });
             }
             *at = to;
         }
-        let keys = |&(_, _, number, row): &(Epoch, u32, u32, usize)| {
-            &self.waiting[number as usize].0.rows().expect("only rows wait").keys[row]
-        };
-        order.sort_unstable_by(|a, b| {
-            let same = (a.0, a.1).cmp(&(b.0, b.1));
-            same.then_with(|| by_place(keys(a), keys(b)))
-        });
+        order.sort_unstable();
         for chunk in order.chunks(ROWS_MAX) {
             let rows = self.gather(table, chunk);
             self.sinks.iter_mut().try_for_each(|sink| sink.write(&rows))?;
@@ -162,13 +161,14 @@ impl Outlet {
         Ok(())
     }
 
-    fn gather(&self, table: usize, order: &[(Epoch, u32, u32, usize)]) -> Rows {
+    fn gather(&self, table: usize, order: &[Place]) -> Rows {
         let table = self.plan.tables[table].clone();
         let stride = table.columns.len();
         let (mut keys, mut bars, mut values) =
             (Vec::with_capacity(order.len()), Vec::new(), Vec::new());
-        for &(_, _, number, row) in order {
-            let Some(parcel) = self.waiting[number as usize].0.rows() else { continue };
+        for place in order {
+            let row = place.row as usize;
+            let Some(parcel) = self.waiting[place.parcel as usize].0.rows() else { continue };
             keys.push(parcel.keys[row]);
             match &parcel.body {
                 Body::Bars(all) => bars.push(all[row]),
@@ -202,9 +202,17 @@ fn before(parcel: &Shared, at: usize, epoch: Epoch) -> usize {
     at + keys[at.min(keys.len())..].partition_point(|key| key.epoch < epoch)
 }
 
-fn by_place(a: &RowKey, b: &RowKey) -> Ordering {
-    let place = |key: &RowKey| (key.width.seconds(), key.width, key.ts_open, key.seq);
-    place(a).cmp(&place(b))
+/// Where a row stands among those handed to a sink, and where it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    epoch: Epoch,
+    rank: u32,
+    /// Seconds first: the ids of widths do not order them.
+    width: (u32, Width),
+    ts_open: Time,
+    seq: u32,
+    parcel: u32,
+    row: u32,
 }
 
 /// Places of symbols in the order of their texts.
@@ -214,15 +222,15 @@ struct Ranks {
 }
 
 impl Ranks {
-    fn rank(&mut self, symbols: &Symbols, key: &RowKey) -> u32 {
-        if key.symbol.index() >= self.ranks.len() {
-            let texts: BTreeMap<_, _> = symbols.texts_from(0).into_iter().zip(0..).collect();
-            self.ranks = vec![0; texts.len()];
-            for (rank, id) in texts.into_values().enumerate() {
-                let id: usize = id;
-                self.ranks[id] = rank as u32;
-            }
+    /// Ranks every symbol there is.
+    fn renew(&mut self, symbols: &Symbols) {
+        if symbols.len() <= self.ranks.len() {
+            return;
         }
-        self.ranks[key.symbol.index()]
+        let texts: BTreeMap<_, usize> = symbols.texts_from(0).into_iter().zip(0..).collect();
+        self.ranks = vec![0; texts.len()];
+        for (rank, id) in texts.into_values().enumerate() {
+            self.ranks[id] = rank as u32;
+        }
     }
 }
