@@ -1,5 +1,5 @@
 //! Any text as a configuration, and as each of the small languages that flags carry: columns,
-//! filters, indicators, durations. Every one parses or is refused in one printable line.
+//! filters, indicators, durations. Every one parses or is refused with a reason.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,9 +12,9 @@ use toml::{Table, Value};
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::standard);
 
-fn one_line(error: &impl Display) {
-    let text = error.to_string();
-    assert!(!text.is_empty() && !text.contains('\n'), "{text:?}");
+/// The command escapes what is not printable; here only that something is said.
+fn says_why(error: &impl Display) {
+    assert!(!error.to_string().is_empty());
 }
 
 fn configuration(text: &str, flags: &[Override]) {
@@ -25,7 +25,7 @@ fn configuration(text: &str, flags: &[Override]) {
             let again = again.unwrap_or_else(|error| panic!("{error}\n{}", config.print()));
             assert_eq!(again.fingerprint(), config.fingerprint());
         }
-        Err(error) => one_line(&error),
+        Err(error) => says_why(&error),
     }
 }
 
@@ -49,11 +49,11 @@ fuzz_target!(|data: &[u8]| {
             let list = Value::Array(rest.split(';').map(Value::from).collect());
             let table = Table::from_iter([("list".to_owned(), list)]);
             flag("--indicators", &["indicators"], Value::Array(vec![table.into()]));
-            let _ = REGISTRY.parse_list(rest).map_err(|error| one_line(&error));
+            let _ = REGISTRY.parse_list(rest).map_err(|error| says_why(&error));
         }
     }
     let columns = LayoutOptions { columns: Some(rest.to_owned()), ..LayoutOptions::default() };
-    let _ = Layout::new(&columns).map_err(|error| one_line(&error));
+    let _ = Layout::new(&columns).map_err(|error| says_why(&error));
     let filter = LayoutOptions { filter: Some(rest.to_owned()), ..LayoutOptions::default() };
-    let _ = Layout::new(&filter).map_err(|error| one_line(&error));
+    let _ = Layout::new(&filter).map_err(|error| says_why(&error));
 });
