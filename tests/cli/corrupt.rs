@@ -2,6 +2,9 @@
 
 use super::{Done, Folder, counts_add_up};
 
+/// What is wrong, the file's text, the exit code, and what was read and used.
+type Case = (&'static str, String, i32, Option<(u64, u64)>);
+
 const HEADER: &str = "ts_event,symbol,price,size\n";
 const GOOD: &str = "1704205800000000000,A,1,1\n";
 
@@ -55,7 +58,7 @@ fn texts_that_are_wrong_end_with_their_counts() {
     let types = "x,A,1,1\n1,A,abc,1\n1,A,1,zz\n1,,1,1\n1,A,1\n1,A,1,1,9\n";
     let numbers = "1,A,-1,1\n1,A,0,1\n1,A,1,-5\n1,A,1e300,1\n1,A,1,99999999999999999999999\n\
                    1,A,nan,1\n1,A,inf,1\n";
-    let cases: &[(&str, String, i32, Option<(u64, u64)>)] = &[
+    let cases: &[Case] = &[
         ("empty.csv", String::new(), 3, Some((0, 0))),
         ("header.csv", HEADER.to_owned(), 3, Some((0, 0))),
         ("headless.csv", GOOD.to_owned(), 2, None),
