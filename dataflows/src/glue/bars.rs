@@ -4,14 +4,13 @@
 //! folded from them again, because a least or greatest cannot be taken away. A bar is handed out once an
 //! epoch, when the epoch is complete and if it differs from what was handed out before.
 
-use super::{Clockwork, SymbolIndex};
+use super::grid::Grid;
+use super::parts::{Parts, load_symbol, save_symbols};
+use super::{Clockwork, SymbolIndex, Words};
 use crate::tick::PartialRow;
 use market::{Bar, Epoch, Price, RowKey, SymbolId, Time, Width};
 use operators::bar::{Partial, fold_partials};
-use std::collections::VecDeque;
-
-/// Old bars are forgotten this many intervals at a time: one walk along memory instead of many steps.
-const FORGET_EVERY: i64 = 16;
+use operators::{Restore, Snapshot};
 
 /// What becomes of an interval in which a symbol does not trade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,65 +31,57 @@ pub(super) struct Slot {
     /// The close that a carried bar repeats.
     carried: Price,
     partition: u32,
-    pub revision: u32,
+    revision: u32,
     /// Whether it was ever handed out.
-    pub shown: bool,
-    /// Whether it changed since.
-    pub touched: bool,
+    shown: bool,
 }
 
 /// The partials of all partitions but the first, each with its partition's number.
 type Spread = Vec<(u32, Partial)>;
 
+/// What putting a partial into a slot did.
+struct Put {
+    changed: bool,
+    /// Whether it is the first of a second partition.
+    spread: bool,
+}
+
 impl Slot {
     /// The bar at `ts_open` that carries `close` on, until a partial comes.
     pub(super) fn carried(ts_open: Time, close: Price) -> Self {
-        Slot {
-            first: Partial::new(ts_open),
-            more: None,
-            carried: close,
-            partition: 0,
-            revision: 0,
-            shown: false,
-            touched: true,
-        }
-    }
-
-    #[inline]
-    pub(super) fn ts_open(&self) -> Time {
-        self.first.ts_open()
+        let first = Partial::new(ts_open);
+        Slot { first, more: None, carried: close, partition: 0, revision: 0, shown: false }
     }
 
     pub(super) fn is_carried(&self) -> bool {
         self.first.is_empty()
     }
 
-    /// Carries another close on.
-    pub(super) fn carry(&mut self, close: Price) {
-        self.touched |= self.carried != close;
-        self.carried = close;
+    /// Carries another close on; whether it is another.
+    pub(super) fn carry(&mut self, close: Price) -> bool {
+        std::mem::replace(&mut self.carried, close) != close
     }
 
-    /// Takes a partition's partial; whether it is the first of another partition.
-    fn put(&mut self, partition: u32, partial: &Partial) -> bool {
+    /// Takes a partition's partial.
+    #[inline]
+    fn put(&mut self, partition: u32, partial: &Partial) -> Put {
         if self.is_carried() || self.partition == partition {
-            self.touched |= self.first != *partial;
+            let changed = self.first != *partial;
             (self.partition, self.first) = (partition, *partial);
-            return false;
+            return Put { changed, spread: false };
         }
-        self.touched = true;
         let more = self.more.get_or_insert_default();
         match more.iter_mut().find(|(other, _)| *other == partition) {
             Some(slot) => slot.1 = *partial,
             None => more.push((partition, *partial)),
         }
-        more.len() == 1
+        Put { changed: true, spread: more.len() == 1 }
     }
 
     /// The bar that its partials make.
     pub(super) fn bar(&self) -> Bar {
         if self.is_carried() {
-            return Bar::carried(self.ts_open(), self.carried);
+            return Bar::carried(self.first.ts_open(), self.carried);
         }
         let Some(more) = &self.more else { return self.first.bar() };
         let more = more.iter().map(|(part, partial)| (*part, partial));
@@ -98,28 +89,48 @@ impl Slot {
         fold_partials(all).unwrap_or_else(|| self.first.bar())
     }
 
+    fn save(&self, to: &mut Snapshot) {
+        let more = self.more.as_deref().map_or(&[][..], Vec::as_slice);
+        to.u64(u64::from(self.revision) << 1 | u64::from(self.shown));
+        to.i64(self.carried.raw());
+        to.u64(more.len() as u64);
+        for (partition, partial) in std::iter::once(&(self.partition, self.first)).chain(more) {
+            to.u64(u64::from(*partition));
+            partial.snapshot(to);
+        }
+    }
+
+    fn load(from: &mut Restore<'_>) -> Self {
+        let word = from.u64();
+        let (revision, shown) = ((word >> 1) as u32, word & 1 == 1);
+        let carried = Price::from_raw(from.i64());
+        let others = from.u64();
+        let mut part = || (from.u64() as u32, Partial::restore(from));
+        let (partition, first) = part();
+        let more: Spread = (0..others).map(|_| part()).collect();
+        let more = (!more.is_empty()).then(|| Box::new(more));
+        Slot { first, more, carried, partition, revision, shown }
+    }
+
     /// The key of what is to be handed out now.
     fn settle(&mut self, epoch: Epoch, symbol: SymbolId, width: Width) -> RowKey {
         self.revision += u32::from(self.shown);
-        (self.shown, self.touched) = (true, false);
-        let (ts_open, revision) = (self.ts_open(), self.revision);
+        self.shown = true;
+        let (ts_open, revision) = (self.first.ts_open(), self.revision);
         RowKey { epoch, ts_open, symbol, width, seq: 0, revision }
     }
 }
 
-/// The bars of one symbol that can still change.
-pub(super) struct Book {
-    pub slots: VecDeque<Slot>,
-    /// Start of the newest bar.
-    newest: Time,
-    /// Start of the oldest bar.
-    oldest: Time,
-    /// Slots before this one were not touched.
-    untouched: u32,
-    dirty: bool,
+/// What is known of a symbol beside its bars.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    /// Start of its newest bar.
+    pub newest: Time,
+    /// Start of the newest bar in which something traded.
+    pub traded: Time,
+    /// The bar before those that can change, where empty bars carry it on.
+    pub before: Option<Before>,
     spread: bool,
-    /// What lies before the oldest, where empty bars carry it on.
-    pub before: Option<Box<Before>>,
 }
 
 /// The bar before the oldest that can change.
@@ -136,27 +147,28 @@ pub struct BarBook {
     pub(super) clock: Clockwork,
     pub(super) empty: Empty,
     pub(super) index: SymbolIndex,
-    pub(super) books: Vec<Book>,
+    pub(super) heads: Vec<Head>,
+    pub(super) bars: Grid<Slot>,
     pub(super) reach: Time,
     /// End of the last interval that carried bars were made for.
     pub(super) carried: Time,
-    dirty: Vec<u32>,
     spread: u64,
 }
+
+const NEVER: Time = Time::from_ns(i64::MIN);
 
 impl BarBook {
     /// No bars yet.
     pub fn new(width: Width, clock: Clockwork, empty: Empty) -> Self {
-        let never = Time::from_ns(i64::MIN);
         BarBook {
             width,
             clock,
             empty,
             index: SymbolIndex::default(),
-            books: Vec::new(),
-            reach: never,
-            carried: never,
-            dirty: Vec::new(),
+            heads: Vec::new(),
+            bars: Grid::default(),
+            reach: NEVER,
+            carried: NEVER,
             spread: 0,
         }
     }
@@ -167,108 +179,99 @@ impl BarBook {
     }
 
     /// Takes a change of the epoch that is being applied.
+    #[inline]
     pub fn apply(&mut self, row: &PartialRow) {
-        let place = self.index.place(row.symbol);
-        if place == self.books.len() {
-            self.books.push(Book::new());
-        }
-        let book = &mut self.books[place];
+        let place = self.place(row.symbol);
         let start = row.partial.ts_open();
-        let at = book.slot(start);
-        book.untouched = book.untouched.min(at as u32);
-        let spread = book.slots[at].put(row.partition, &row.partial);
-        if spread && !std::mem::replace(&mut book.spread, true) {
+        let column = self.bars.column(start);
+        let slot = self.bars.cell_or(column, place, || Slot::carried(start, Price::from_raw(0)));
+        let put = slot.put(row.partition, &row.partial);
+        if put.changed {
+            self.bars.touch(column, place);
+        }
+        let head = &mut self.heads[place];
+        (head.newest, head.traded) = (head.newest.max(start), head.traded.max(start));
+        if put.spread && !std::mem::replace(&mut head.spread, true) {
             self.spread += 1;
         }
-        if !std::mem::replace(&mut book.dirty, true) {
-            self.dirty.push(place as u32);
+    }
+
+    #[inline]
+    fn place(&mut self, symbol: SymbolId) -> usize {
+        let place = self.index.place(symbol);
+        if place == self.heads.len() {
+            self.heads.push(Head { newest: NEVER, traded: NEVER, before: None, spread: false });
         }
+        place
     }
 
     /// `epoch` is complete: hands out every bar that it changed, symbol by symbol in order of time.
     pub fn settle(&mut self, epoch: Epoch, mut emit: impl FnMut(RowKey, &Bar)) {
-        let dirty = std::mem::take(&mut self.dirty);
-        for &place in &dirty {
-            self.books[place as usize].dirty = false;
-            self.settle_book(place as usize, epoch, &mut emit);
+        if self.empty == Empty::Carry {
+            self.carry(epoch);
         }
-        let closed = self.last_closed(epoch);
-        if self.empty == Empty::Carry && closed > self.carried {
-            self.carried = closed;
-            for place in 0..self.books.len() {
-                self.settle_book(place, epoch, &mut emit);
+        let (width, symbols) = (self.width, self.index.symbols());
+        self.bars.drain_touched(|place, _, slot| {
+            emit(slot.settle(epoch, symbols[place], width), &slot.bar());
+        });
+        let over = self.clock.floor(epoch).ns().saturating_sub(width.ns());
+        let (heads, carry) = (&mut self.heads, self.empty == Empty::Carry);
+        self.bars.forget(Time::from_ns(over), |place, slot| {
+            if carry {
+                heads[place].keep(slot);
             }
-        }
-        self.dirty = dirty;
-        self.dirty.clear();
-    }
-
-    fn settle_book(&mut self, place: usize, epoch: Epoch, emit: &mut impl FnMut(RowKey, &Bar)) {
-        let symbol = self.index.symbols()[place];
-        let (width, floor) = (self.width, self.clock.floor(epoch));
-        let carry = self.empty == Empty::Carry;
-        let closed = self.last_closed(epoch);
-        let book = &mut self.books[place];
-        if carry {
-            book.fill(width, closed);
-        }
-        let from = if carry { 0 } else { book.untouched as usize };
-        for slot in book.slots.range_mut(from..).filter(|slot| slot.touched) {
-            emit(slot.settle(epoch, symbol, width), &slot.bar());
-        }
-        let over = floor.ns().saturating_sub(width.ns());
-        if book.oldest.ns() <= over.saturating_sub(FORGET_EVERY * width.ns()) {
-            while book.oldest.ns() <= over && book.slots.len() > 1 {
-                book.forget_oldest(carry);
-            }
-        }
-        book.untouched = book.slots.len() as u32;
+        });
     }
 }
 
-impl Book {
-    fn new() -> Self {
-        Book {
-            slots: VecDeque::new(),
-            newest: Time::from_ns(i64::MIN),
-            oldest: Time::from_ns(i64::MAX),
-            untouched: 0,
-            dirty: false,
-            spread: false,
-            before: None,
-        }
+impl Parts for BarBook {
+    /// Nothing may wait for a settling.
+    fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        // What later epochs said of the log's head is said again when they are read again.
+        to.i64(self.reach.min(self.clock.epoch.start(before)).ns());
+        to.i64(self.carried.ns());
+        save_symbols(&self.index, of, to, |place, to| {
+            let head = &self.heads[place];
+            to.u64(u64::from(head.spread));
+            to.i64s(&[head.newest.ns(), head.traded.ns()]);
+            to.u64(u64::from(head.before.is_some()));
+            if let Some(before) = &head.before {
+                before.bar.save(to);
+                to.i64(before.traded.unwrap_or(NEVER).ns());
+            }
+            to.u64(self.bars.cells(place).count() as u64);
+            self.bars.cells(place).for_each(|slot| slot.save(to));
+        });
     }
 
-    /// The place of the slot that starts at `start`, new or known.
-    fn slot(&mut self, start: Time) -> usize {
-        let empty = Slot::carried(start, Price::from_raw(0));
-        if start > self.newest || self.slots.is_empty() {
-            self.oldest = self.oldest.min(start);
-            self.newest = start;
-            self.slots.push_back(empty);
-            return self.slots.len() - 1;
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        self.reach = self.reach.max(Time::from_ns(from.i64()));
+        self.carried = self.carried.max(Time::from_ns(from.i64()));
+        for _ in 0..from.u64() {
+            let place = self.place(load_symbol(from));
+            let spread = from.u64() == 1;
+            let [newest, traded] = [(); 2].map(|()| Time::from_ns(from.i64()));
+            let before = (from.u64() == 1).then(|| {
+                let (bar, traded) = (Bar::load(from), Time::from_ns(from.i64()));
+                Before { bar, traded: (traded != NEVER).then_some(traded) }
+            });
+            self.heads[place] = Head { newest, traded, before, spread };
+            self.spread += u64::from(spread);
+            for _ in 0..from.u64() {
+                let slot = Slot::load(from);
+                let column = self.bars.column(slot.first.ts_open());
+                self.bars.cell_or(column, place, || slot);
+            }
         }
-        let at = self.slots.partition_point(|slot| slot.ts_open() < start);
-        if self.slots[at].ts_open() != start {
-            self.insert(at, empty);
-        }
-        at
     }
+}
 
-    /// Puts a slot before that at `at`.
-    pub(super) fn insert(&mut self, at: usize, slot: Slot) {
-        self.oldest = self.oldest.min(slot.ts_open());
-        self.newest = self.newest.max(slot.ts_open());
-        self.slots.insert(at, slot);
-    }
-
-    fn forget_oldest(&mut self, carry: bool) {
-        let Some(slot) = self.slots.pop_front() else { return };
-        self.oldest = self.slots.front().map_or(Time::from_ns(i64::MAX), Slot::ts_open);
-        if carry {
-            let before = self.before.as_ref().and_then(|before| before.traded);
-            let traded = if slot.is_carried() { before } else { Some(slot.ts_open()) };
-            self.before = Some(Box::new(Before { bar: slot.bar(), traded }));
-        }
+impl Head {
+    /// Keeps of a bar that is forgotten what the ones after it carry on.
+    fn keep(&mut self, slot: &Slot) {
+        let traded = self.before.and_then(|before| before.traded);
+        let bar = slot.bar();
+        let traded = if slot.is_carried() { traded } else { Some(bar.ts_open) };
+        self.before = Some(Before { bar, traded });
     }
 }

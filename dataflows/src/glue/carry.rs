@@ -4,7 +4,7 @@
 //! [`CARRY_NS_MAX`] after its last trade, up to where the log's head is known to have gone
 //! ([`crate::tick::Reach`]): the end of a file closes bars, but makes no empty ones beyond itself.
 
-use super::bars::{Book, Slot};
+use super::bars::{Head, Slot};
 use super::{BarBook, Empty};
 use crate::tick::Reach;
 use market::{Bar, Epoch, Time, Width};
@@ -24,58 +24,78 @@ impl BarBook {
         if self.empty == Empty::Skip || self.reach.ns() < soonest {
             return None;
         }
-        let oldest = self.books.iter().filter_map(|book| book.next_open(self.width)).min()?;
+        let oldest = self.heads.iter().filter_map(|head| head.next_open(self.width)).min()?;
         let end = Time::from_ns(oldest.ns().saturating_add(self.width.ns()));
         let end = end.max(Time::from_ns(soonest));
         (end <= self.reach).then(|| self.clock.epoch.of(end) - 1)
     }
 
     /// End of the last interval that is over once `epoch` is complete and that the log's head reached.
-    pub(super) fn last_closed(&self, epoch: Epoch) -> Time {
+    fn last_closed(&self, epoch: Epoch) -> Time {
         let end = self.clock.end_of(epoch).min(self.reach);
         self.width.open_of(end)
     }
-}
 
-impl Book {
-    /// Start of the interval after the newest bar, where it may be carried.
-    fn next_open(&self, width: Width) -> Option<Time> {
-        let next = self.slots.back()?.ts_open().ns().saturating_add(width.ns());
-        (next < self.traded_until()?.ns().saturating_add(CARRY_NS_MAX)).then(|| Time::from_ns(next))
+    /// `epoch` is complete: carries the closes on where they changed and up to the last interval.
+    pub(super) fn carry(&mut self, epoch: Epoch) {
+        let closed = self.last_closed(epoch);
+        let further = closed > self.carried;
+        self.carried = self.carried.max(closed);
+        for place in 0..self.heads.len() {
+            if further || self.bars.is_dirty(place) {
+                self.fill(place, closed);
+            }
+        }
     }
 
-    /// Start of the newest bar in which something traded.
-    fn traded_until(&self) -> Option<Time> {
-        let newest = self.slots.iter().rev().find(|slot| !slot.is_carried());
-        newest.map(Slot::ts_open).or_else(|| self.before.as_ref()?.traded)
-    }
-
-    /// Puts in the carried bars that are missing up to `closed`, and marks those whose close changed.
-    pub(super) fn fill(&mut self, width: Width, closed: Time) {
-        let mut before = self.before.as_ref().map(|before| before.bar);
-        let mut traded = self.before.as_ref().and_then(|before| before.traded);
-        let mut at = 0;
+    /// Puts in a symbol's carried bars that are missing up to `closed`, and those whose close changed.
+    fn fill(&mut self, place: usize, closed: Time) {
+        let (width, head) = (self.width, self.heads[place]);
+        let mut before = head.before.map(|before| before.bar);
+        let mut traded = head.before.and_then(|before| before.traded);
+        let mut from = 0;
         loop {
             let due = before.and_then(|bar| carried_after(&bar, traded?, width));
-            let next = self.slots.get(at).map(Slot::ts_open);
+            let next = self.bars.next(from, place).map(|(at, start, _)| (at, start));
             let wanted = due.filter(|bar| match next {
-                Some(next) => bar.ts_open < next,
+                Some((_, next)) => bar.ts_open < next,
                 None => bar.ts_open.ns() + width.ns() <= closed.ns(),
             });
-            if let Some(bar) = wanted {
-                self.insert(at, Slot::carried(bar.ts_open, bar.close));
-            } else if next.is_none() {
-                return;
-            }
-            let slot = &mut self.slots[at];
+            let at = match (wanted, next) {
+                (Some(bar), _) => self.put_carried(place, &bar),
+                (None, Some((at, _))) => at,
+                (None, None) => return,
+            };
+            let Some((_, start, slot)) = self.bars.next(at, place) else { return };
+            let mut changed = wanted.is_some();
             if !slot.is_carried() {
-                traded = Some(slot.ts_open());
+                traded = Some(start);
             } else if let Some(before) = before {
-                slot.carry(before.close);
+                changed |= slot.carry(before.close);
             }
             before = Some(slot.bar());
-            at += 1;
+            if changed {
+                self.bars.touch(at, place);
+            }
+            from = at + 1;
         }
+    }
+
+    /// Adds a carried bar; its column.
+    fn put_carried(&mut self, place: usize, bar: &Bar) -> usize {
+        let column = self.bars.column(bar.ts_open);
+        self.bars.cell_or(column, place, || Slot::carried(bar.ts_open, bar.close));
+        let head = &mut self.heads[place];
+        head.newest = head.newest.max(bar.ts_open);
+        column
+    }
+}
+
+impl Head {
+    /// Start of the interval after the newest bar, where it may be carried.
+    fn next_open(&self, width: Width) -> Option<Time> {
+        let next = self.newest.ns().saturating_add(width.ns());
+        (next < self.traded.ns().saturating_add(CARRY_NS_MAX)).then(|| Time::from_ns(next))
     }
 }
 

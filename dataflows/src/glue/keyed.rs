@@ -3,9 +3,10 @@
 //! A lane is one width; its kernels, and so its columns, are the same for every symbol. A late input
 //! revises its row and those after it, as far as they change.
 
+use super::parts::{Parts, load_symbol, save_symbols};
 use super::{At, Clockwork, SymbolIndex, Timeline};
 use market::{Epoch, RowKey, SymbolId, Width};
-use operators::Kernel;
+use operators::{Kernel, Restore, Snapshot};
 
 /// Makes the kernel of a key.
 pub type MakeKernel<I> = Box<dyn Fn(SymbolId) -> Box<dyn Kernel<Input = I, Output = [f64]>>>;
@@ -80,5 +81,22 @@ impl<I: At + Clone> Keyed<I> {
             }
         });
         series.evict(market::Time::from_ns(floor.ns().saturating_sub(width.ns())));
+    }
+}
+
+impl<I: At + Clone> Parts for Keyed<I> {
+    fn snapshot(&self, _before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        for lane in &self.lanes {
+            save_symbols(&lane.index, of, to, |place, to| lane.series[place].save(to));
+        }
+    }
+
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        for lane in &mut self.lanes {
+            for _ in 0..from.u64() {
+                let place = lane.place(load_symbol(from));
+                lane.series[place].load(from, &mut lane.row);
+            }
+        }
     }
 }

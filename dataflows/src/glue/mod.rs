@@ -2,8 +2,10 @@
 
 mod bars;
 mod carry;
+mod grid;
 mod index;
 mod keyed;
+mod parts;
 mod pending;
 mod timeline;
 mod windowed;
@@ -11,6 +13,7 @@ mod windowed;
 pub use bars::{BarBook, Empty};
 pub use index::SymbolIndex;
 pub use keyed::{Keyed, Lane};
+pub use parts::{Parts, Words};
 pub use pending::{Batch, Pending};
 pub use timeline::{At, Cell, Settled, Timeline};
 pub use windowed::Windowed;

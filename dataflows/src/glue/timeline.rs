@@ -14,15 +14,16 @@
 //! plus a state copy every [`COPY_EVERY`] entries; a change costs the updates of the horizon, twice.
 //! Memory: the horizon's inputs and states, and at most two copy intervals more.
 
+use super::Words;
 use market::{Bar, Time};
-use operators::{Kernel, Snapshot};
+use operators::{Kernel, Restore, Snapshot};
 use std::collections::VecDeque;
 
 /// Entries between two state copies.
 const COPY_EVERY: u64 = 8;
 
 /// An input with a place in time.
-pub trait At {
+pub trait At: Words {
     /// Where it stands; no two inputs of a key stand at the same time.
     fn at(&self) -> Time;
 }
@@ -35,7 +36,7 @@ impl At for Bar {
 }
 
 /// A place that a kernel writes its output to.
-pub trait Cell: Clone {
+pub trait Cell: Clone + Words {
     /// What the kernel writes into.
     type Kernel: ?Sized;
     /// The place to write.
@@ -274,6 +275,44 @@ where
             self.first = next.before;
         }
         self.note_oldest();
+    }
+}
+
+impl<K, C> Timeline<K, C>
+where
+    K: Kernel<Output = C::Kernel>,
+    K::Input: At + Clone,
+    C: Cell,
+{
+    /// Appends the state before the oldest entry, and the entries. All must be settled.
+    pub fn save(&self, to: &mut Snapshot) {
+        let oldest = self.copies.front().map_or(&[][..], |copy| copy.state.words());
+        to.u64(oldest.len() as u64);
+        oldest.iter().for_each(|&word| to.u64(word));
+        to.u64(self.entries.len() as u64);
+        for entry in &self.entries {
+            to.u64(u64::from(entry.revision));
+            entry.input.save(to);
+        }
+    }
+
+    /// Takes on what [`Timeline::save`] of one with an equal kernel wrote; this one is new. The entries
+    /// are run through the kernel again.
+    pub fn load(&mut self, from: &mut Restore<'_>, output: &mut C) {
+        let mut oldest = Snapshot::default();
+        (0..from.u64()).for_each(|_| oldest.u64(from.u64()));
+        for _ in 0..from.u64() {
+            let revision = from.u64() as u32;
+            let input = K::Input::load(from);
+            self.newest = input.at();
+            self.entries.push_back(Entry { input, revision, fresh: false });
+        }
+        if self.entries.is_empty() {
+            return;
+        }
+        self.kernel.restore(&mut oldest.reader());
+        self.dirty = 0;
+        self.settle(output, |_| ());
     }
 }
 

@@ -14,6 +14,16 @@ impl At for Input {
     }
 }
 
+impl Words for Input {
+    fn save(&self, to: &mut Snapshot) {
+        to.i64s(&[self.0, self.1]);
+    }
+
+    fn load(from: &mut Restore<'_>) -> Self {
+        Input(from.i64(), from.i64())
+    }
+}
+
 /// A kernel with an endless memory: every output depends on every input before it.
 #[derive(Clone, Default)]
 struct Chain(u64);

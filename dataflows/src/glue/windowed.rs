@@ -4,9 +4,10 @@
 //! the kernel's after its last input. It is handed out when the interval is over, at the interval's own
 //! time, and again whenever a late input changes it.
 
-use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timeline};
+use super::parts::{Parts, load_symbol, save_symbols};
+use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timeline, Words};
 use market::{Epoch, RowKey, SymbolId, Time, Width};
-use operators::Kernel;
+use operators::{Kernel, Restore, Snapshot};
 use std::collections::{BTreeMap, VecDeque};
 
 /// An interval of one key.
@@ -67,11 +68,7 @@ where
     ) where
         K::Input: 'a,
     {
-        let place = self.index.place(symbol);
-        if place == self.series.len() {
-            let timeline = Timeline::new(self.kernel.clone(), place);
-            self.series.push(Series { timeline, windows: VecDeque::new() });
-        }
+        let place = self.place(symbol);
         let (width, clock, closing) = (self.width, self.clock, &mut self.closing);
         let output = &mut self.output;
         let Series { timeline, windows } = &mut self.series[place];
@@ -79,14 +76,22 @@ where
         timeline.settle(output, |entry| {
             let start = width.open_of(entry.at);
             if touch(windows, start, &entry) {
-                let end = Time::from_ns(start.ns().saturating_add(width.ns()));
-                let over = clock.epoch.of(end) - 1;
+                let over = over(start, width, clock);
                 if over > epoch {
                     closing.entry(over).or_default().push(place as u32);
                 }
             }
         });
         self.show(place, symbol, epoch, emit);
+    }
+
+    fn place(&mut self, symbol: SymbolId) -> usize {
+        let place = self.index.place(symbol);
+        if place == self.series.len() {
+            let timeline = Timeline::new(self.kernel.clone(), place);
+            self.series.push(Series { timeline, windows: VecDeque::new() });
+        }
+        place
     }
 
     /// `epoch` is complete and all it changed was applied: hands out the intervals that it ends.
@@ -126,6 +131,64 @@ where
             windows.pop_front();
         }
         timeline.evict(Time::from_ns(floor.ns().saturating_sub(self.narrow.ns())));
+    }
+}
+
+/// The epoch with which the interval at `start` is over.
+fn over(start: Time, width: Width, clock: Clockwork) -> Epoch {
+    clock.epoch.of(Time::from_ns(start.ns().saturating_add(width.ns()))) - 1
+}
+
+impl<K, C> Parts for Windowed<K, C>
+where
+    K: Kernel<Output = C::Kernel> + Clone,
+    K::Input: At + Clone,
+    C: Cell,
+{
+    fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        to.i64(before);
+        save_symbols(&self.index, of, to, |place, to| {
+            let Series { timeline, windows } = &self.series[place];
+            timeline.save(to);
+            to.u64(windows.len() as u64);
+            windows.iter().for_each(|window| window.save(to));
+        });
+    }
+
+    fn restore(&mut self, from: &mut Restore<'_>) {
+        let before = from.i64();
+        for _ in 0..from.u64() {
+            let place = self.place(load_symbol(from));
+            let series = &mut self.series[place];
+            series.timeline.load(from, &mut self.output);
+            for _ in 0..from.u64() {
+                let window = Window::<C>::load(from);
+                let over = over(window.start, self.width, self.clock);
+                if over >= before {
+                    self.closing.entry(over).or_default().push(place as u32);
+                }
+                series.windows.push_back(window);
+            }
+        }
+    }
+}
+
+impl<C: Cell> Words for Window<C> {
+    fn save(&self, to: &mut Snapshot) {
+        to.i64(self.start.ns());
+        to.u64(u64::from(self.touched) << 1 | u64::from(self.shown.is_some()));
+        self.output.save(to);
+        if let Some((output, revision)) = &self.shown {
+            output.save(to);
+            to.u64(u64::from(*revision));
+        }
+    }
+
+    fn load(from: &mut Restore<'_>) -> Self {
+        let (start, word) = (Time::from_ns(from.i64()), from.u64());
+        let output = C::load(from);
+        let shown = (word & 1 == 1).then(|| (C::load(from), from.u64() as u32));
+        Window { start, output, shown, touched: word >> 1 == 1 }
     }
 }
 
