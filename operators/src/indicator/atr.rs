@@ -48,11 +48,9 @@ impl Indicator for Atr {
         let value = |price: Price| whole_to_f64(price.raw()) / self.unit;
         let (high, low, close) = (value(bar.high), value(bar.low), value(bar.close));
         let old = f64::from_bits(std::mem::replace(before, close.to_bits()));
-        output[0] = f64::NAN;
-        if !old.is_nan() {
-            let range = greater((old - high).abs(), high - low);
-            let range = greater((old - low).abs(), range);
-            output[0] = self.mean.push(state::fixed(rest), range);
-        }
+        let range = greater((old - high).abs(), high - low);
+        let range = greater((old - low).abs(), range);
+        output[0] =
+            if old.is_nan() { f64::NAN } else { self.mean.push(state::fixed(rest), range) };
     }
 }

@@ -1,10 +1,11 @@
 //! The last `period` values, oldest out first. O(1) a step, no division.
 //!
 //! ```text
-//! words   place of the next value | how many there are << 32,   cells as they lie
+//! words   turn, cells as they lie
+//! turn    while filling, from 0: the cell of the next value; once full: that and `period`
 //! ```
 //!
-//! The place depends only on how many values came, so the same history has the same words. Words of
+//! The turn depends only on how many values came, so the same history has the same words. Words of
 //! zero are an empty window.
 
 use super::{Period, Word, state};
@@ -13,7 +14,7 @@ use std::marker::PhantomData;
 /// A window over the last values of type `T`, in words that lie elsewhere.
 #[derive(Debug)]
 pub struct Ring<'a, T> {
-    place: &'a mut u64,
+    turn: &'a mut u64,
     cells: &'a mut [u64],
     kind: PhantomData<T>,
 }
@@ -27,40 +28,45 @@ impl<'a, T: Word> Ring<'a, T> {
     /// The window in `state`, which is as long as [`Ring::words`] says.
     #[inline(always)]
     pub fn over(state: &'a mut [u64]) -> Self {
-        let ([place], cells) = state::split::<1>(state);
-        Ring { place, cells, kind: PhantomData }
+        let ([turn], cells) = state::split(state);
+        Ring { turn, cells, kind: PhantomData }
     }
 
     /// Takes in `value` and gives the one that leaves, once the window was full.
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Option<T> {
-        let (next, filled) = (*self.place as u32, *self.place >> 32);
-        let cell = &mut self.cells[next as usize * T::WORDS..][..T::WORDS];
-        let oldest = T::load(cell);
+        let (period, is_full, place) = (self.period(), self.is_full(), self.place());
+        *self.turn += 1;
+        if *self.turn == 2 * period {
+            *self.turn = period;
+        }
+        let cell = &mut self.cells[place * T::WORDS..][..T::WORDS];
+        let oldest = is_full.then(|| T::load(cell));
         value.store(cell);
-        let is_full = filled == self.period();
-        let next = u64::from(next + 1);
-        let next = if next == self.period() { 0 } else { next };
-        *self.place = next | (filled + u64::from(!is_full)) << 32;
-        is_full.then_some(oldest)
+        oldest
     }
 
     /// Whether it holds `period` values.
     #[inline(always)]
     pub fn is_full(&self) -> bool {
-        *self.place >> 32 == self.period()
+        *self.turn >= self.period()
     }
 
     /// Whether it holds none.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
-        *self.place >> 32 == 0
+        *self.turn == 0
     }
 
     /// The values, oldest first, once it is full.
     pub fn iter(&self) -> impl Iterator<Item = T> {
-        let (newer, older) = self.cells.split_at(*self.place as u32 as usize * T::WORDS);
+        let (newer, older) = self.cells.split_at(self.place() * T::WORDS);
         older.chunks_exact(T::WORDS).chain(newer.chunks_exact(T::WORDS)).map(T::load)
+    }
+
+    #[inline(always)]
+    fn place(&self) -> usize {
+        (if self.is_full() { *self.turn - self.period() } else { *self.turn }) as usize
     }
 
     #[inline(always)]

@@ -91,9 +91,11 @@ impl<T: Cell> Spread<T> {
     /// Takes in `value`; whether the window is full.
     #[inline]
     pub fn push(&self, state: &mut [u64], value: T) -> bool {
-        let Sums { far, first: first_words, sum, squares, mut ring } = Sums::<T>::over(state);
-        let first = if ring.is_empty() { value.wide() } else { i128::load(first_words) };
-        first.store(first_words);
+        let Sums { far, first, sum, squares, mut ring } = Sums::<T>::over(state);
+        if ring.is_empty() {
+            value.wide().store(first);
+        }
+        let first = i128::load(first);
         let mut total = i128::load(sum);
         let mut near = i128::load(squares) as u128;
         if let Some(oldest) = ring.push(value) {
