@@ -7,7 +7,8 @@
 use super::data::LATENESS_NS;
 use market::{Bar, Price, Scales, Time, Trades};
 use operators::Kernel;
-use operators::indicator::{IndicatorSet, Spec};
+use operators::indicator::{IndicatorLayout, IndicatorSet, Spec};
+use std::sync::Arc;
 
 const MINUTE: i64 = 60 * Time::SECOND;
 const HORIZON_NS: i64 = 900 * Time::SECOND;
@@ -50,8 +51,8 @@ pub struct Made {
 pub fn run(batches: &[Trades], symbols: usize, future: i64, specs: &[Spec]) -> Made {
     let origin = batches[0].ts_event[0].ns() / MINUTE - 2;
     let mut minutes: Vec<Vec<Open>> = Vec::new();
-    let mut sets: Vec<IndicatorSet> =
-        (0..symbols).map(|_| IndicatorSet::new(specs, Scales::default())).collect();
+    let layout = Arc::new(IndicatorLayout::new(specs, Scales::default()));
+    let mut sets: Vec<_> = (0..symbols).map(|_| IndicatorSet::of(layout.clone())).collect();
     let mut row = vec![0.0; sets[0].outputs()];
     let mut made = Made::default();
     let mut head = Head { greatest: i64::MIN / 2, closed: 0, next_close: i64::MIN };

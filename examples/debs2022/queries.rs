@@ -1,4 +1,4 @@
-//! Both queries of the DEBS 2022 Grand Challenge as one kernel of one's own.
+//! Both queries of the DEBS 2022 Grand Challenge as one indicator of one's own.
 //!
 //! Query 1: for each symbol and 5-minute window with a trade, from its last price,
 //!
@@ -10,12 +10,11 @@
 //! without a trade is no step. A late trade revises its window and every one after it, advice included.
 
 use market::{Bar, Body, DeadLetter, Epoch, Rows, Scales, Sink, SinkError, Time};
-use operators::indicator::{Definition, Registry, Spec};
-use operators::{Kernel, Restore, Snapshot};
+use operators::indicator::{Definition, Indicator, Registry, Spec, state};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// Windows and the kernel; sources are added to it.
+/// Windows and the indicator; sources are added to it.
 pub const CONFIG: &str = "[[bars]]\nwidths = [\"5min\"]\n[[indicators]]\nlist = [\"debs2022\"]\n";
 
 /// Trades of the challenge's files: rows with a last price. Days are those of the row, as index rows
@@ -29,43 +28,35 @@ pub const WHERE: &str = "Last != ''";
 const FAST: f64 = 2.0 / 39.0;
 const SLOW: f64 = 2.0 / 101.0;
 
-/// The kernel: two averages and whether the fast one was above.
+/// The indicator; its state is the two averages.
 pub struct Crossovers {
     unit: f64,
-    fast: f64,
-    slow: f64,
 }
 
 impl Crossovers {
-    /// Before the first window.
+    /// Of prices with `scales`.
     pub fn new(scales: Scales) -> Self {
-        Crossovers { unit: scales.price.unit() as f64, fast: 0.0, slow: 0.0 }
+        Crossovers { unit: scales.price.unit() as f64 }
     }
 }
 
-impl Kernel for Crossovers {
-    type Input = Bar;
-    type Output = [f64];
+impl Indicator for Crossovers {
+    fn words(&self) -> usize {
+        2
+    }
 
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+    fn update(&self, words: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        let words = state::fixed::<2>(words);
         let close = bar.close.raw() as f64 / self.unit;
-        let was_above = self.fast > self.slow;
-        let was_below = self.fast < self.slow;
-        self.fast = close * FAST + self.fast * (1.0 - FAST);
-        self.slow = close * SLOW + self.slow * (1.0 - SLOW);
-        let buys = self.fast > self.slow && !was_above;
-        let sells = self.fast < self.slow && !was_below;
-        output[0] = self.fast;
-        output[1] = self.slow;
+        let [fast_before, slow_before] = words.map(f64::from_bits);
+        let fast = close * FAST + fast_before * (1.0 - FAST);
+        let slow = close * SLOW + slow_before * (1.0 - SLOW);
+        let buys = fast > slow && fast_before <= slow_before;
+        let sells = fast < slow && fast_before >= slow_before;
+        *words = [fast, slow].map(f64::to_bits);
+        output[0] = fast;
+        output[1] = slow;
         output[2] = f64::from(buys) - f64::from(sells);
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        to.f64s(&[self.fast, self.slow]);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        (self.fast, self.slow) = (from.f64(), from.f64());
     }
 }
 

@@ -7,9 +7,10 @@
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use market::{Bar, Price, Scales, Time};
-use operators::indicator::{IndicatorSet, Registry, Spec};
+use operators::indicator::{Indicator, IndicatorLayout, IndicatorSet, Registry, Spec};
 use operators::{Kernel, Snapshot};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 use ta_lib::{Core, MAType};
 
@@ -57,7 +58,10 @@ fn main() {
         let spec = registry.parse(name).expect("valid");
         println!(
             "{name:16} {:10.2}",
-            median(|| steps(&mut *spec.build(Scales::default()), &data, spec.outputs().len()))
+            median(|| {
+                let (own, mut state) = started(&spec);
+                steps(&*own, &mut state, &data, spec.outputs().len())
+            })
         );
     }
     hot_set(&registry, &data);
@@ -166,13 +170,13 @@ fn ta<'a>(name: &str, data: &'a Data) -> Step<'a> {
     }
 }
 
-/// Medians of both, their rounds in turns. Both are called through a pointer, as a graph calls them.
+/// Medians of both, their rounds in turns. Both are called through a pointer, as a set calls them.
 fn compare(spec: &Spec, data: &Data, mut theirs: Step<'_>) -> (f64, f64) {
-    let mut kernel = spec.build(Scales::default());
+    let (own, mut state) = started(spec);
     let outputs = spec.outputs().len();
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
-        times[0].push(steps(&mut *kernel, data, outputs));
+        times[0].push(steps(&*own, &mut state, data, outputs));
         times[1].push(elapsed(|| {
             (0..BARS).for_each(|at| {
                 black_box(theirs(at));
@@ -183,11 +187,19 @@ fn compare(spec: &Spec, data: &Data, mut theirs: Step<'_>) -> (f64, f64) {
     (own, theirs)
 }
 
-fn steps(kernel: &mut dyn Kernel<Input = Bar, Output = [f64]>, data: &Data, outputs: usize) -> f64 {
+/// An indicator and its state before the first bar.
+fn started(spec: &Spec) -> (Box<dyn Indicator>, Vec<u64>) {
+    let own = spec.build(Scales::default());
+    let mut state = vec![0; own.words()];
+    own.start(&mut state);
+    (own, state)
+}
+
+fn steps(own: &dyn Indicator, state: &mut [u64], data: &Data, outputs: usize) -> f64 {
     let mut row = vec![0.0; outputs];
     elapsed(|| {
         for bar in &data.bars {
-            kernel.update(bar, &mut row);
+            own.update(state, bar, &mut row);
             black_box(&row);
         }
     })
@@ -241,8 +253,8 @@ fn hot_set(registry: &Registry, data: &Data) {
 fn cross_section(registry: &Registry, data: &Data) {
     let specs = registry.parse_list(TWENTY).expect("valid");
     assert_eq!(specs.len(), 20);
-    let mut sets: Vec<_> =
-        (0..SYMBOLS).map(|_| IndicatorSet::new(&specs, Scales::default())).collect();
+    let layout = Arc::new(IndicatorLayout::new(&specs, Scales::default()));
+    let mut sets: Vec<_> = (0..SYMBOLS).map(|_| IndicatorSet::of(layout.clone())).collect();
     let stride = sets[0].outputs();
     let mut rows = vec![0.0; SYMBOLS * stride];
     let mut words = Snapshot::default();

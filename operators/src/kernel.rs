@@ -72,16 +72,16 @@ impl Snapshot {
         self.words.push(value.to_bits());
     }
 
+    /// Appends words as they are.
+    #[inline]
+    pub fn u64s(&mut self, values: &[u64]) {
+        self.words.extend_from_slice(values);
+    }
+
     /// Appends signed words.
     #[inline]
     pub fn i64s(&mut self, values: &[i64]) {
         self.words.extend(values.iter().map(|&value| value as u64));
-    }
-
-    /// Appends doubles by their bits.
-    #[inline]
-    pub fn f64s(&mut self, values: &[f64]) {
-        self.words.extend(values.iter().map(|value| value.to_bits()));
     }
 
     /// Empties it and keeps the buffer.
@@ -141,19 +141,11 @@ impl<'a> Restore<'a> {
         f64::from_bits(self.u64())
     }
 
-    /// As many signed words as `to` is long.
+    /// As many words as `to` is long, as they are.
     #[inline]
-    pub fn i64s(&mut self, to: &mut [i64]) {
+    pub fn u64s(&mut self, to: &mut [u64]) {
         let (mine, rest) = self.words.split_at(to.len());
-        to.iter_mut().zip(mine).for_each(|(to, &word)| *to = word as i64);
-        self.words = rest;
-    }
-
-    /// As many doubles as `to` is long.
-    #[inline]
-    pub fn f64s(&mut self, to: &mut [f64]) {
-        let (mine, rest) = self.words.split_at(to.len());
-        to.iter_mut().zip(mine).for_each(|(to, &word)| *to = f64::from_bits(word));
+        to.copy_from_slice(mine);
         self.words = rest;
     }
 

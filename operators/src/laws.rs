@@ -2,14 +2,15 @@
 //! one's own.
 //!
 //! ```
-//! # use operators::{indicator::Registry, laws, Kernel};
+//! # use operators::{indicator::{IndicatorSet, Registry}, laws};
 //! # use market::{Bar, Price, Scales, Time};
-//! let spec = Registry::standard().parse("sma(3)").unwrap();
+//! let specs = Registry::standard().parse_list("sma(3)").unwrap();
+//! let make = || IndicatorSet::new(&specs, Scales::default());
 //! let bars: Vec<_> = (0..9).map(|k| Bar::carried(Time::from_ns(k), Price::from_raw(k * k))).collect();
 //! for cut in 0..bars.len() {
-//!     laws::survives_restore(|| spec.build(Scales::default()), &bars, 1, cut).unwrap();
+//!     laws::survives_restore(make, &bars, 1, cut).unwrap();
 //! }
-//! laws::state_is_bounded(|| spec.build(Scales::default()), &bars, 1, 6).unwrap();
+//! laws::state_is_bounded(make, &bars, 1, 6).unwrap();
 //! ```
 
 use crate::{Kernel, Snapshot};

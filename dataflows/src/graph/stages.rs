@@ -4,10 +4,12 @@ use super::by_epoch::{Output, Stage};
 use super::plan::Plan;
 use crate::glue::{BarBook, Batch, Keyed, Lane, Pending, Windowed};
 use crate::wire::{Parcel, Partials, Shared, Timed};
-use market::{Bar, Epoch, Symbols, Width};
+use market::{Bar, Epoch, Scales, Symbols, Width};
 use operators::bar::RollUp;
-use operators::indicator::IndicatorSet;
+use operators::indicator::{IndicatorLayout, IndicatorSet};
 use operators::{Kernel, Restore, Snapshot};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 impl Batch for Partials {
     fn len(&self) -> usize {
@@ -131,9 +133,17 @@ impl Indicators {
             let place = |output| columns.iter().position(|column| column == output);
             let places: Vec<usize> = outputs.filter_map(place).collect();
             let (symbols, stride) = (plan.symbols.clone(), columns.len());
+            // One for each scales: as many as a price and a size have scales, at most.
+            let layouts = RefCell::new(Vec::<(Scales, Arc<IndicatorLayout>)>::new());
             let make = move |symbol| {
-                let set = IndicatorSet::new(&specs, symbols.scales(symbol));
-                Scatter::over(set, &places, stride)
+                let scales = symbols.scales(symbol);
+                let mut layouts = layouts.borrow_mut();
+                let known = layouts.iter().position(|(known, _)| *known == scales);
+                let at = known.unwrap_or_else(|| {
+                    layouts.push((scales, Arc::new(IndicatorLayout::new(&specs, scales))));
+                    layouts.len() - 1
+                });
+                Scatter::over(IndicatorSet::of(layouts[at].1.clone()), &places, stride)
             };
             Some(Lane::new(width, stride, Box::new(make)))
         };

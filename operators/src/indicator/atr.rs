@@ -6,12 +6,10 @@
 //! ```
 //!
 //! Units of price. First value at bar n. Wilder (1978), with TA-Lib's arithmetic, bit for bit.
-//! O(1) a step; a state of 4 words.
+//! O(1) a step; a state of 3 words: the close before, NaN at first, and the mean.
 
-use super::Period;
 use super::number::whole_to_f64;
-use super::smoothing::Smoothing;
-use crate::{Kernel, Restore, Snapshot};
+use super::{Indicator, Period, Smoothing, state};
 use market::{Bar, Price, Scales};
 
 /// Average true range.
@@ -19,15 +17,12 @@ use market::{Bar, Price, Scales};
 pub struct Atr {
     unit: f64,
     mean: Smoothing,
-    started: bool,
-    close: f64,
 }
 
 impl Atr {
     /// Over `period` true ranges.
     pub fn new(period: Period, scales: Scales) -> Self {
-        let unit = scales.price.unit() as f64;
-        Atr { unit, mean: Smoothing::wilder(period), started: false, close: 0.0 }
+        Atr { unit: scales.price.unit() as f64, mean: Smoothing::wilder(period) }
     }
 }
 
@@ -37,30 +32,25 @@ fn greater(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
 }
 
-impl Kernel for Atr {
-    type Input = Bar;
-    type Output = [f64];
+impl Indicator for Atr {
+    fn words(&self) -> usize {
+        1 + Smoothing::WORDS
+    }
+
+    fn start(&self, state: &mut [u64]) {
+        let ([before], _) = state::split(state);
+        *before = f64::NAN.to_bits();
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        let ([before], rest) = state::split(state);
         let value = |price: Price| whole_to_f64(price.raw()) / self.unit;
         let (high, low, close) = (value(bar.high), value(bar.low), value(bar.close));
-        let range = greater((self.close - high).abs(), high - low);
-        let range = greater((self.close - low).abs(), range);
-        self.close = close;
-        output[0] = if self.started { self.mean.push(range) } else { f64::NAN };
-        self.started = true;
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        to.u64(u64::from(self.started));
-        to.f64(self.close);
-        self.mean.snapshot(to);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        self.started = from.u64() == 1;
-        self.close = from.f64();
-        self.mean.restore(from);
+        let old = f64::from_bits(std::mem::replace(before, close.to_bits()));
+        let range = greater((old - high).abs(), high - low);
+        let range = greater((old - low).abs(), range);
+        output[0] =
+            if old.is_nan() { f64::NAN } else { self.mean.push(state::fixed(rest), range) };
     }
 }

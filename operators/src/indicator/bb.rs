@@ -10,8 +10,7 @@
 
 use super::number::to_f64;
 use super::window::Spread;
-use super::{Cell, Input, Period};
-use crate::{Kernel, Restore, Snapshot};
+use super::{Cell, Indicator, Input, Period};
 use market::Bar;
 
 /// Bollinger bands: upper, middle, lower.
@@ -31,26 +30,19 @@ impl<T: Cell> Bollinger<T> {
     }
 }
 
-impl<T: Cell> Kernel for Bollinger<T> {
-    type Input = Bar;
-    type Output = [f64];
+impl<T: Cell> Indicator for Bollinger<T> {
+    fn words(&self) -> usize {
+        self.spread.words()
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        if !self.spread.push(T::read(self.input, bar)) {
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        if !self.spread.push(state, T::read(self.input, bar)) {
             output[..3].fill(f64::NAN);
             return;
         }
-        let middle = to_f64(self.spread.total()) / self.divisor;
-        let width = self.deviations * (self.spread.dispersion().sqrt() / self.divisor);
+        let middle = to_f64(self.spread.total(state)) / self.divisor;
+        let width = self.deviations * (self.spread.dispersion(state).sqrt() / self.divisor);
         output[..3].copy_from_slice(&[middle + width, middle, middle - width]);
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        self.spread.snapshot(to);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        self.spread.restore(from);
     }
 }

@@ -7,9 +7,7 @@
 //! Units of the input. First value at bar n-1. TA-Lib's recursion, bit for bit.
 //! O(1) a step; a state of 2 words.
 
-use super::smoothing::Smoothing;
-use super::{Input, Period};
-use crate::{Kernel, Restore, Snapshot};
+use super::{Indicator, Input, Period, Smoothing, state};
 use market::Bar;
 
 /// Exponential moving average.
@@ -26,20 +24,13 @@ impl Ema {
     }
 }
 
-impl Kernel for Ema {
-    type Input = Bar;
-    type Output = [f64];
+impl Indicator for Ema {
+    fn words(&self) -> usize {
+        Smoothing::WORDS
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        output[0] = self.mean.push(self.input.value(bar));
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        self.mean.snapshot(to);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        self.mean.restore(from);
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        output[0] = self.mean.push(state::fixed(state), self.input.value(bar));
     }
 }

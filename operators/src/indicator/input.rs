@@ -8,8 +8,8 @@
 //! is rounded to the nearest raw unit of price (halves up) and is the close where nothing traded.
 //! `open high low close vwap` fit 64 bits; `hl2 hlc3 volume` need not, so their windows are wider.
 
+use super::Word;
 use super::number::{to_f64, whole_to_f64};
-use crate::{Restore, Snapshot};
 use market::{Bar, Scales};
 use std::fmt;
 
@@ -147,15 +147,11 @@ fn nearest_quotient(sum: i128, count: i128) -> i128 {
 }
 
 /// A whole number in a window: `i64`, or `i128` for fields that need it.
-pub trait Cell: Copy + Default + Send + 'static {
+pub trait Cell: Word {
     /// Reads `input` of `bar`, at the nearest end of the range where it does not fit.
     fn read(input: Input, bar: &Bar) -> Self;
     /// As the wider number.
     fn wide(self) -> i128;
-    /// Appends `cells` to a snapshot.
-    fn save(cells: &[Self], to: &mut Snapshot);
-    /// Reads `cells` back.
-    fn load(cells: &mut [Self], from: &mut Restore<'_>);
 }
 
 impl Cell for i64 {
@@ -171,16 +167,6 @@ impl Cell for i64 {
     fn wide(self) -> i128 {
         i128::from(self)
     }
-
-    #[inline]
-    fn save(cells: &[Self], to: &mut Snapshot) {
-        to.i64s(cells);
-    }
-
-    #[inline]
-    fn load(cells: &mut [Self], from: &mut Restore<'_>) {
-        from.i64s(cells);
-    }
 }
 
 impl Cell for i128 {
@@ -192,14 +178,6 @@ impl Cell for i128 {
     #[inline]
     fn wide(self) -> i128 {
         self
-    }
-
-    fn save(cells: &[Self], to: &mut Snapshot) {
-        cells.iter().for_each(|&cell| to.i128(cell));
-    }
-
-    fn load(cells: &mut [Self], from: &mut Restore<'_>) {
-        cells.iter_mut().for_each(|cell| *cell = from.i128());
     }
 }
 

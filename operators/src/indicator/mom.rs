@@ -7,39 +7,32 @@
 //! Units of the input. First value at bar n. The difference of the two doubles, as TA-Lib takes it.
 //! O(1) a step; a state of n + 1 words.
 
-use super::{Input, Period, Ring};
-use crate::{Kernel, Restore, Snapshot};
+use super::{Indicator, Input, Period, Ring};
 use market::Bar;
 
 /// Momentum.
 #[derive(Clone, Debug)]
 pub struct Momentum {
     input: Input,
-    ring: Ring<f64>,
+    period: Period,
 }
 
 impl Momentum {
     /// Change of `input` over `period` bars.
     pub fn new(period: Period, input: Input) -> Self {
-        Momentum { input, ring: Ring::new(period) }
+        Momentum { input, period }
     }
 }
 
-impl Kernel for Momentum {
-    type Input = Bar;
-    type Output = [f64];
+impl Indicator for Momentum {
+    fn words(&self) -> usize {
+        Ring::<f64>::words(self.period)
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
         let value = self.input.value(bar);
-        output[0] = self.ring.push(value).map_or(f64::NAN, |before| value - before);
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        self.ring.snapshot(to, |cells, to| to.f64s(cells));
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        self.ring.restore(from, |cells, from| from.f64s(cells));
+        let before = Ring::over(state).push(value);
+        output[0] = before.map_or(f64::NAN, |before| value - before);
     }
 }

@@ -3,18 +3,16 @@
 //! An indicator of one's own is one line more:
 //!
 //! ```
-//! # use operators::indicator::{Definition, Registry, Spec};
-//! # use operators::{Kernel, Restore, Snapshot};
+//! # use operators::indicator::{Definition, Indicator, Registry, Spec};
 //! # use market::Bar;
 //! struct Range(f64);
-//! impl Kernel for Range {
-//!     type Input = Bar;
-//!     type Output = [f64];
-//!     fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+//! impl Indicator for Range {
+//!     fn words(&self) -> usize {
+//!         0
+//!     }
+//!     fn update(&self, _state: &mut [u64], bar: &Bar, output: &mut [f64]) {
 //!         output[0] = (bar.high.raw() as f64 - bar.low.raw() as f64) / self.0;
 //!     }
-//!     fn snapshot(&self, _: &mut Snapshot) {}
-//!     fn restore(&mut self, _: &mut Restore<'_>) {}
 //! }
 //! let mut registry = Registry::standard();
 //! registry.register(Definition::named("range"), |arguments| {

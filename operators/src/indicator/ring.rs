@@ -1,65 +1,77 @@
-//! The last `period` values, oldest out first. O(1) a step, no division, one allocation for life.
+//! The last `period` values, oldest out first. O(1) a step, no division.
 //!
-//! A snapshot is the place of the next value, then the cells as they lie: the place depends only on
-//! how many values came, so the same history has the same words.
+//! ```text
+//! words   turn, cells as they lie
+//! turn    while filling, from 0: the cell of the next value; once full: that and `period`
+//! ```
+//!
+//! The turn depends only on how many values came, so the same history has the same words. Words of
+//! zero are an empty window.
 
-use super::Period;
-use crate::{Restore, Snapshot};
+use super::{Period, Word, state};
+use std::marker::PhantomData;
 
-/// A window over the last `period` values of type `T`.
-#[derive(Clone, Debug)]
-pub struct Ring<T> {
-    cells: Box<[T]>,
-    next: u32,
-    filled: u32,
+/// A window over the last values of type `T`, in words that lie elsewhere.
+#[derive(Debug)]
+pub struct Ring<'a, T> {
+    turn: &'a mut u64,
+    cells: &'a mut [u64],
+    kind: PhantomData<T>,
 }
 
-impl<T: Copy + Default> Ring<T> {
-    /// An empty window.
-    pub fn new(period: Period) -> Self {
-        Ring { cells: vec![T::default(); period.bars() as usize].into(), next: 0, filled: 0 }
+impl<'a, T: Word> Ring<'a, T> {
+    /// Words that a window of `period` values takes.
+    pub const fn words(period: Period) -> usize {
+        1 + period.bars() as usize * T::WORDS
+    }
+
+    /// The window in `state`, which is as long as [`Ring::words`] says.
+    #[inline(always)]
+    pub fn over(state: &'a mut [u64]) -> Self {
+        let ([turn], cells) = state::split(state);
+        Ring { turn, cells, kind: PhantomData }
     }
 
     /// Takes in `value` and gives the one that leaves, once the window was full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: T) -> Option<T> {
-        let oldest = std::mem::replace(&mut self.cells[self.next as usize], value);
-        self.next += 1;
-        if self.next as usize == self.cells.len() {
-            self.next = 0;
+        let (period, is_full, place) = (self.period(), self.is_full(), self.place());
+        *self.turn += 1;
+        if *self.turn == 2 * period {
+            *self.turn = period;
         }
-        if self.is_full() {
-            return Some(oldest);
-        }
-        self.filled += 1;
-        None
+        let cell = &mut self.cells[place * T::WORDS..][..T::WORDS];
+        let oldest = is_full.then(|| T::load(cell));
+        value.store(cell);
+        oldest
     }
 
     /// Whether it holds `period` values.
-    #[inline]
+    #[inline(always)]
     pub fn is_full(&self) -> bool {
-        self.filled as usize == self.cells.len()
+        *self.turn >= self.period()
+    }
+
+    /// Whether it holds none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        *self.turn == 0
     }
 
     /// The values, oldest first, once it is full.
     pub fn iter(&self) -> impl Iterator<Item = T> {
-        let (newer, older) = self.cells.split_at(self.next as usize);
-        older.iter().chain(newer).copied()
+        let (newer, older) = self.cells.split_at(self.place() * T::WORDS);
+        older.chunks_exact(T::WORDS).chain(newer.chunks_exact(T::WORDS)).map(T::load)
     }
 
-    /// Appends place and cells; `save` writes the cells.
-    #[inline]
-    pub fn snapshot(&self, to: &mut Snapshot, save: impl FnOnce(&[T], &mut Snapshot)) {
-        to.u64(u64::from(self.next) | u64::from(self.filled) << 32);
-        save(&self.cells, to);
+    #[inline(always)]
+    fn place(&self) -> usize {
+        (if self.is_full() { *self.turn - self.period() } else { *self.turn }) as usize
     }
 
-    /// Takes on place and cells; `load` reads the cells.
-    #[inline]
-    pub fn restore(&mut self, from: &mut Restore<'_>, load: impl FnOnce(&mut [T], &mut Restore)) {
-        let word = from.u64();
-        (self.next, self.filled) = (word as u32, (word >> 32) as u32);
-        load(&mut self.cells, from);
+    #[inline(always)]
+    fn period(&self) -> u64 {
+        (self.cells.len() / T::WORDS) as u64
     }
 }
 
@@ -67,11 +79,19 @@ impl<T: Copy + Default> Ring<T> {
 mod tests {
     use super::*;
 
+    fn check<T: Word + PartialEq + std::fmt::Debug>(values: [T; 5]) {
+        let mut words = vec![0; Ring::<T>::words(Period::new(3).unwrap())];
+        let left = values.map(|value| Ring::over(&mut words).push(value));
+        assert_eq!(left, [None, None, None, Some(values[0]), Some(values[1])]);
+        let ring = Ring::<T>::over(&mut words);
+        assert!(ring.is_full() && !ring.is_empty());
+        assert_eq!(ring.iter().collect::<Vec<_>>(), values[2..]);
+    }
+
     #[test]
     fn the_oldest_leaves_first() {
-        let mut ring = Ring::new(Period::new(3).unwrap());
-        let left: Vec<_> = (1i64..=5).map(|value| ring.push(value)).collect();
-        assert_eq!(left, [None, None, None, Some(1), Some(2)]);
-        assert_eq!(ring.iter().collect::<Vec<_>>(), [3, 4, 5]);
+        check([1i64, 2, 3, 4, 5]);
+        check([-1i128, 1 << 100, 3, -4, 5]);
+        check([1.0, -0.5, 3.0, 4.0, 5.0]);
     }
 }

@@ -9,20 +9,19 @@
 //! From 0 to 100. First value at bar n. Wilder, New Concepts in Technical Trading Systems (1978), with
 //! TA-Lib's arithmetic, bit for bit. O(1) a step; a state of 4 words.
 
-use super::{Input, Period};
-use crate::{Kernel, Restore, Snapshot};
+use super::{Indicator, Input, Period, state};
 use market::Bar;
+
+/// Values seen, at most one more than the period; the last; the means of gains and of losses.
+const WORDS: usize = 4;
 
 /// Relative strength index.
 #[derive(Clone, Debug)]
 pub struct Rsi {
     input: Input,
-    period: u32,
-    seen: u32,
-    previous: f64,
+    period: u64,
     /// Of gains and of losses. What belongs to both stands twice, so that they go through the same
     /// vector instructions and no wide load waits for a narrow store beside it.
-    means: [f64; 2],
     weights: [f64; 2],
     shares: [f64; 2],
 }
@@ -31,29 +30,24 @@ impl Rsi {
     /// Of `input`, over `period` changes.
     pub fn new(period: Period, input: Input) -> Self {
         let n = period.as_f64();
-        Rsi {
-            input,
-            period: period.bars(),
-            seen: 0,
-            previous: 0.0,
-            means: [0.0; 2],
-            weights: [n - 1.0; 2],
-            shares: [1.0 / n; 2],
-        }
+        Rsi { input, period: u64::from(period.bars()), weights: [n - 1.0; 2], shares: [1.0 / n; 2] }
     }
 
     /// The first value, then `period` changes whose means are the seed.
     #[cold]
-    fn seed(&mut self, [gain, loss]: [f64; 2]) -> f64 {
-        if self.seen > 0 {
-            self.means = [self.means[0] + gain, self.means[1] + loss];
+    fn seed(&self, state: &mut [u64; WORDS], [gain, loss]: [f64; 2]) -> f64 {
+        let [seen, _, means @ ..] = state;
+        let mut both = means.map(f64::from_bits);
+        if *seen > 0 {
+            both = [both[0] + gain, both[1] + loss];
         }
-        self.seen += 1;
-        if self.seen <= self.period {
-            return f64::NAN;
+        *seen += 1;
+        let seeded = *seen > self.period;
+        if seeded {
+            both = [both[0] * self.shares[0], both[1] * self.shares[1]];
         }
-        self.means = [self.means[0] * self.shares[0], self.means[1] * self.shares[1]];
-        index(self.means)
+        *means = both.map(f64::to_bits);
+        if seeded { index(both) } else { f64::NAN }
     }
 }
 
@@ -63,36 +57,28 @@ fn index([gain, loss]: [f64; 2]) -> f64 {
     if sum > 0.0 { 100.0 * (gain / sum) } else { 50.0 }
 }
 
-impl Kernel for Rsi {
-    type Input = Bar;
-    type Output = [f64];
+impl Indicator for Rsi {
+    fn words(&self) -> usize {
+        WORDS
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        let state = state::fixed::<WORDS>(state);
         let value = self.input.value(bar);
-        let change = value - self.previous;
-        self.previous = value;
+        let change = value - f64::from_bits(state[1]);
+        state[1] = value.to_bits();
         let gain = if change > 0.0 { change } else { 0.0 };
         let new = [gain, gain - change];
-        if self.seen <= self.period {
-            output[0] = self.seed(new);
+        if state[0] <= self.period {
+            output[0] = self.seed(state, new);
             return;
         }
-        let [means, weights, shares] = [self.means, self.weights, self.shares];
+        let [means, weights, shares] =
+            [[state[2], state[3]].map(f64::from_bits), self.weights, self.shares];
         let mean = |side: usize| (means[side] * weights[side] + new[side]) * shares[side];
-        self.means = [mean(0), mean(1)];
-        output[0] = index(self.means);
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        to.u64(u64::from(self.seen));
-        to.f64(self.previous);
-        to.f64s(&self.means);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        self.seen = from.u64() as u32;
-        self.previous = from.f64();
-        from.f64s(&mut self.means);
+        let means = [mean(0), mean(1)];
+        [state[2], state[3]] = means.map(f64::to_bits);
+        output[0] = index(means);
     }
 }

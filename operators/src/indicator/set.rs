@@ -1,29 +1,74 @@
 //! Many indicators side by side, as one kernel: one bar in, one row out.
 //!
-//! Kernels are made in order and own their windows, so the state of a symbol lies together. A step costs
-//! the sum of the steps; the state is their states, one after another.
+//! The states lie one after another in one block of words, so that a symbol's lies together in memory
+//! and a snapshot or a restore is one copy. Parameters are shared: symbols of equal scales have one
+//! layout. A step costs the sum of the steps.
 
 use super::{Indicator, Spec};
 use crate::{Kernel, Restore, Snapshot};
 use market::{Bar, Scales};
+use std::sync::Arc;
 
-/// Indicators over the same bars, their outputs in one row.
-pub struct IndicatorSet {
-    kernels: Box<[(Box<Indicator>, usize)]>,
+/// Indicators, and where the state and the outputs of each lie: a set without its state.
+pub struct IndicatorLayout {
+    parts: Box<[Part]>,
+    words: usize,
     outputs: usize,
 }
 
-impl IndicatorSet {
-    /// The kernels of `specs` for an instrument of `scales`, in their order.
+struct Part {
+    indicator: Box<dyn Indicator>,
+    words: usize,
+    outputs: usize,
+}
+
+impl IndicatorLayout {
+    /// The indicators of `specs` for instruments of `scales`, in their order.
     pub fn new(specs: &[Spec], scales: Scales) -> Self {
-        let kernels = specs.iter().map(|spec| (spec.build(scales), spec.outputs().len())).collect();
-        IndicatorSet { kernels, outputs: specs.iter().map(|spec| spec.outputs().len()).sum() }
+        let part = |spec: &Spec| {
+            let indicator = spec.build(scales);
+            Part { words: indicator.words(), indicator, outputs: spec.outputs().len() }
+        };
+        let parts: Box<[_]> = specs.iter().map(part).collect();
+        let words = parts.iter().map(|part| part.words).sum();
+        let outputs = parts.iter().map(|part| part.outputs).sum();
+        IndicatorLayout { parts, words, outputs }
+    }
+
+    /// The state before the first bar.
+    fn start(&self) -> Box<[u64]> {
+        let mut state = vec![0; self.words].into_boxed_slice();
+        let mut rest = &mut *state;
+        for part in &self.parts {
+            let (own, after) = rest.split_at_mut(part.words);
+            part.indicator.start(own);
+            rest = after;
+        }
+        state
+    }
+}
+
+/// Indicators over the same bars, their outputs in one row, their state in one block.
+pub struct IndicatorSet {
+    layout: Arc<IndicatorLayout>,
+    state: Box<[u64]>,
+}
+
+impl IndicatorSet {
+    /// The indicators of `specs` for one instrument of `scales`, in their order.
+    pub fn new(specs: &[Spec], scales: Scales) -> Self {
+        IndicatorSet::of(Arc::new(IndicatorLayout::new(specs, scales)))
+    }
+
+    /// One more set of this layout, before its first bar.
+    pub fn of(layout: Arc<IndicatorLayout>) -> Self {
+        IndicatorSet { state: layout.start(), layout }
     }
 
     /// Outputs of a row.
     #[inline]
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.layout.outputs
     }
 }
 
@@ -33,19 +78,22 @@ impl Kernel for IndicatorSet {
 
     #[inline]
     fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        let mut rest = output;
-        for (kernel, outputs) in &mut self.kernels {
-            let (row, after) = rest.split_at_mut(*outputs);
-            kernel.update(bar, row);
-            rest = after;
+        let (mut states, mut outputs) = (&mut *self.state, output);
+        for part in &self.layout.parts {
+            let (state, states_after) = states.split_at_mut(part.words);
+            let (row, outputs_after) = outputs.split_at_mut(part.outputs);
+            part.indicator.update(state, bar, row);
+            (states, outputs) = (states_after, outputs_after);
         }
     }
 
+    #[inline]
     fn snapshot(&self, to: &mut Snapshot) {
-        self.kernels.iter().for_each(|(kernel, _)| kernel.snapshot(to));
+        to.u64s(&self.state);
     }
 
+    #[inline]
     fn restore(&mut self, from: &mut Restore<'_>) {
-        self.kernels.iter_mut().for_each(|(kernel, _)| kernel.restore(from));
+        from.u64s(&mut self.state);
     }
 }

@@ -9,40 +9,34 @@
 
 use super::number::to_f64;
 use super::window::Total;
-use super::{Cell, Input, Period};
-use crate::{Kernel, Restore, Snapshot};
+use super::{Cell, Indicator, Input, Period};
 use market::Bar;
+use std::marker::PhantomData;
 
 /// Simple moving average.
 #[derive(Clone, Debug)]
 pub struct Sma<T = i64> {
     input: Input,
-    total: Total<T>,
+    period: Period,
     divisor: f64,
+    kind: PhantomData<T>,
 }
 
 impl<T: Cell> Sma<T> {
     /// Over the last `period` values of `input`.
     pub fn new(period: Period, input: Input) -> Self {
-        Sma { input, total: Total::new(period), divisor: input.unit() * period.as_f64() }
+        Sma { input, period, divisor: input.unit() * period.as_f64(), kind: PhantomData }
     }
 }
 
-impl<T: Cell> Kernel for Sma<T> {
-    type Input = Bar;
-    type Output = [f64];
+impl<T: Cell> Indicator for Sma<T> {
+    fn words(&self) -> usize {
+        Total::<T>::words(self.period)
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        let total = self.total.push(T::read(self.input, bar));
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        let total = Total::over(state).push(T::read(self.input, bar));
         output[0] = total.map_or(f64::NAN, |total| to_f64(total) / self.divisor);
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        self.total.snapshot(to);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        self.total.restore(from);
     }
 }

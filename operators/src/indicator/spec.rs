@@ -1,15 +1,11 @@
-//! An indicator as configured: its canonical text, its columns, and how to make its kernel.
+//! An indicator as configured: its canonical text, its columns, and how to make it.
 
-use super::Arguments;
-use crate::Kernel;
-use market::{Bar, Scales};
+use super::{Arguments, Indicator};
+use market::Scales;
 use std::fmt;
 use std::sync::Arc;
 
-/// A kernel from bars to a row of doubles.
-pub type Indicator = dyn Kernel<Input = Bar, Output = [f64]>;
-
-type Build = dyn Fn(Scales) -> Box<Indicator> + Send + Sync;
+type Build = dyn Fn(Scales) -> Box<dyn Indicator> + Send + Sync;
 
 /// An indicator as configured. Two are equal when their canonical texts are.
 #[derive(Clone)]
@@ -21,11 +17,11 @@ pub struct Spec {
 
 impl Spec {
     /// An indicator that writes the columns `outputs`, named after it and the `arguments` taken, and
-    /// whose kernel `build` makes for an instrument's scales.
-    pub fn new<K, B>(arguments: &Arguments, outputs: &[&str], build: B) -> Self
+    /// that `build` makes for an instrument's scales.
+    pub fn new<I, B>(arguments: &Arguments, outputs: &[&str], build: B) -> Self
     where
-        K: Kernel<Input = Bar, Output = [f64]> + 'static,
-        B: Fn(Scales) -> K + Send + Sync + 'static,
+        I: Indicator + 'static,
+        B: Fn(Scales) -> I + Send + Sync + 'static,
     {
         Spec {
             text: arguments.canonical().into(),
@@ -34,13 +30,13 @@ impl Spec {
         }
     }
 
-    /// Its columns, in the order its kernel writes them.
+    /// Its columns, in the order it writes them.
     pub fn outputs(&self) -> &[String] {
         &self.outputs
     }
 
-    /// Its kernel for an instrument of `scales`.
-    pub fn build(&self, scales: Scales) -> Box<Indicator> {
+    /// It, for an instrument of `scales`.
+    pub fn build(&self, scales: Scales) -> Box<dyn Indicator> {
         (self.build)(scales)
     }
 }

@@ -1,4 +1,4 @@
-//! The indicators of this crate by name: what is written, what it means, and which kernel it makes.
+//! The indicators of this crate by name: what is written, what it means, and what it makes.
 
 use super::{
     Arguments, Atr, BarVwap, Bollinger, Cell, Definition, Ema, Field, HistoricalVolatility, Input,
@@ -61,7 +61,7 @@ const AVERAGES: [(Definition, Factory); 5] = [
             written: "macd(fast=12, slow=26, signal=9, of=close)",
             formula: "line = ema(fast) - ema(slow), signal = ema(signal) of the line, hist = line - signal",
             warm_up: "slow + signal - 2",
-            cost: "O(1); 7 words",
+            cost: "O(1); 6 words",
         },
         macd,
     ),
@@ -84,7 +84,7 @@ const OTHERS: [(Definition, Factory); 6] = [
             written: "atr(period=14)",
             formula: "Wilder's mean of max(high - low, |close before - high|, |close before - low|)",
             warm_up: "period",
-            cost: "O(1); 4 words",
+            cost: "O(1); 3 words",
         },
         |arguments| {
             let period = arguments.period("period", 1, Some(14))?;
@@ -153,13 +153,13 @@ const OTHERS: [(Definition, Factory); 6] = [
 
 fn sma(arguments: &mut Arguments) -> Result<Spec, SpecError> {
     let (period, field) = (arguments.period("period", 1, None)?, arguments.field()?);
-    fn kernel<T: Cell>(period: Period, field: Field) -> impl Fn(Scales) -> Sma<T> {
+    fn build<T: Cell>(period: Period, field: Field) -> impl Fn(Scales) -> Sma<T> {
         move |scales| Sma::new(period, Input::new(field, scales))
     }
     Ok(if field.is_wide() {
-        Spec::new(arguments, &["sma"], kernel::<i128>(period, field))
+        Spec::new(arguments, &["sma"], build::<i128>(period, field))
     } else {
-        Spec::new(arguments, &["sma"], kernel::<i64>(period, field))
+        Spec::new(arguments, &["sma"], build::<i64>(period, field))
     })
 }
 
@@ -186,7 +186,7 @@ fn bb(arguments: &mut Arguments) -> Result<Spec, SpecError> {
     let period = arguments.period("period", 2, Some(20))?;
     let deviations = arguments.number("deviations", DEVIATIONS_MAX, 2.0)?;
     let field = arguments.field()?;
-    fn kernel<T: Cell>(
+    fn build<T: Cell>(
         period: Period,
         deviations: f64,
         field: Field,
@@ -195,9 +195,9 @@ fn bb(arguments: &mut Arguments) -> Result<Spec, SpecError> {
     }
     let outputs = ["bb_upper", "bb_middle", "bb_lower"];
     Ok(if field.is_wide() {
-        Spec::new(arguments, &outputs, kernel::<i128>(period, deviations, field))
+        Spec::new(arguments, &outputs, build::<i128>(period, deviations, field))
     } else {
-        Spec::new(arguments, &outputs, kernel::<i64>(period, deviations, field))
+        Spec::new(arguments, &outputs, build::<i64>(period, deviations, field))
     })
 }
 

@@ -10,7 +10,7 @@
 //! of 5 words.
 
 use super::number::to_f64;
-use crate::{Kernel, Restore, Snapshot};
+use super::{Indicator, Word, state};
 use market::{Bar, Scales};
 
 /// Volume-weighted average price of each bar.
@@ -26,62 +26,52 @@ impl BarVwap {
     }
 }
 
-impl Kernel for BarVwap {
-    type Input = Bar;
-    type Output = [f64];
-
-    #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        output[0] = bar.vwap(self.scales);
+impl Indicator for BarVwap {
+    fn words(&self) -> usize {
+        0
     }
 
-    fn snapshot(&self, _to: &mut Snapshot) {}
-
-    fn restore(&mut self, _from: &mut Restore<'_>) {}
+    #[inline]
+    fn update(&self, _state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        output[0] = bar.vwap(self.scales);
+    }
 }
+
+/// The day, then the sums of notional and volume.
+const WORDS: usize = 5;
 
 /// Volume-weighted average price of the session so far.
 #[derive(Clone, Debug)]
 pub struct SessionVwap {
     unit: f64,
-    day: i64,
-    notional: i128,
-    volume: i128,
 }
 
 impl SessionVwap {
     /// Of bars with `scales`.
     pub const fn new(scales: Scales) -> Self {
-        SessionVwap { unit: scales.price.unit() as f64, day: i64::MIN, notional: 0, volume: 0 }
+        SessionVwap { unit: scales.price.unit() as f64 }
     }
 }
 
-impl Kernel for SessionVwap {
-    type Input = Bar;
-    type Output = [f64];
+impl Indicator for SessionVwap {
+    fn words(&self) -> usize {
+        WORDS
+    }
 
     #[inline]
-    fn update(&mut self, bar: &Bar, output: &mut [f64]) {
-        let day = bar.ts_open.day();
-        if day != self.day {
-            (self.day, self.notional, self.volume) = (day, 0, 0);
-        }
-        self.notional = self.notional.saturating_add(bar.notional);
-        self.volume = self.volume.saturating_add(bar.volume);
-        output[0] = if self.volume == 0 {
-            f64::NAN
-        } else {
-            to_f64(self.notional) / to_f64(self.volume) / self.unit
+    fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
+        let (sums_of_day, sums) = state::fixed::<WORDS>(state).split_at_mut(1);
+        let (notional_words, volume_words) = sums.split_at_mut(2);
+        let day = bar.ts_open.day() as u64;
+        let same = std::mem::replace(&mut sums_of_day[0], day) == day;
+        let sum = |words: &mut [u64], more: i128| {
+            let sum = if same { i128::load(words) } else { 0 }.saturating_add(more);
+            sum.store(words);
+            sum
         };
-    }
-
-    fn snapshot(&self, to: &mut Snapshot) {
-        to.i64(self.day);
-        to.i128(self.notional);
-        to.i128(self.volume);
-    }
-
-    fn restore(&mut self, from: &mut Restore<'_>) {
-        (self.day, self.notional, self.volume) = (from.i64(), from.i128(), from.i128());
+        let notional = sum(notional_words, bar.notional);
+        let volume = sum(volume_words, bar.volume);
+        let value = to_f64(notional) / to_f64(volume) / self.unit;
+        output[0] = if volume == 0 { f64::NAN } else { value };
     }
 }

@@ -10,95 +10,111 @@
 //! from the cells, in doubles: right to their precision, never wrapped. O(1) a step; O(period) then.
 
 use super::number::{to_f64, unsigned_to_f64};
-use super::{Cell, Period, Ring};
-use crate::{Restore, Snapshot};
+use super::{Cell, Period, Ring, Word, state};
+use std::marker::PhantomData;
 
-/// The sum of a window.
-#[derive(Clone, Debug)]
-pub struct Total<T> {
-    ring: Ring<T>,
-    sum: i128,
+/// The sum of a window: two words, then the window's.
+#[derive(Debug)]
+pub struct Total<'a, T> {
+    sum: &'a mut [u64; 2],
+    ring: Ring<'a, T>,
 }
 
-impl<T: Cell> Total<T> {
-    /// Of no values yet.
-    pub fn new(period: Period) -> Self {
-        Total { ring: Ring::new(period), sum: 0 }
+impl<'a, T: Cell> Total<'a, T> {
+    /// Words that it takes.
+    pub const fn words(period: Period) -> usize {
+        2 + Ring::<T>::words(period)
+    }
+
+    /// The sum in `state`, which is as long as [`Total::words`] says.
+    #[inline(always)]
+    pub fn over(state: &'a mut [u64]) -> Self {
+        let (sum, ring) = state::split(state);
+        Total { sum, ring: Ring::over(ring) }
     }
 
     /// Takes in `value`; the sum once the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, value: T) -> Option<i128> {
         let oldest = self.ring.push(value).unwrap_or_default();
-        self.sum += value.wide() - oldest.wide();
-        self.ring.is_full().then_some(self.sum)
-    }
-
-    /// Appends the state.
-    #[inline]
-    pub fn snapshot(&self, to: &mut Snapshot) {
-        to.i128(self.sum);
-        self.ring.snapshot(to, T::save);
-    }
-
-    /// Takes on a state.
-    #[inline]
-    pub fn restore(&mut self, from: &mut Restore<'_>) {
-        self.sum = from.i128();
-        self.ring.restore(from, T::load);
+        let sum = i128::load(self.sum) + (value.wide() - oldest.wide());
+        sum.store(self.sum);
+        self.ring.is_full().then_some(sum)
     }
 }
 
 /// The sum and the dispersion of a window.
 #[derive(Clone, Debug)]
 pub struct Spread<T> {
-    ring: Ring<T>,
-    period: i64,
+    period: Period,
     /// Greatest distance from the first value whose squares are summed.
     near: u64,
-    /// The first value ever; `None` before it.
-    first: Option<i128>,
+    kind: PhantomData<T>,
+}
+
+/// Its state.
+struct Sums<'a, T> {
+    /// Values in the window that are not near.
+    far: &'a mut u64,
+    /// The first value ever.
+    first: &'a mut [u64; 2],
     /// Sum of the distances from it.
-    sum: i128,
+    sum: &'a mut [u64; 2],
     /// Sum of the squares of those that are near.
-    squares: u128,
-    /// Values in the window that are not.
-    far: u64,
+    squares: &'a mut [u64; 2],
+    ring: Ring<'a, T>,
+}
+
+impl<'a, T: Cell> Sums<'a, T> {
+    #[inline(always)]
+    fn over(state: &'a mut [u64]) -> Self {
+        let ([far], state) = state::split(state);
+        let (first, state) = state::split(state);
+        let (sum, state) = state::split(state);
+        let (squares, ring) = state::split(state);
+        Sums { far, first, sum, squares, ring: Ring::over(ring) }
+    }
 }
 
 impl<T: Cell> Spread<T> {
-    /// Of no values yet.
+    /// Of windows of `period` values.
     pub fn new(period: Period) -> Self {
-        Spread {
-            ring: Ring::new(period),
-            period: i64::from(period.bars()),
-            near: (1 << 63) / u64::from(period.bars()),
-            first: None,
-            sum: 0,
-            squares: 0,
-            far: 0,
-        }
+        let near = (1 << 63) / u64::from(period.bars());
+        Spread { period, near, kind: PhantomData }
+    }
+
+    /// Words of its state.
+    pub const fn words(&self) -> usize {
+        7 + Ring::<T>::words(self.period)
     }
 
     /// Takes in `value`; whether the window is full.
     #[inline]
-    pub fn push(&mut self, value: T) -> bool {
-        let first = *self.first.get_or_insert(value.wide());
-        if let Some(oldest) = self.ring.push(value) {
+    pub fn push(&self, state: &mut [u64], value: T) -> bool {
+        let Sums { far, first, sum, squares, mut ring } = Sums::<T>::over(state);
+        if ring.is_empty() {
+            value.wide().store(first);
+        }
+        let first = i128::load(first);
+        let mut total = i128::load(sum);
+        let mut near = i128::load(squares) as u128;
+        if let Some(oldest) = ring.push(value) {
             let distance = oldest.wide() - first;
-            self.sum -= distance;
+            total -= distance;
             match self.square(distance) {
-                Some(square) => self.squares -= square,
-                None => self.far -= 1,
+                Some(square) => near -= square,
+                None => *far -= 1,
             }
         }
         let distance = value.wide() - first;
-        self.sum += distance;
+        total += distance;
         match self.square(distance) {
-            Some(square) => self.squares += square,
-            None => self.far += 1,
+            Some(square) => near += square,
+            None => *far += 1,
         }
-        self.ring.is_full()
+        total.store(sum);
+        (near as i128).store(squares);
+        ring.is_full()
     }
 
     #[inline]
@@ -109,51 +125,37 @@ impl<T: Cell> Spread<T> {
 
     /// The sum of a full window.
     #[inline]
-    pub fn total(&self) -> i128 {
-        self.sum + i128::from(self.period) * self.first.unwrap_or_default()
+    pub fn total(&self, state: &mut [u64]) -> i128 {
+        let Sums { first, sum, .. } = Sums::<T>::over(state);
+        i128::load(sum) + i128::from(self.period.bars()) * i128::load(first)
     }
 
     /// Period squared times the population variance of a full window, in raw units squared.
     #[inline]
-    pub fn dispersion(&self) -> f64 {
-        if self.far > 0 {
-            return self.far_dispersion();
+    pub fn dispersion(&self, state: &mut [u64]) -> f64 {
+        let Sums { far, sum, squares, .. } = Sums::<T>::over(state);
+        if *far > 0 {
+            return self.far_dispersion(state);
         }
         // No sum of near values leaves 63 bits.
-        let sum = u128::from(self.sum.unsigned_abs() as u64);
-        unsigned_to_f64(self.squares * self.period as u128 - sum * sum)
+        let sum = u128::from(i128::load(sum).unsigned_abs() as u64);
+        let squares = i128::load(squares) as u128;
+        unsigned_to_f64(squares * u128::from(self.period.bars()) - sum * sum)
     }
 
     /// From the cells: period * sum (x - mean)^2, each distance taken exactly before it is squared.
     #[cold]
-    fn far_dispersion(&self) -> f64 {
-        let (period, total) = (i128::from(self.period), self.total());
-        let squares = self.ring.iter().map(|x| {
-            let distance = to_f64(x.wide() * period - total);
-            distance * distance
-        });
-        squares.sum::<f64>() / self.period as f64
-    }
-
-    /// Appends the state.
-    #[inline]
-    pub fn snapshot(&self, to: &mut Snapshot) {
-        to.u64(self.far << 1 | u64::from(self.first.is_some()));
-        to.i128(self.first.unwrap_or_default());
-        to.i128(self.sum);
-        to.i128(self.squares as i128);
-        self.ring.snapshot(to, T::save);
-    }
-
-    /// Takes on a state.
-    #[inline]
-    pub fn restore(&mut self, from: &mut Restore<'_>) {
-        let word = from.u64();
-        let first = from.i128();
-        (self.far, self.first) = (word >> 1, (word & 1 == 1).then_some(first));
-        self.sum = from.i128();
-        self.squares = from.i128() as u128;
-        self.ring.restore(from, T::load);
+    fn far_dispersion(&self, state: &mut [u64]) -> f64 {
+        let (period, total) = (i128::from(self.period.bars()), self.total(state));
+        let squares = Sums::<T>::over(state)
+            .ring
+            .iter()
+            .map(|x| {
+                let distance = to_f64(x.wide() * period - total);
+                distance * distance
+            })
+            .sum::<f64>();
+        squares / self.period.as_f64()
     }
 }
 
@@ -164,11 +166,13 @@ mod tests {
 
     fn check(period: u32, values: &[i128]) -> Result<(), TestCaseError> {
         let period = Period::new(period).expect("within the limit");
-        let (mut total, mut spread) = (Total::new(period), Spread::new(period));
+        let spread = Spread::new(period);
+        let mut sums = vec![0; Total::<i128>::words(period)];
+        let mut state = vec![0; spread.words()];
         let n = period.bars() as usize;
         for (at, &value) in values.iter().enumerate() {
-            let sum = total.push(value);
-            prop_assert_eq!(spread.push(value), at + 1 >= n);
+            let sum = Total::over(&mut sums).push(value);
+            prop_assert_eq!(spread.push(&mut state, value), at + 1 >= n);
             if at + 1 < n {
                 prop_assert_eq!(sum, None);
                 continue;
@@ -176,12 +180,12 @@ mod tests {
             let window = &values[at + 1 - n..=at];
             let expected: i128 = window.iter().sum();
             prop_assert_eq!(sum, Some(expected));
-            prop_assert_eq!(spread.total(), expected);
+            prop_assert_eq!(spread.total(&mut state), expected);
             // Sum over pairs of the squared distance: another way to the same number.
             let pairs =
                 window.iter().enumerate().flat_map(|(i, a)| window[i..].iter().map(move |b| a - b));
             let wanted: f64 = pairs.map(|d| (d as f64) * (d as f64)).sum();
-            prop_assert!((spread.dispersion() - wanted).abs() <= 1e-12 * wanted);
+            prop_assert!((spread.dispersion(&mut state) - wanted).abs() <= 1e-12 * wanted);
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
-//! Bars for the tests: real series, and random walks.
+//! Bars for the tests: real series, and random walks; and an indicator alone.
 
 use flate2::read::GzDecoder;
 use market::{Bar, Price, Scale, Scales, Time, raw_from_f64};
+use operators::indicator::{IndicatorSet, Spec};
 use proptest::prelude::*;
 use std::io::Read;
 
@@ -9,6 +10,11 @@ use std::io::Read;
 pub const SCALES: Scales = Scales { price: Scale::NANO, size: Scale::NANO };
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/");
+
+/// One indicator as a kernel.
+pub fn alone(spec: &Spec) -> IndicatorSet {
+    IndicatorSet::new(std::slice::from_ref(spec), SCALES)
+}
 
 /// A named series of bars.
 pub struct Series {

@@ -1,6 +1,6 @@
 //! The laws of `operators::laws`, over every registered indicator, alone and side by side.
 
-use crate::bars::{self, SCALES, walks};
+use crate::bars::{self, SCALES, alone, walks};
 use market::{Bar, Price, Time};
 use operators::indicator::{Field, IndicatorSet, Registry, Spec};
 use operators::{Kernel, laws};
@@ -19,8 +19,8 @@ fn specs(period: u32, field: Field) -> Vec<(Spec, usize)> {
             "mom" | "roc" => (vec![format!("{}({period}, of={field})", known.name)], n + 1),
             "ema" => (vec![format!("ema({period}, of={field})")], 2),
             "rsi" => (vec![format!("rsi({period}, of={field})")], 4),
-            "macd" => (vec![format!("macd({period},{},3, of={field})", period + 3)], 7),
-            "atr" => (vec![format!("atr({period})")], 4),
+            "macd" => (vec![format!("macd({period},{},3, of={field})", period + 3)], 6),
+            "atr" => (vec![format!("atr({period})")], 3),
             "obv" => (vec!["obv".into()], 4),
             "vwap" => (vec!["vwap".into(), "vwap(session)".into()], 5),
             other => panic!("{other} has no case here"),
@@ -51,7 +51,7 @@ fn any_bar((ts, [open, high, low, close], volume, notional): (i64, [i64; 4], i12
 }
 
 fn obeys(spec: &Spec, words: usize, bars: &[Bar], cut: usize) -> Result<(), laws::Broken> {
-    let make = || spec.build(SCALES);
+    let make = || alone(spec);
     let outputs = spec.outputs().len();
     laws::is_deterministic(make, bars, outputs)?;
     laws::survives_restore(make, bars, outputs, cut)?;
@@ -84,7 +84,7 @@ proptest! {
         let mut first = 0;
         for spec in &specs {
             let own = spec.outputs().len();
-            let alone = laws::run(&mut spec.build(SCALES), &bars, own);
+            let alone = laws::run(&mut alone(spec), &bars, own);
             for (row, alone) in rows.chunks_exact(outputs).zip(alone.chunks_exact(own)) {
                 let bits = |row: &[f64]| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
                 prop_assert_eq!(bits(&row[first..first + own]), bits(alone));
@@ -119,6 +119,6 @@ fn the_laws_catch_a_kernel_that_breaks_them() {
     assert!(laws::survives_restore(|| Forgetful(0.0), &inputs, 1, 1).is_err());
     let spec = Registry::standard().parse("sma(3)").unwrap();
     let bars = [bars::bar(0, [1; 4], 1)];
-    let bound = laws::state_is_bounded(|| spec.build(SCALES), &bars, 1, 5);
+    let bound = laws::state_is_bounded(|| alone(&spec), &bars, 1, 5);
     assert_eq!(bound, Err(laws::Broken::State { steps: 0, words: 6, bound: 5 }));
 }

@@ -2,7 +2,7 @@
 //! 1e-9 relative, from its first value on, NaN before. Those that TA-Lib does not have are compared
 //! with a plain computation over the whole series.
 
-use crate::bars::{self, SCALES, Series, real, walks};
+use crate::bars::{self, SCALES, Series, alone, real, walks};
 use market::{Bar, Price};
 use operators::indicator::{Registry, Spec};
 use operators::laws;
@@ -183,7 +183,7 @@ fn volatility(bars: &[Bar], n: usize, per_year: f64) -> Vec<f64> {
 
 fn agrees(spec: &Spec, bars: &[Bar]) -> Result<(), String> {
     let outputs = spec.outputs();
-    let rows = laws::run(&mut spec.build(SCALES), bars, outputs.len());
+    let rows = laws::run(&mut alone(spec), bars, outputs.len());
     let columns = expected(spec, bars);
     assert_eq!(columns.len(), outputs.len(), "{spec}");
     for (at, row) in rows.chunks_exact(outputs.len()).enumerate() {
@@ -312,7 +312,7 @@ fn prices_through_zero_agree() {
 #[test]
 fn volatility_is_undefined_while_a_return_is() {
     let spec = Registry::standard().parse("hv(2)").unwrap();
-    let values = laws::run(&mut spec.build(SCALES), &closes(&[4, 5, 6, 0, 7, 8, 9, 9]), 1);
+    let values = laws::run(&mut alone(&spec), &closes(&[4, 5, 6, 0, 7, 8, 9, 9]), 1);
     let defined: Vec<_> = values.iter().map(|value| !value.is_nan()).collect();
     assert_eq!(defined, [false, false, true, false, false, false, true, true]);
 }
@@ -323,12 +323,12 @@ fn a_bar_without_trades_repeats_the_session_and_has_no_vwap_of_its_own() {
     bars.insert(1, Bar::carried(bars[0].ts_open, bars[0].close));
     let run = |text: &str| {
         let spec = Registry::standard().parse(text).unwrap();
-        laws::run(&mut spec.build(SCALES), &bars, 1).iter().map(|x| x * 1e9).collect::<Vec<_>>()
+        laws::run(&mut alone(&spec), &bars, 1).iter().map(|x| x * 1e9).collect::<Vec<_>>()
     };
     assert_eq!(run("vwap(session)"), [8.0, 8.0, 8.5]);
     assert_eq!(run("sma(1, of=vwap)"), [8.0, 8.0, 9.0]);
     assert!(run("vwap")[1].is_nan());
     bars.remove(0);
     let spec = Registry::standard().parse("vwap(session)").unwrap();
-    assert!(laws::run(&mut spec.build(SCALES), &bars, 1)[0].is_nan());
+    assert!(laws::run(&mut alone(&spec), &bars, 1)[0].is_nan());
 }
