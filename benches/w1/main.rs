@@ -145,6 +145,15 @@ fn main() {
         variant("engine, bars, 2 workers", Box::new(|| engine_of(&halves, &[], 2))),
         variant("engine, W1, 2 workers", Box::new(|| engine_of(&halves, &specs, 2))),
     ];
+    if let Ok(only) = std::env::var("ONLY") {
+        for name in only.split(';') {
+        let v = variants.iter_mut().find(|v| v.name == name).expect("a variant");
+        for _ in 0..ROUNDS { v.run(); }
+        let min = v.times.iter().min().unwrap();
+        println!("{} {:.2} min {:.2}", v.name, v.median() as f64 / count as f64, *min as f64 / count as f64);
+        }
+        return;
+    }
     for _ in 0..ROUNDS {
         variants.iter_mut().for_each(Variant::run);
     }

@@ -46,7 +46,7 @@ impl Words for Bar {
 impl Words for Box<[f64]> {
     fn save(&self, to: &mut Snapshot) {
         to.u64(self.len() as u64);
-        to.f64s(self);
+        self.iter().for_each(|&value| to.f64(value));
     }
 
     fn load(from: &mut Restore<'_>) -> Self {
