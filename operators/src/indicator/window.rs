@@ -52,6 +52,9 @@ pub struct Spread<T> {
     kind: PhantomData<T>,
 }
 
+/// Words before those of the window.
+const SUMS: usize = 7;
+
 /// Its state.
 struct Sums<'a, T> {
     /// Values in the window that are not near.
@@ -68,10 +71,11 @@ struct Sums<'a, T> {
 impl<'a, T: Cell> Sums<'a, T> {
     #[inline(always)]
     fn over(state: &'a mut [u64]) -> Self {
-        let ([far], state) = state::split(state);
-        let (first, state) = state::split(state);
-        let (sum, state) = state::split(state);
-        let (squares, ring) = state::split(state);
+        let (sums, ring) = state::split::<SUMS>(state);
+        let ([far], sums) = state::split(sums);
+        let (first, sums) = state::split(sums);
+        let (sum, squares) = state::split(sums);
+        let squares = state::fixed(squares);
         Sums { far, first, sum, squares, ring: Ring::over(ring) }
     }
 }
@@ -85,11 +89,11 @@ impl<T: Cell> Spread<T> {
 
     /// Words of its state.
     pub const fn words(&self) -> usize {
-        7 + Ring::<T>::words(self.period)
+        SUMS + Ring::<T>::words(self.period)
     }
 
     /// Takes in `value`; whether the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, state: &mut [u64], value: T) -> bool {
         let Sums { far, first, sum, squares, mut ring } = Sums::<T>::over(state);
         if ring.is_empty() {
@@ -117,21 +121,21 @@ impl<T: Cell> Spread<T> {
         ring.is_full()
     }
 
-    #[inline]
+    #[inline(always)]
     fn square(&self, distance: i128) -> Option<u128> {
         let near = u64::try_from(distance.unsigned_abs()).ok().filter(|&d| d <= self.near)?;
         Some(u128::from(near) * u128::from(near))
     }
 
     /// The sum of a full window.
-    #[inline]
+    #[inline(always)]
     pub fn total(&self, state: &mut [u64]) -> i128 {
         let Sums { first, sum, .. } = Sums::<T>::over(state);
         i128::load(sum) + i128::from(self.period.bars()) * i128::load(first)
     }
 
     /// Period squared times the population variance of a full window, in raw units squared.
-    #[inline]
+    #[inline(always)]
     pub fn dispersion(&self, state: &mut [u64]) -> f64 {
         let Sums { far, sum, squares, .. } = Sums::<T>::over(state);
         if *far > 0 {
