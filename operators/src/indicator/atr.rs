@@ -50,7 +50,6 @@ impl Indicator for Atr {
         let old = f64::from_bits(std::mem::replace(before, close.to_bits()));
         let range = greater((old - high).abs(), high - low);
         let range = greater((old - low).abs(), range);
-        output[0] =
-            if old.is_nan() { f64::NAN } else { self.mean.push(state::fixed(rest), range) };
+        output[0] = if old.is_nan() { f64::NAN } else { self.mean.push(state::fixed(rest), range) };
     }
 }

@@ -37,8 +37,8 @@ impl<'a, T: Cell> Total<'a, T> {
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Option<i128> {
         let oldest = self.ring.push(value).unwrap_or_default();
-        let sum = i128::load(self.sum) + (value.wide() - oldest.wide());
-        sum.store(self.sum);
+        let sum = i128::load(self.sum, 0) + (value.wide() - oldest.wide());
+        sum.store(self.sum, 0);
         self.ring.is_full().then_some(sum)
     }
 }
@@ -97,11 +97,11 @@ impl<T: Cell> Spread<T> {
     pub fn push(&self, state: &mut [u64], value: T) -> bool {
         let Sums { far, first, sum, squares, mut ring } = Sums::<T>::over(state);
         if ring.is_empty() {
-            value.wide().store(first);
+            value.wide().store(first, 0);
         }
-        let first = i128::load(first);
-        let mut total = i128::load(sum);
-        let mut near = i128::load(squares) as u128;
+        let first = i128::load(first, 0);
+        let mut total = i128::load(sum, 0);
+        let mut near = i128::load(squares, 0) as u128;
         if let Some(oldest) = ring.push(value) {
             let distance = oldest.wide() - first;
             total -= distance;
@@ -116,8 +116,8 @@ impl<T: Cell> Spread<T> {
             Some(square) => near += square,
             None => *far += 1,
         }
-        total.store(sum);
-        (near as i128).store(squares);
+        total.store(sum, 0);
+        (near as i128).store(squares, 0);
         ring.is_full()
     }
 
@@ -131,7 +131,7 @@ impl<T: Cell> Spread<T> {
     #[inline(always)]
     pub fn total(&self, state: &mut [u64]) -> i128 {
         let Sums { first, sum, .. } = Sums::<T>::over(state);
-        i128::load(sum) + i128::from(self.period.bars()) * i128::load(first)
+        i128::load(sum, 0) + i128::from(self.period.bars()) * i128::load(first, 0)
     }
 
     /// Period squared times the population variance of a full window, in raw units squared.
@@ -142,8 +142,8 @@ impl<T: Cell> Spread<T> {
             return self.far_dispersion(state);
         }
         // No sum of near values leaves 63 bits.
-        let sum = u128::from(i128::load(sum).unsigned_abs() as u64);
-        let squares = i128::load(squares) as u128;
+        let sum = u128::from(i128::load(sum, 0).unsigned_abs() as u64);
+        let squares = i128::load(squares, 0) as u128;
         unsigned_to_f64(squares * u128::from(self.period.bars()) - sum * sum)
     }
 
