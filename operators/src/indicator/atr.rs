@@ -12,6 +12,9 @@ use super::number::whole_to_f64;
 use super::{Indicator, Period, Smoothing, state};
 use market::{Bar, Price, Scales};
 
+/// The close before and the mean.
+const WORDS: usize = 1 + Smoothing::WORDS;
+
 /// Average true range.
 #[derive(Clone, Debug)]
 pub struct Atr {
@@ -34,23 +37,25 @@ fn greater(a: f64, b: f64) -> f64 {
 
 impl Indicator for Atr {
     fn words(&self) -> usize {
-        1 + Smoothing::WORDS
+        WORDS
     }
 
     fn start(&self, state: &mut [u64]) {
-        let ([before], _) = state::split(state);
+        let [before, ..] = state::fixed::<WORDS>(state);
         *before = f64::NAN.to_bits();
     }
 
     #[inline]
     fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
-        let ([before], rest) = state::split(state);
+        let ([before], mean) = state::split(state::fixed::<WORDS>(state));
         let value = |price: Price| whole_to_f64(price.raw()) / self.unit;
         let (high, low, close) = (value(bar.high), value(bar.low), value(bar.close));
         let old = f64::from_bits(std::mem::replace(before, close.to_bits()));
         let range = greater((old - high).abs(), high - low);
         let range = greater((old - low).abs(), range);
-        output[0] =
-            if old.is_nan() { f64::NAN } else { self.mean.push(state::fixed(rest), range) };
+        match old.is_nan() {
+            true => output[0] = f64::NAN,
+            false => self.mean.push(state::fixed(mean), range, &mut output[0]),
+        }
     }
 }

@@ -31,6 +31,6 @@ impl Indicator for Ema {
 
     #[inline]
     fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
-        output[0] = self.mean.push(state::fixed(state), self.input.value(bar));
+        self.mean.push(state::fixed(state), self.input.value(bar), &mut output[0]);
     }
 }

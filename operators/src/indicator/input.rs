@@ -112,7 +112,7 @@ impl Input {
     pub fn raw_f64(self, bar: &Bar) -> f64 {
         match self.field {
             Field::Close => whole_to_f64(bar.close.raw()),
-            field => to_f64(wide(field, bar)),
+            field => other_f64(field, bar),
         }
     }
 
@@ -121,6 +121,19 @@ impl Input {
     pub fn value(self, bar: &Bar) -> f64 {
         self.raw_f64(bar) / self.unit
     }
+}
+
+/// A field that is not the close. Apart, because code that may divide 128 bits saves more registers,
+/// and the close need not wait for that.
+#[inline(never)]
+fn other_f64(field: Field, bar: &Bar) -> f64 {
+    to_f64(wide(field, bar))
+}
+
+/// The same, at the nearest end of the range where it does not fit.
+#[inline(never)]
+fn other_i64(field: Field, bar: &Bar) -> i64 {
+    wide(field, bar).clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 /// The whole number `field` of `bar`.
@@ -159,7 +172,7 @@ impl Cell for i64 {
     fn read(input: Input, bar: &Bar) -> Self {
         match input.field {
             Field::Close => bar.close.raw(),
-            field => wide(field, bar).clamp(i64::MIN.into(), i64::MAX.into()) as i64,
+            field => other_i64(field, bar),
         }
     }
 

@@ -42,8 +42,8 @@ impl Indicator for Obv {
         let negative = -i128::from(order == Ordering::Less);
         let moved = -i128::from(order != Ordering::Equal);
         let signed = (bar.volume.max(-i128::MAX) ^ negative) - negative;
-        let total = i128::load(sum).saturating_add(signed & moved);
-        total.store(sum);
+        let total = i128::load(sum, 0).saturating_add(signed & moved);
+        total.store(sum, 0);
         (*started, *before) = (1, close as u64);
         output[0] = to_f64(total) / self.unit;
     }

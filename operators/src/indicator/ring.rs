@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! words   turn, cells as they lie
-//! turn    while filling, from 0: the cell of the next value; once full: that and `period`
+//! turn    the cell of the next value; with FULL, once every cell has had one
 //! ```
 //!
 //! The turn depends only on how many values came, so the same history has the same words. Words of
@@ -10,6 +10,9 @@
 
 use super::{Period, Word, state};
 use std::marker::PhantomData;
+
+/// Marks the turn of a full window.
+const FULL: u64 = 1 << 63;
 
 /// A window over the last values of type `T`, in words that lie elsewhere.
 #[derive(Debug)]
@@ -35,21 +38,18 @@ impl<'a, T: Word> Ring<'a, T> {
     /// Takes in `value` and gives the one that leaves, once the window was full.
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Option<T> {
-        let (period, is_full, place) = (self.period(), self.is_full(), self.place());
-        *self.turn += 1;
-        if *self.turn == 2 * period {
-            *self.turn = period;
-        }
-        let cell = &mut self.cells[place * T::WORDS..][..T::WORDS];
-        let oldest = is_full.then(|| T::load(cell));
-        value.store(cell);
+        let (place, is_full) = (self.place(), self.is_full());
+        let wraps = place + 1 == self.cells.len() / T::WORDS;
+        *self.turn = if wraps { FULL } else { *self.turn + 1 };
+        let oldest = is_full.then(|| T::load(self.cells, place));
+        value.store(self.cells, place);
         oldest
     }
 
     /// Whether it holds `period` values.
     #[inline(always)]
     pub fn is_full(&self) -> bool {
-        *self.turn >= self.period()
+        *self.turn >= FULL
     }
 
     /// Whether it holds none.
@@ -60,18 +60,13 @@ impl<'a, T: Word> Ring<'a, T> {
 
     /// The values, oldest first, once it is full.
     pub fn iter(&self) -> impl Iterator<Item = T> {
-        let (newer, older) = self.cells.split_at(self.place() * T::WORDS);
-        older.chunks_exact(T::WORDS).chain(newer.chunks_exact(T::WORDS)).map(T::load)
+        let (next, period) = (self.place(), self.cells.len() / T::WORDS);
+        (next..period).chain(0..next).map(|at| T::load(self.cells, at))
     }
 
     #[inline(always)]
     fn place(&self) -> usize {
-        (if self.is_full() { *self.turn - self.period() } else { *self.turn }) as usize
-    }
-
-    #[inline(always)]
-    fn period(&self) -> u64 {
-        (self.cells.len() / T::WORDS) as u64
+        *self.turn as u32 as usize
     }
 }
 

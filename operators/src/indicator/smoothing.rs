@@ -42,22 +42,23 @@ impl Smoothing {
         Smoothing { alpha: 1.0 - beta, beta, period: period.bars() }
     }
 
-    /// Takes in `x`; the mean, NaN while warming up.
+    /// Takes in `x` and writes the mean, NaN while warming up. Writes, because then an indicator ends
+    /// with this call and has nothing to keep beyond it.
     #[inline]
-    pub fn push(&self, state: &mut [u64; Smoothing::WORDS], x: f64) -> f64 {
-        with_fma!(self, push_fma, push_plain, (state, x))
+    pub fn push(&self, state: &mut [u64; Smoothing::WORDS], x: f64, mean: &mut f64) {
+        with_fma!(self, push_fma, push_plain, (state, x, mean));
     }
 
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "fma"))]
-    fn push_fma(&self, state: &mut [u64; Smoothing::WORDS], x: f64) -> f64 {
-        self.push_with::<true>(state, x)
+    fn push_fma(&self, state: &mut [u64; Smoothing::WORDS], x: f64, mean: &mut f64) {
+        *mean = self.push_with::<true>(state, x);
     }
 
-    fn push_plain(&self, state: &mut [u64; Smoothing::WORDS], x: f64) -> f64 {
-        self.push_with::<HARDWARE>(state, x)
+    fn push_plain(&self, state: &mut [u64; Smoothing::WORDS], x: f64, mean: &mut f64) {
+        *mean = self.push_with::<HARDWARE>(state, x);
     }
 
-    /// As [`Smoothing::push`], inside code that has chosen.
+    /// Takes in `x`; the mean, NaN while warming up. Inside code that has chosen the instruction.
     #[inline(always)]
     pub(super) fn push_with<const FMA: bool>(
         &self,

@@ -19,23 +19,23 @@ pub fn fixed<const N: usize>(state: &mut [u64]) -> &mut [u64; N] {
 pub trait Word: Copy + Default + Send + Sync + 'static {
     /// How many words it takes.
     const WORDS: usize;
-    /// Reads it from the first of `words`.
-    fn load(words: &[u64]) -> Self;
-    /// Writes it to the first of `words`.
-    fn store(self, words: &mut [u64]);
+    /// Reads number `at`, from 0, of those that lie in `words`.
+    fn load(words: &[u64], at: usize) -> Self;
+    /// Writes it where number `at` lies.
+    fn store(self, words: &mut [u64], at: usize);
 }
 
 impl Word for i64 {
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn load(words: &[u64]) -> Self {
-        words[0] as i64
+    fn load(words: &[u64], at: usize) -> Self {
+        words[at] as i64
     }
 
     #[inline(always)]
-    fn store(self, words: &mut [u64]) {
-        words[0] = self as u64;
+    fn store(self, words: &mut [u64], at: usize) {
+        words[at] = self as u64;
     }
 }
 
@@ -43,13 +43,13 @@ impl Word for f64 {
     const WORDS: usize = 1;
 
     #[inline(always)]
-    fn load(words: &[u64]) -> Self {
-        f64::from_bits(words[0])
+    fn load(words: &[u64], at: usize) -> Self {
+        f64::from_bits(words[at])
     }
 
     #[inline(always)]
-    fn store(self, words: &mut [u64]) {
-        words[0] = self.to_bits();
+    fn store(self, words: &mut [u64], at: usize) {
+        words[at] = self.to_bits();
     }
 }
 
@@ -57,13 +57,14 @@ impl Word for i128 {
     const WORDS: usize = 2;
 
     #[inline(always)]
-    fn load(words: &[u64]) -> Self {
-        i128::from(words[0]) | i128::from(words[1] as i64) << 64
+    fn load(words: &[u64], at: usize) -> Self {
+        let [low, high] = words.as_chunks().0[at];
+        i128::from(low) | i128::from(high as i64) << 64
     }
 
     #[inline(always)]
-    fn store(self, words: &mut [u64]) {
-        [words[0], words[1]] = [self as u64, (self >> 64) as u64];
+    fn store(self, words: &mut [u64], at: usize) {
+        words.as_chunks_mut().0[at] = [self as u64, (self >> 64) as u64];
     }
 }
 
@@ -73,9 +74,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn there_and_back<T: Word>(value: T) -> T {
-        let mut words = vec![u64::MAX; T::WORDS];
-        value.store(&mut words);
-        T::load(&words)
+        let mut words = vec![u64::MAX; 3 * T::WORDS];
+        value.store(&mut words, 1);
+        assert!(words.iter().filter(|&&word| word == u64::MAX).count() >= 2 * T::WORDS);
+        T::load(&words, 1)
     }
 
     proptest! {

@@ -65,8 +65,8 @@ impl Indicator for SessionVwap {
         let day = bar.ts_open.day() as u64;
         let same = std::mem::replace(&mut sums_of_day[0], day) == day;
         let sum = |words: &mut [u64], more: i128| {
-            let sum = if same { i128::load(words) } else { 0 }.saturating_add(more);
-            sum.store(words);
+            let sum = if same { i128::load(words, 0) } else { 0 }.saturating_add(more);
+            sum.store(words, 0);
             sum
         };
         let notional = sum(notional_words, bar.notional);

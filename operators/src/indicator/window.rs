@@ -37,8 +37,8 @@ impl<'a, T: Cell> Total<'a, T> {
     #[inline(always)]
     pub fn push(&mut self, value: T) -> Option<i128> {
         let oldest = self.ring.push(value).unwrap_or_default();
-        let sum = i128::load(self.sum) + (value.wide() - oldest.wide());
-        sum.store(self.sum);
+        let sum = i128::load(self.sum, 0) + (value.wide() - oldest.wide());
+        sum.store(self.sum, 0);
         self.ring.is_full().then_some(sum)
     }
 }
@@ -51,6 +51,9 @@ pub struct Spread<T> {
     near: u64,
     kind: PhantomData<T>,
 }
+
+/// Words before those of the window.
+const SUMS: usize = 7;
 
 /// Its state.
 struct Sums<'a, T> {
@@ -68,10 +71,11 @@ struct Sums<'a, T> {
 impl<'a, T: Cell> Sums<'a, T> {
     #[inline(always)]
     fn over(state: &'a mut [u64]) -> Self {
-        let ([far], state) = state::split(state);
-        let (first, state) = state::split(state);
-        let (sum, state) = state::split(state);
-        let (squares, ring) = state::split(state);
+        let (sums, ring) = state::split::<SUMS>(state);
+        let ([far], sums) = state::split(sums);
+        let (first, sums) = state::split(sums);
+        let (sum, squares) = state::split(sums);
+        let squares = state::fixed(squares);
         Sums { far, first, sum, squares, ring: Ring::over(ring) }
     }
 }
@@ -85,19 +89,19 @@ impl<T: Cell> Spread<T> {
 
     /// Words of its state.
     pub const fn words(&self) -> usize {
-        7 + Ring::<T>::words(self.period)
+        SUMS + Ring::<T>::words(self.period)
     }
 
     /// Takes in `value`; whether the window is full.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, state: &mut [u64], value: T) -> bool {
         let Sums { far, first, sum, squares, mut ring } = Sums::<T>::over(state);
         if ring.is_empty() {
-            value.wide().store(first);
+            value.wide().store(first, 0);
         }
-        let first = i128::load(first);
-        let mut total = i128::load(sum);
-        let mut near = i128::load(squares) as u128;
+        let first = i128::load(first, 0);
+        let mut total = i128::load(sum, 0);
+        let mut near = i128::load(squares, 0) as u128;
         if let Some(oldest) = ring.push(value) {
             let distance = oldest.wide() - first;
             total -= distance;
@@ -112,34 +116,34 @@ impl<T: Cell> Spread<T> {
             Some(square) => near += square,
             None => *far += 1,
         }
-        total.store(sum);
-        (near as i128).store(squares);
+        total.store(sum, 0);
+        (near as i128).store(squares, 0);
         ring.is_full()
     }
 
-    #[inline]
+    #[inline(always)]
     fn square(&self, distance: i128) -> Option<u128> {
         let near = u64::try_from(distance.unsigned_abs()).ok().filter(|&d| d <= self.near)?;
         Some(u128::from(near) * u128::from(near))
     }
 
     /// The sum of a full window.
-    #[inline]
+    #[inline(always)]
     pub fn total(&self, state: &mut [u64]) -> i128 {
         let Sums { first, sum, .. } = Sums::<T>::over(state);
-        i128::load(sum) + i128::from(self.period.bars()) * i128::load(first)
+        i128::load(sum, 0) + i128::from(self.period.bars()) * i128::load(first, 0)
     }
 
     /// Period squared times the population variance of a full window, in raw units squared.
-    #[inline]
+    #[inline(always)]
     pub fn dispersion(&self, state: &mut [u64]) -> f64 {
         let Sums { far, sum, squares, .. } = Sums::<T>::over(state);
         if *far > 0 {
             return self.far_dispersion(state);
         }
         // No sum of near values leaves 63 bits.
-        let sum = u128::from(i128::load(sum).unsigned_abs() as u64);
-        let squares = i128::load(squares) as u128;
+        let sum = u128::from(i128::load(sum, 0).unsigned_abs() as u64);
+        let squares = i128::load(squares, 0) as u128;
         unsigned_to_f64(squares * u128::from(self.period.bars()) - sum * sum)
     }
 
