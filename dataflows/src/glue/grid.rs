@@ -54,6 +54,10 @@ impl<T> Column<T> {
         (*self.index.get(key)? as usize).checked_sub(1)
     }
 
+    fn cell(&self, key: usize) -> Option<(Time, &T)> {
+        Some((self.start, self.cells.get(self.place(key)?)?))
+    }
+
     fn is_touched(&self, key: usize) -> bool {
         self.touched.get(key / 64).is_some_and(|word| word >> (key % 64) & 1 == 1)
     }
@@ -115,7 +119,32 @@ impl<T> Grid<T> {
 
     /// The cells of `key` in order of time.
     pub(super) fn cells(&self, key: usize) -> impl Iterator<Item = &T> {
-        self.columns.iter().filter_map(move |column| column.cells.get(column.place(key)?))
+        self.columns.iter().filter_map(move |column| Some(column.cell(key)?.1))
+    }
+
+    /// The cell of `key` in the column that starts at `start`.
+    pub(super) fn get_mut(&mut self, start: Time, key: usize) -> Option<&mut T> {
+        let at = self.columns.binary_search_by_key(&start, |column| column.start).ok()?;
+        let column = &mut self.columns[at];
+        let place = column.place(key)?;
+        column.cells.get_mut(place)
+    }
+
+    /// Whether `key` has a cell in the column that starts at `start`.
+    pub(super) fn has(&self, start: Time, key: usize) -> bool {
+        self.last(start, key).is_some_and(|(found, _)| found == start)
+    }
+
+    /// The newest cell of `key` in a column that starts by `until`, and where it starts.
+    pub(super) fn last(&self, until: Time, key: usize) -> Option<(Time, &T)> {
+        let end = self.columns.partition_point(|column| column.start <= until);
+        self.columns.range(..end).rev().find_map(|column| column.cell(key))
+    }
+
+    /// The oldest cell of `key` in a column that starts at `from` or later, and where it starts.
+    pub(super) fn first(&self, from: Time, key: usize) -> Option<(Time, &T)> {
+        let begin = self.columns.partition_point(|column| column.start < from);
+        self.columns.range(begin..).find_map(|column| column.cell(key))
     }
 
     /// Marks the cell of `key` in a column, which has one.
@@ -124,6 +153,12 @@ impl<T> Grid<T> {
         let column = &mut self.columns[column];
         column.touched[key / 64] |= 1 << (key % 64);
         (column.dirty, self.dirty) = (true, true);
+    }
+
+    /// Columns there are.
+    #[cfg(test)]
+    pub(super) fn columns(&self) -> usize {
+        self.columns.len()
     }
 
     /// Whether a cell of `key` is marked.

@@ -4,37 +4,37 @@
 //! revises its row and those after it, as far as they change.
 
 use super::parts::{Parts, load_symbol, save_symbols};
-use super::{At, Clockwork, SymbolIndex, Timeline};
+use super::{At, Clockwork, SymbolIndex, Timelines};
 use market::{Epoch, RowKey, SymbolId, Width};
 use operators::{Kernel, Restore, Snapshot};
 
-/// Makes the kernel of a key.
-pub type MakeKernel<I> = Box<dyn Fn(SymbolId) -> Box<dyn Kernel<Input = I, Output = [f64]>>>;
+/// A kernel that writes rows of floats.
+type Rows<I> = Box<dyn Kernel<Input = I, Output = [f64]>>;
 
-type Series<I> = Timeline<Box<dyn Kernel<Input = I, Output = [f64]>>, Box<[f64]>>;
+/// Makes the kernel of a key.
+pub type MakeKernel<I> = Box<dyn Fn(SymbolId) -> Rows<I>>;
 
 /// The keys of one width.
 pub struct Lane<I> {
     width: Width,
-    /// Where kernels write, one after the other.
-    row: Box<[f64]>,
     make: MakeKernel<I>,
     index: SymbolIndex,
-    series: Vec<Series<I>>,
+    timelines: Timelines<Rows<I>, Box<[f64]>>,
 }
 
 impl<I: At + Clone> Lane<I> {
     /// A lane of rows of `stride` floats that kernels of `make` compute.
     pub fn new(width: Width, stride: usize, make: MakeKernel<I>) -> Self {
-        let row = vec![f64::NAN; stride].into_boxed_slice();
-        Lane { width, row, make, index: SymbolIndex::default(), series: Vec::new() }
+        let timelines = Timelines::new(width, vec![f64::NAN; stride].into_boxed_slice());
+        Lane { width, make, index: SymbolIndex::default(), timelines }
     }
 
     /// The place of the symbol's series, new or known.
+    #[inline]
     fn place(&mut self, symbol: SymbolId) -> usize {
         let place = self.index.place(symbol);
-        if place == self.series.len() {
-            self.series.push(Timeline::new((self.make)(symbol), place));
+        if place == self.timelines.len() {
+            self.timelines.add((self.make)(symbol));
         }
         place
     }
@@ -68,26 +68,27 @@ impl<I: At + Clone> Keyed<I> {
     ) where
         I: 'a,
     {
-        let floor = self.clock.floor(epoch);
         let lane = &mut self.lanes[lane];
-        let width = lane.width;
-        let place = lane.place(symbol);
-        let (series, row) = (&mut lane.series[place], &mut lane.row);
-        inputs.for_each(|input| series.upsert(input, row));
-        series.settle(row, |entry| {
+        let (width, place) = (lane.width, lane.place(symbol));
+        lane.timelines.apply(place, inputs, |entry| {
             let (ts_open, revision) = (entry.at, entry.revision);
             if entry.changed {
                 emit(RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, entry.output);
             }
         });
-        series.evict(market::Time::from_ns(floor.ns().saturating_sub(width.ns())));
+    }
+
+    /// All that `epoch` did was applied: forgets what cannot change any more.
+    pub fn forget(&mut self, epoch: Epoch) {
+        let floor = self.clock.floor(epoch);
+        self.lanes.iter_mut().for_each(|lane| lane.timelines.forget(floor));
     }
 }
 
 impl<I: At + Clone> Parts for Keyed<I> {
     fn snapshot(&self, _before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         for lane in &self.lanes {
-            save_symbols(&lane.index, of, to, |place, to| lane.series[place].save(to));
+            save_symbols(&lane.index, of, to, |place, to| lane.timelines.save(place, to));
         }
     }
 
@@ -95,7 +96,7 @@ impl<I: At + Clone> Parts for Keyed<I> {
         for lane in &mut self.lanes {
             for _ in 0..from.u64() {
                 let place = lane.place(load_symbol(from));
-                lane.series[place].load(from, &mut lane.row);
+                lane.timelines.load(place, from);
             }
         }
     }

@@ -15,7 +15,7 @@ pub use index::SymbolIndex;
 pub use keyed::{Keyed, Lane};
 pub use parts::{Parts, Words};
 pub use pending::{Batch, Pending};
-pub use timeline::{At, Cell, Settled, Timeline};
+pub use timeline::{At, Cell, Settled, Timelines};
 pub use windowed::Windowed;
 
 use market::{Epoch, EpochLength, Time};

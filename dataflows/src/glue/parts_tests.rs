@@ -62,6 +62,7 @@ impl Glue {
             let mut say = |key: RowKey, row: &[f64]| said.push(format!("{key:?} {:?}", bits(row)));
             self.indicators.apply(0, epoch, symbol, inputs(), &mut say);
         }
+        self.indicators.forget(epoch);
         self.wide.close(epoch, |key, bar| said.push(format!("{key:?} {bar:?}")));
         said.sort();
         said

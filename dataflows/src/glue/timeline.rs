@@ -1,26 +1,28 @@
-//! One key's inputs in time order through a kernel, revisable.
+//! The inputs of all keys of one width in order of time, each key through a kernel, revisable.
 //!
 //! ```text
-//!   entries   b0  b1  b2  b3  b4  b5  b6      inputs of the horizon
-//!   copies   ^c0             ^c4              states before an entry, every COPY_EVERY
+//!   entries   b0  b1  b2  b3  b4  b5  b6      a key's inputs of the horizon
+//!   copies   ^c0             ^c4              its states before an entry, every COPY_EVERY intervals
 //!   a change at b2: restore c0, replay b0..b6, hand out the entries whose output changed
 //! ```
 //!
 //! Outputs are not kept: before the first change of a round the old inputs are replayed once, so that the
-//! new outputs can be compared with the old. Changes are rare and appends are not.
+//! new outputs can be compared with the old. Changes are rare and appends are not. Entries of one interval
+//! lie side by side for all keys, so an append writes where the one before it wrote.
 //!
-//! Invariants: `copies[0]` is the state before the oldest entry; the kernel's state stands after entry
-//! `done`; an entry's revision counts how often its output changed. Appending costs the kernel's update
-//! plus a state copy every [`COPY_EVERY`] entries; a change costs the updates of the horizon, twice.
-//! Memory: the horizon's inputs and states, and at most two copy intervals more.
+//! Invariants: before every entry that can change, less than [`COPY_EVERY`] intervals back, stands a copy;
+//! a key's first copy is the state before all its entries from there on, and after all older ones; its
+//! kernel stands after its newest entry. Appending costs the kernel's update plus a state copy every
+//! [`COPY_EVERY`] intervals; a change costs the updates from the copy before it on, twice. Memory: the
+//! inputs of the horizon and of [`COPY_EVERY`] intervals more, an eighth as many states.
 
 use super::Words;
-use market::{Bar, Time};
+use super::grid::Grid;
+use market::{Bar, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
-use std::collections::VecDeque;
 
-/// Entries between two state copies.
-const COPY_EVERY: u64 = 8;
+/// Intervals between two state copies.
+const COPY_EVERY: i64 = 8;
 
 /// An input with a place in time.
 pub trait At: Words {
@@ -73,10 +75,9 @@ impl Cell for Box<[f64]> {
 struct Entry<I> {
     input: I,
     revision: u32,
-    fresh: bool,
 }
 
-/// What a settling says of an entry.
+/// What is said of an entry that is new or was run again.
 pub struct Settled<'a, C> {
     /// Where the entry stands.
     pub at: Time,
@@ -88,232 +89,215 @@ pub struct Settled<'a, C> {
     pub changed: bool,
 }
 
-struct StateCopy {
-    before: u64,
-    state: Snapshot,
-}
-
-/// The entries of one key that can still change, and the kernel behind them.
-pub struct Timeline<K: Kernel, C> {
+/// One key: its kernel, and how far it came.
+struct Series<K> {
     kernel: K,
-    entries: VecDeque<Entry<K::Input>>,
-    copies: VecDeque<StateCopy>,
-    /// Number of the oldest entry, counted from the key's first.
-    first: u64,
-    /// Entries whose effect the kernel's state holds: those numbered below it.
-    done: u64,
-    /// The least entry that changed since the last settling.
-    dirty: u64,
-    /// Shifts where copies fall, so that keys do not all copy at the same bar.
-    phase: u64,
     /// Where the newest entry stands.
     newest: Time,
-    /// Where the last entry before the second copy stands: nothing can be forgotten before it is old.
-    oldest_kept: Time,
-    /// Outputs as they were before the changes that wait for a settling.
+    /// Where the newest copy stands.
+    copied: Time,
+}
+
+/// The entries of all keys that can still change, and the kernels behind them.
+pub struct Timelines<K: Kernel, C> {
+    width: Width,
+    series: Vec<Series<K>>,
+    entries: Grid<Entry<K::Input>>,
+    copies: Grid<Snapshot>,
+    /// Where kernels write, one after the other.
+    output: C,
+    /// A key's outputs as they were before the changes that are being made.
     before: Vec<(Time, C)>,
-    spare_copies: Vec<Snapshot>,
 }
 
 const NEVER: Time = Time::from_ns(i64::MIN);
-const FOREVER: Time = Time::from_ns(i64::MAX);
 
-impl<K, C> Timeline<K, C>
+impl<K, C> Timelines<K, C>
 where
     K: Kernel<Output = C::Kernel>,
     K::Input: At + Clone,
     C: Cell,
 {
-    /// No entries yet.
-    pub fn new(kernel: K, phase: usize) -> Self {
-        Timeline {
-            kernel,
-            entries: VecDeque::new(),
-            copies: VecDeque::new(),
-            first: 0,
-            done: 0,
-            dirty: u64::MAX,
-            phase: phase as u64 % COPY_EVERY,
-            newest: NEVER,
-            oldest_kept: FOREVER,
-            before: Vec::new(),
-            spare_copies: Vec::new(),
-        }
+    /// No keys yet; inputs are of `width`, kernels write to `output`.
+    pub fn new(width: Width, output: C) -> Self {
+        let (entries, copies) = (Grid::default(), Grid::default());
+        Timelines { width, series: Vec::new(), entries, copies, output, before: Vec::new() }
     }
 
-    /// Inputs that are kept.
+    /// Keys so far.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.series.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.series.is_empty()
     }
 
-    /// Puts in an input, or puts it in the place of the one at the same time. Takes effect when settled.
-    /// `output` is a place to write to, as it is for [`Timeline::settle`]; keys may share it.
+    /// Adds the next key.
+    pub fn add(&mut self, kernel: K) {
+        self.series.push(Series { kernel, newest: NEVER, copied: NEVER });
+    }
+
+    /// Takes inputs of a key, in order of time, each in the place of the one at the same time if there is
+    /// one; says what came of every entry that is new or was run again, in order of time.
     #[inline]
-    pub fn upsert(&mut self, input: &K::Input, output: &mut C) {
-        let at = input.at();
-        let end = self.first + self.entries.len() as u64;
-        if at > self.newest || self.entries.is_empty() {
-            self.newest = at;
-            self.entries.push_back(Entry { input: input.clone(), revision: 0, fresh: true });
-            self.dirty = self.dirty.min(end);
-        } else {
-            self.revise(input, at, output);
-        }
-    }
-
-    #[cold]
-    fn revise(&mut self, input: &K::Input, at: Time, output: &mut C) {
-        self.keep_outputs(output);
-        let place = self.entries.partition_point(|entry| entry.input.at() < at);
-        let number = self.first + place as u64;
-        match self.entries.get_mut(place).filter(|entry| entry.input.at() == at) {
-            Some(entry) => entry.input = input.clone(),
-            None => {
-                let entry = Entry { input: input.clone(), revision: 0, fresh: true };
-                self.entries.insert(place, entry);
-                // Entries after the place have new numbers: their copies stand before others now.
-                while self.copies.back().is_some_and(|copy| copy.before > number) {
-                    self.drop_last_copy();
+    pub fn apply<'a>(
+        &mut self,
+        key: usize,
+        inputs: impl Iterator<Item = &'a K::Input>,
+        mut emit: impl FnMut(Settled<'_, C>),
+    ) where
+        K::Input: 'a,
+    {
+        let mut dirty = None;
+        for input in inputs {
+            let at = input.at();
+            if at > self.series[key].newest {
+                if let Some(from) = dirty.take() {
+                    self.replay(key, from, &mut emit);
                 }
+                self.append(key, input, 0);
+                emit(Settled { at, output: &self.output, revision: 0, changed: true });
+                continue;
             }
+            if dirty.is_none() {
+                self.keep_outputs(key, at);
+                dirty = Some(at);
+            }
+            self.put(key, input);
         }
-        self.dirty = self.dirty.min(number);
-    }
-
-    /// Keeps every output as it is, before the first change of a round.
-    fn keep_outputs(&mut self, output: &mut C) {
-        let Some(copy) = self.copies.front().filter(|_| self.before.is_empty()) else { return };
-        self.kernel.restore(&mut copy.state.reader());
-        for entry in self.entries.iter().take((self.done - self.first) as usize) {
-            self.kernel.update(&entry.input, output.target());
-            self.before.push((entry.input.at(), output.clone()));
+        if let Some(from) = dirty {
+            self.replay(key, from, &mut emit);
         }
     }
 
-    /// Runs the kernel over everything that changed and says what came of each entry, in order of time.
-    pub fn settle(&mut self, output: &mut C, mut emit: impl FnMut(Settled<'_, C>)) {
-        let dirty = std::mem::replace(&mut self.dirty, u64::MAX);
-        if dirty == u64::MAX {
-            return;
-        }
-        if dirty < self.done {
-            self.rewind(dirty);
-        }
-        let end = self.first + self.entries.len() as u64;
-        while self.done < end {
-            self.copy_if_due();
-            let entry = &mut self.entries[(self.done - self.first) as usize];
-            self.kernel.update(&entry.input, output.target());
-            self.done += 1;
-            let (at, output) = (entry.input.at(), &*output);
-            let changed = std::mem::take(&mut entry.fresh) || {
-                let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
-                let changed = old.is_ok_and(|old| !self.before[old].1.same(output));
-                entry.revision += u32::from(changed);
-                changed
-            };
-            emit(Settled { at, output, revision: entry.revision, changed });
-        }
-        self.before.clear();
-    }
-
-    /// Restores the newest copy that stands before entry `dirty` or at it.
-    fn rewind(&mut self, dirty: u64) {
-        while self.copies.len() > 1 && self.copies.back().is_some_and(|c| c.before > dirty) {
-            self.drop_last_copy();
-        }
-        let copy = self.copies.back().expect("the state before the oldest entry is kept");
-        self.kernel.restore(&mut copy.state.reader());
-        self.done = copy.before;
-    }
-
-    fn copy_if_due(&mut self) {
-        let due = (self.done + self.phase).is_multiple_of(COPY_EVERY) || self.copies.is_empty();
-        if !due || self.copies.back().is_some_and(|copy| copy.before == self.done) {
-            return;
-        }
-        let mut state = self.spare_copies.pop().unwrap_or_default();
-        state.clear();
-        self.kernel.snapshot(&mut state);
-        self.copies.push_back(StateCopy { before: self.done, state });
-        self.note_oldest();
-    }
-
-    fn drop_last_copy(&mut self) {
-        if let Some(copy) = self.copies.pop_back() {
-            self.spare_copies.push(copy.state);
-        }
-        self.note_oldest();
-    }
-
-    fn note_oldest(&mut self) {
-        let last = |copy: &StateCopy| copy.before.checked_sub(self.first + 1);
-        let last = self.copies.get(1).and_then(last).and_then(|at| self.entries.get(at as usize));
-        self.oldest_kept = last.map_or(FOREVER, |entry| entry.input.at());
-    }
-
-    /// Forgets entries from before `floor` as far as a copy allows: what is left can be replayed.
+    /// Takes the input that follows all others of its key: nearly every one.
     #[inline]
-    pub fn evict(&mut self, floor: Time) {
-        while self.oldest_kept < floor {
-            self.forget();
+    fn append(&mut self, key: usize, input: &K::Input, revision: u32) {
+        let at = input.at();
+        if self.is_due(key, self.series[key].copied, at) {
+            self.copy(key, at);
+        }
+        let series = &mut self.series[key];
+        series.kernel.update(input, self.output.target());
+        series.newest = at;
+        let column = self.entries.column(at);
+        self.entries.cell_or(column, key, || Entry { input: input.clone(), revision });
+    }
+
+    /// Whether the state before the entry at `at` is to be copied, when the copy before stands at
+    /// `copied`. Keys take turns, so that they do not all copy at the same bar.
+    #[inline]
+    fn is_due(&self, key: usize, copied: Time, at: Time) -> bool {
+        let width = self.width.ns();
+        let turn = (at.ns() / width).wrapping_add(key as i64) & (COPY_EVERY - 1) == 0;
+        turn || at.ns().saturating_sub(copied.ns()) / width >= COPY_EVERY
+    }
+
+    fn copy(&mut self, key: usize, at: Time) {
+        let column = self.copies.column(at);
+        let state = self.copies.cell_or(column, key, Snapshot::default);
+        state.clear();
+        let series = &mut self.series[key];
+        series.kernel.snapshot(state);
+        series.copied = series.copied.max(at);
+    }
+
+    /// Puts a late input among the entries.
+    fn put(&mut self, key: usize, input: &K::Input) {
+        let column = self.entries.column(input.at());
+        let new = || Entry { input: input.clone(), revision: 0 };
+        self.entries.cell_or(column, key, new).input = input.clone();
+    }
+
+    /// Restores a state before `at` to replay from; where it stands. The newest copy up to `at`, or,
+    /// where that one was forgotten and all entries between with it, the first one after.
+    fn rewind(&mut self, key: usize, at: Time) -> Time {
+        let copy = self.copies.last(at, key).or_else(|| self.copies.first(at, key));
+        let (from, state) = copy.expect("a copy stands before every entry that can change");
+        self.series[key].kernel.restore(&mut state.reader());
+        from
+    }
+
+    /// Keeps every output from `at` on as it is, before the first change there.
+    fn keep_outputs(&mut self, key: usize, at: Time) {
+        self.before.clear();
+        let mut from = self.rewind(key, at);
+        let kernel = &mut self.series[key].kernel;
+        while let Some((at, entry)) = self.entries.first(from, key) {
+            kernel.update(&entry.input, self.output.target());
+            self.before.push((at, self.output.clone()));
+            from = after(at);
         }
     }
 
-    /// Forgets the entries before the second copy.
-    fn forget(&mut self) {
-        if let Some(copy) = self.copies.pop_front() {
-            self.spare_copies.push(copy.state);
+    /// Runs the kernel over every entry from `at` on, or from the copy before it, and says what came of
+    /// each; copies on the way are taken anew.
+    fn replay(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Settled<'_, C>)) {
+        let mut from = self.rewind(key, at).min(at);
+        let mut copied = NEVER;
+        while let Some((at, _)) = self.entries.first(from, key) {
+            if self.is_due(key, copied, at) || self.copies.has(at, key) {
+                self.copy(key, at);
+                copied = at;
+            }
+            let Some(entry) = self.entries.get_mut(at, key) else { return };
+            self.series[key].kernel.update(&entry.input, self.output.target());
+            let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
+            let changed = old.map_or(true, |old| !self.before[old].1.same(&self.output));
+            entry.revision += u32::from(changed && old.is_ok());
+            let revision = entry.revision;
+            emit(Settled { at, output: &self.output, revision, changed });
+            from = after(at);
         }
-        if let Some(next) = self.copies.front() {
-            self.entries.drain(..(next.before - self.first) as usize);
-            self.first = next.before;
-        }
-        self.note_oldest();
     }
-}
 
-impl<K, C> Timeline<K, C>
-where
-    K: Kernel<Output = C::Kernel>,
-    K::Input: At + Clone,
-    C: Cell,
-{
-    /// Appends the state before the oldest entry, and the entries. All must be settled.
-    pub fn save(&self, to: &mut Snapshot) {
-        let oldest = self.copies.front().map_or(&[][..], |copy| copy.state.words());
-        to.u64(oldest.len() as u64);
-        oldest.iter().for_each(|&word| to.u64(word));
-        to.u64(self.entries.len() as u64);
-        for entry in &self.entries {
+    /// Forgets what no change can need: nothing changes any more that ended by `floor`.
+    #[inline]
+    pub fn forget(&mut self, floor: Time) {
+        let kept_ns = (COPY_EVERY + 1).saturating_mul(self.width.ns());
+        let until = Time::from_ns(floor.ns().saturating_sub(kept_ns));
+        self.entries.forget(until, |_, _| ());
+        self.copies.forget(until, |_, _| ());
+    }
+
+    /// Appends a key's oldest state that is kept, and the entries from there on.
+    pub fn save(&self, key: usize, to: &mut Snapshot) {
+        let series = &self.series[key];
+        let oldest = self.copies.first(NEVER, key);
+        let mut now = Snapshot::default();
+        let (from, state) = oldest.unwrap_or_else(|| {
+            series.kernel.snapshot(&mut now);
+            (after(series.newest), &now)
+        });
+        to.i64(series.newest.ns());
+        to.u64(state.words().len() as u64);
+        to.u64s(state.words());
+        let entries = || self.entries.cells(key).filter(|entry| entry.input.at() >= from);
+        to.u64(entries().count() as u64);
+        for entry in entries() {
             to.u64(u64::from(entry.revision));
             entry.input.save(to);
         }
     }
 
-    /// Takes on what [`Timeline::save`] of one with an equal kernel wrote; this one is new. The entries
-    /// are run through the kernel again.
-    pub fn load(&mut self, from: &mut Restore<'_>, output: &mut C) {
-        let mut oldest = Snapshot::default();
-        (0..from.u64()).for_each(|_| oldest.u64(from.u64()));
+    /// Gives a key, which has no entry yet, what [`Timelines::save`] wrote of one with an equal kernel.
+    pub fn load(&mut self, key: usize, from: &mut Restore<'_>) {
+        let newest = Time::from_ns(from.i64());
+        let mut state = vec![0; from.u64() as usize];
+        from.u64s(&mut state);
+        self.series[key].kernel.restore(&mut Restore::new(&state));
         for _ in 0..from.u64() {
             let revision = from.u64() as u32;
-            let input = K::Input::load(from);
-            self.newest = input.at();
-            self.entries.push_back(Entry { input, revision, fresh: false });
+            self.append(key, &K::Input::load(from), revision);
         }
-        if self.entries.is_empty() {
-            return;
-        }
-        self.kernel.restore(&mut oldest.reader());
-        self.dirty = 0;
-        self.settle(output, |_| ());
+        self.series[key].newest = newest;
     }
+}
+
+fn after(at: Time) -> Time {
+    Time::from_ns(at.ns().saturating_add(1))
 }
 
 #[cfg(test)]

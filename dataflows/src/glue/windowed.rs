@@ -5,7 +5,7 @@
 //! time, and again whenever a late input changes it.
 
 use super::parts::{Parts, load_symbol, save_symbols};
-use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timeline, Words};
+use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timelines, Words};
 use market::{Epoch, RowKey, SymbolId, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
 use std::collections::{BTreeMap, VecDeque};
@@ -20,22 +20,15 @@ struct Window<C> {
     touched: bool,
 }
 
-struct Series<K: Kernel, C> {
-    timeline: Timeline<K, C>,
-    windows: VecDeque<Window<C>>,
-}
-
 /// The intervals of one width on one worker.
 pub struct Windowed<K: Kernel, C> {
     width: Width,
-    /// Width of the inputs.
-    narrow: Width,
     clock: Clockwork,
     kernel: K,
-    /// Where kernels write, one after the other.
-    output: C,
     index: SymbolIndex,
-    series: Vec<Series<K, C>>,
+    timelines: Timelines<K, C>,
+    /// The intervals of each key.
+    windows: Vec<VecDeque<Window<C>>>,
     /// Keys with an interval that is over once an epoch is complete.
     closing: BTreeMap<Epoch, Vec<u32>>,
 }
@@ -48,8 +41,9 @@ where
 {
     /// Intervals of `width` over inputs of width `narrow`, each key by a copy of `kernel`.
     pub fn new(width: Width, narrow: Width, clock: Clockwork, kernel: K, output: C) -> Self {
-        let (index, series, closing) = (SymbolIndex::default(), Vec::new(), BTreeMap::new());
-        Windowed { width, narrow, clock, kernel, output, index, series, closing }
+        let (index, windows, closing) = (SymbolIndex::default(), Vec::new(), BTreeMap::new());
+        let timelines = Timelines::new(narrow, output);
+        Windowed { width, clock, kernel, index, timelines, windows, closing }
     }
 
     /// The next epoch in which an interval is over.
@@ -70,10 +64,8 @@ where
     {
         let place = self.place(symbol);
         let (width, clock, closing) = (self.width, self.clock, &mut self.closing);
-        let output = &mut self.output;
-        let Series { timeline, windows } = &mut self.series[place];
-        inputs.for_each(|input| timeline.upsert(input, output));
-        timeline.settle(output, |entry| {
+        let windows = &mut self.windows[place];
+        self.timelines.apply(place, inputs, |entry| {
             let start = width.open_of(entry.at);
             if touch(windows, start, &entry) {
                 let over = over(start, width, clock);
@@ -87,22 +79,24 @@ where
 
     fn place(&mut self, symbol: SymbolId) -> usize {
         let place = self.index.place(symbol);
-        if place == self.series.len() {
-            let timeline = Timeline::new(self.kernel.clone(), place);
-            self.series.push(Series { timeline, windows: VecDeque::new() });
+        if place == self.windows.len() {
+            self.timelines.add(self.kernel.clone());
+            self.windows.push(VecDeque::new());
         }
         place
     }
 
-    /// `epoch` is complete and all it changed was applied: hands out the intervals that it ends.
+    /// `epoch` is complete and all it changed was applied: hands out the intervals that it ends, and
+    /// forgets what cannot change any more.
     pub fn close(&mut self, epoch: Epoch, mut emit: impl FnMut(RowKey, &C)) {
         while self.next_close().is_some_and(|next| next <= epoch) {
-            let Some((_, places)) = self.closing.pop_first() else { return };
+            let Some((_, places)) = self.closing.pop_first() else { break };
             for place in places {
                 let symbol = self.index.symbols()[place as usize];
                 self.show(place as usize, symbol, epoch, &mut emit);
             }
         }
+        self.timelines.forget(self.clock.floor(epoch));
     }
 
     /// Hands out the intervals of a key that are over and new or changed, and forgets the old ones.
@@ -114,7 +108,7 @@ where
         mut emit: impl FnMut(RowKey, &C),
     ) {
         let (width, end, floor) = (self.width, self.clock.end_of(epoch), self.clock.floor(epoch));
-        let Series { timeline, windows } = &mut self.series[place];
+        let windows = &mut self.windows[place];
         for window in windows.iter_mut() {
             let over = window.start.ns().saturating_add(width.ns()) <= end.ns();
             if !over || !window.touched {
@@ -130,7 +124,6 @@ where
         while windows.len() > 1 && windows[0].start.ns().saturating_add(width.ns()) <= floor.ns() {
             windows.pop_front();
         }
-        timeline.evict(Time::from_ns(floor.ns().saturating_sub(self.narrow.ns())));
     }
 }
 
@@ -148,8 +141,8 @@ where
     fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         to.i64(before);
         save_symbols(&self.index, of, to, |place, to| {
-            let Series { timeline, windows } = &self.series[place];
-            timeline.save(to);
+            self.timelines.save(place, to);
+            let windows = &self.windows[place];
             to.u64(windows.len() as u64);
             windows.iter().for_each(|window| window.save(to));
         });
@@ -159,15 +152,14 @@ where
         let before = from.i64();
         for _ in 0..from.u64() {
             let place = self.place(load_symbol(from));
-            let series = &mut self.series[place];
-            series.timeline.load(from, &mut self.output);
+            self.timelines.load(place, from);
             for _ in 0..from.u64() {
                 let window = Window::<C>::load(from);
                 let over = over(window.start, self.width, self.clock);
                 if over >= before {
                     self.closing.entry(over).or_default().push(place as u32);
                 }
-                series.windows.push_back(window);
+                self.windows[place].push_back(window);
             }
         }
     }

@@ -172,6 +172,7 @@ impl Stage<Shared> for Indicators {
                 lanes.apply(lane, epoch, symbol, bars.iter(), |key, row| out.floats(key, row));
             });
         });
+        self.lanes.forget(epoch);
     }
 }
 
