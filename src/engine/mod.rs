@@ -11,7 +11,7 @@
 //! assert_eq!(summary.counts.read, summary.counts.used + summary.counts.refused_total());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//! A kernel of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
+//! An indicator of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
 //! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
 
 mod identity;

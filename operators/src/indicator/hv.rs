@@ -7,7 +7,7 @@
 //! Per year, as a fraction (0.2 is 20%). First value at bar n; NaN while a return of the window has no
 //! logarithm (a value of 0 or less). Returns are kept in whole units of 2^-56, less than
 //! the quotient of two doubles loses anyway, so their sums are exact and never drift.
-//! O(1) a step; a state of n + 10 words: the value before in raw units, NaN at first; how many returns with
+//! O(1) a step; a state of n + 10 words: the value before in raw units, 0 at first; how many returns with
 //! a logarithm came since the last without, at most n; and the window.
 
 use super::window::Spread;
@@ -52,20 +52,12 @@ impl Indicator for HistoricalVolatility {
         2 + self.returns.words()
     }
 
-    fn start(&self, state: &mut [u64]) {
-        let ([previous], _) = state::split(state);
-        *previous = f64::NAN.to_bits();
-    }
-
     #[inline]
     fn update(&self, state: &mut [u64], bar: &Bar, output: &mut [f64]) {
         let ([previous, defined], returns) = state::split(state);
         let value = self.input.raw_f64(bar);
         let old = f64::from_bits(std::mem::replace(previous, value.to_bits()));
-        output[0] = f64::NAN;
-        if old.is_nan() {
-            return;
-        }
+        // Before the first value stands a 0, and a return from 0 has no logarithm.
         if old > 0.0 && value > 0.0 {
             let whole = (log_return(old, value) * UNIT).round_ties_even() as i64;
             self.returns.push(returns, whole);
@@ -73,8 +65,10 @@ impl Indicator for HistoricalVolatility {
         } else {
             *defined = 0;
         }
-        if *defined == self.period {
-            output[0] = self.returns.dispersion(returns).sqrt() * self.factor;
-        }
+        let is_defined = *defined == self.period;
+        output[0] = match is_defined {
+            true => self.returns.dispersion(returns).sqrt() * self.factor,
+            false => f64::NAN,
+        };
     }
 }
