@@ -8,23 +8,24 @@ use super::{At, Clockwork, SymbolIndex, Timelines};
 use market::{Epoch, RowKey, SymbolId, Width};
 use operators::{Kernel, Restore, Snapshot};
 
-/// A kernel that writes rows of floats.
-type Rows<I> = Box<dyn Kernel<Input = I, Output = [f64]>>;
-
 /// Makes the kernel of a key.
-pub type MakeKernel<I> = Box<dyn Fn(SymbolId) -> Rows<I>>;
+pub type MakeKernel<K> = Box<dyn Fn(SymbolId) -> K>;
 
 /// The keys of one width.
-pub struct Lane<I> {
+pub struct Lane<K: Kernel> {
     width: Width,
-    make: MakeKernel<I>,
+    make: MakeKernel<K>,
     index: SymbolIndex,
-    timelines: Timelines<Rows<I>, Box<[f64]>>,
+    timelines: Timelines<K, Box<[f64]>>,
 }
 
-impl<I: At + Clone> Lane<I> {
+impl<K> Lane<K>
+where
+    K: Kernel<Output = [f64]>,
+    K::Input: At + Clone,
+{
     /// A lane of rows of `stride` floats that kernels of `make` compute.
-    pub fn new(width: Width, stride: usize, make: MakeKernel<I>) -> Self {
+    pub fn new(width: Width, stride: usize, make: MakeKernel<K>) -> Self {
         let timelines = Timelines::new(width, vec![f64::NAN; stride].into_boxed_slice());
         Lane { width, make, index: SymbolIndex::default(), timelines }
     }
@@ -41,14 +42,18 @@ impl<I: At + Clone> Lane<I> {
 }
 
 /// The lanes of a stage on one worker.
-pub struct Keyed<I> {
+pub struct Keyed<K: Kernel> {
     clock: Clockwork,
-    lanes: Vec<Lane<I>>,
+    lanes: Vec<Lane<K>>,
 }
 
-impl<I: At + Clone> Keyed<I> {
+impl<K> Keyed<K>
+where
+    K: Kernel<Output = [f64]>,
+    K::Input: At + Clone,
+{
     /// A stage of these lanes.
-    pub fn new(clock: Clockwork, lanes: Vec<Lane<I>>) -> Self {
+    pub fn new(clock: Clockwork, lanes: Vec<Lane<K>>) -> Self {
         Keyed { clock, lanes }
     }
 
@@ -63,10 +68,10 @@ impl<I: At + Clone> Keyed<I> {
         lane: usize,
         epoch: Epoch,
         symbol: SymbolId,
-        inputs: impl Iterator<Item = &'a I>,
+        inputs: impl Iterator<Item = &'a K::Input>,
         mut emit: impl FnMut(RowKey, &[f64]),
     ) where
-        I: 'a,
+        K::Input: 'a,
     {
         let lane = &mut self.lanes[lane];
         let (width, place) = (lane.width, lane.place(symbol));
@@ -85,7 +90,11 @@ impl<I: At + Clone> Keyed<I> {
     }
 }
 
-impl<I: At + Clone> Parts for Keyed<I> {
+impl<K> Parts for Keyed<K>
+where
+    K: Kernel<Output = [f64]>,
+    K::Input: At + Clone,
+{
     fn snapshot(&self, _before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         for lane in &self.lanes {
             save_symbols(&lane.index, of, to, |place, to| lane.timelines.save(place, to));

@@ -18,7 +18,7 @@ struct Glue {
     /// The last word on each bar.
     last: BTreeMap<(usize, i64), Bar>,
     wide: Windowed<RollUp, Bar>,
-    indicators: Keyed<Bar>,
+    indicators: Keyed<IndicatorSet>,
 }
 
 fn width(text: &str) -> Width {
@@ -33,7 +33,7 @@ impl Glue {
         let list = "ema(3),sma(4),macd(2,3,2)";
         let specs = Registry::standard().parse_list(list).expect("a list of known indicators");
         let stride = specs.iter().map(|spec| spec.outputs().len()).sum();
-        let make = Box::new(move |_| Box::new(IndicatorSet::new(&specs, Scales::default())) as _);
+        let make = Box::new(move |_| IndicatorSet::new(&specs, Scales::default()));
         Glue {
             bars: BarBook::new(narrow, clock, empty),
             last: BTreeMap::new(),

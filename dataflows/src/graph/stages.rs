@@ -118,7 +118,7 @@ impl Stage<Shared> for RollUps {
 /// Indicators of every width that has some.
 pub(crate) struct Indicators {
     pending: Pending<Shared>,
-    lanes: Keyed<Bar>,
+    lanes: Keyed<Scatter>,
 }
 
 impl Indicators {
@@ -143,7 +143,7 @@ impl Indicators {
                     layouts.push((scales, Arc::new(IndicatorLayout::new(&specs, scales))));
                     layouts.len() - 1
                 });
-                Scatter::over(IndicatorSet::of(layouts[at].1.clone()), &places, stride)
+                Scatter::new(IndicatorSet::of(layouts[at].1.clone()), &places, stride)
             };
             Some(Lane::new(width, stride, Box::new(make)))
         };
@@ -191,24 +191,21 @@ fn by_symbol(
     }
 }
 
-/// Writes a set's outputs to their columns of a wider row.
+/// A set whose outputs go to their columns of a wider row.
 struct Scatter {
     set: IndicatorSet,
-    places: Vec<usize>,
-    row: Vec<f64>,
+    /// Where, unless the outputs are the row.
+    places: Option<Box<[usize]>>,
+    row: Box<[f64]>,
 }
 
 impl Scatter {
-    /// The set itself where its outputs are the row.
-    fn over(
-        set: IndicatorSet,
-        places: &[usize],
-        stride: usize,
-    ) -> Box<dyn Kernel<Input = Bar, Output = [f64]>> {
+    fn new(set: IndicatorSet, places: &[usize], stride: usize) -> Self {
         if places.iter().copied().eq(0..stride) {
-            return Box::new(set);
+            return Scatter { set, places: None, row: Box::default() };
         }
-        Box::new(Scatter { set, places: places.to_vec(), row: vec![f64::NAN; places.len()] })
+        let row = vec![f64::NAN; places.len()].into_boxed_slice();
+        Scatter { set, places: Some(places.into()), row }
     }
 }
 
@@ -216,10 +213,12 @@ impl Kernel for Scatter {
     type Input = Bar;
     type Output = [f64];
 
+    #[inline]
     fn update(&mut self, bar: &Bar, row: &mut [f64]) {
+        let Some(places) = &self.places else { return self.set.update(bar, row) };
         self.set.update(bar, &mut self.row);
         row.fill(f64::NAN);
-        self.places.iter().zip(&self.row).for_each(|(&place, &value)| row[place] = value);
+        places.iter().zip(&self.row).for_each(|(&place, &value)| row[place] = value);
     }
 
     fn snapshot(&self, to: &mut Snapshot) {
