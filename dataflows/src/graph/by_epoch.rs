@@ -34,24 +34,30 @@ pub struct Output {
     names: crate::wire::Names,
     parcels: Vec<RowParcel>,
     other: Vec<Parcel>,
+    /// Rows of the longest parcel so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
+    reserve: usize,
 }
+
+/// Rows that room is made for before it is known how many come.
+pub(crate) const RESERVE_MAX: usize = 2_048;
 
 impl Output {
     /// Rows of table `table`: bars where `stride` is 0, else floats.
     pub fn new(table: u32, stride: usize, symbols: &Symbols) -> Self {
         let names = crate::wire::Names::Here(symbols.clone());
-        Output { table, stride, names, parcels: Vec::new(), other: Vec::new() }
+        Output { table, stride, names, parcels: Vec::new(), other: Vec::new(), reserve: 0 }
     }
 
     fn parcel(&mut self, width: Width) -> &mut RowParcel {
         let at = self.parcels.iter().position(|parcel| parcel.width == width);
         let at = at.unwrap_or_else(|| {
+            let rows = self.reserve;
             let body = match self.stride {
-                0 => Body::Bars(Vec::new()),
-                stride => Body::Floats { stride, values: Vec::new() },
+                0 => Body::Bars(Vec::with_capacity(rows)),
+                stride => Body::Floats { stride, values: Vec::with_capacity(rows * stride) },
             };
-            let (table, names) = (self.table, self.names.clone());
-            self.parcels.push(RowParcel { table, width, keys: Vec::new(), body, names });
+            let (table, names, keys) = (self.table, self.names.clone(), Vec::with_capacity(rows));
+            self.parcels.push(RowParcel { table, width, keys, body, names });
             self.parcels.len() - 1
         });
         &mut self.parcels[at]
@@ -83,6 +89,8 @@ impl Output {
     }
 
     fn drain(&mut self) -> impl Iterator<Item = Shared> {
+        let longest = self.parcels.iter().map(|parcel| parcel.keys.len()).max();
+        self.reserve = self.reserve.max(longest.unwrap_or(0)).min(RESERVE_MAX);
         let rows = std::mem::take(&mut self.parcels).into_iter().map(Parcel::Rows);
         rows.chain(std::mem::take(&mut self.other)).map(Shared::from)
     }

@@ -4,6 +4,7 @@
 //! partition reads ahead of the slowest by at most [`AHEAD_MAX`] batches whose results are not yet
 //! complete everywhere; the one that holds the frontier may always read.
 
+use super::by_epoch::RESERVE_MAX;
 use super::run::Shared as Run;
 use crate::tick::{TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials};
@@ -43,6 +44,8 @@ pub(crate) struct Readers {
     symbols: Symbols,
     peers: usize,
     run: Arc<Run>,
+    /// Rows of the longest round so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
+    reserve: usize,
 }
 
 impl Readers {
@@ -61,7 +64,8 @@ impl Readers {
             ahead: VecDeque::new(),
             done: false,
         };
-        Readers { readers: partitions.into_iter().map(reader).collect(), symbols, peers, run }
+        let readers = partitions.into_iter().map(reader).collect();
+        Readers { readers, symbols, peers, run, reserve: 0 }
     }
 
     /// Has every partition wake the worker by `waker`.
@@ -78,6 +82,7 @@ impl Readers {
     pub(crate) fn round(&mut self, complete: Epoch) -> Round {
         let mut round = Round::default();
         let mut ticks = TickOutput::default();
+        ticks.rows.reserve(self.reserve);
         for reader in self.readers.iter_mut().filter(|reader| !reader.done) {
             while reader.ahead.front().is_some_and(|&epoch| epoch < complete) {
                 reader.ahead.pop_front();
@@ -93,6 +98,7 @@ impl Readers {
             }
             reader.report(&self.run);
         }
+        self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
         self.address(ticks, &mut round.partials);
         round
     }

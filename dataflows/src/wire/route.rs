@@ -51,6 +51,10 @@ impl Distributor<Partials> for Route {
         pushers: &mut [P],
     ) {
         let peers = pushers.len();
+        if peers == 1 {
+            Message::push_at(container, time.clone(), &mut pushers[0]);
+            return;
+        }
         for row in container.rows.drain(..) {
             let to = self.worker(row.symbol, peers);
             self.waiting[to].rows.push(row);
