@@ -3,10 +3,9 @@
 //! Pages are cut where batches end and row groups where a group ends, so every file is written in
 //! batches of [`BATCH_ROWS`], [`GROUP_BATCHES`] a group, whoever encodes them.
 
-use super::buffer::KEY_COLUMNS;
 use crate::marks::{aside, put_in_place};
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::{
@@ -27,6 +26,9 @@ pub(super) const BATCH_ROWS: usize = 8_192;
 pub(super) const GROUP_BATCHES: usize = 16;
 /// Bytes of a page: what a reader of many files keeps of each column.
 const PAGE_BYTES: usize = 64 << 10;
+
+/// Columns of few values, each many times.
+const REPEATED: [&str; 4] = ["symbol", "width", "seq", "revision"];
 
 /// A file being written.
 pub(super) struct Writer {
@@ -54,9 +56,14 @@ fn properties(schema: &SchemaRef) -> WriterProperties {
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Chunk);
-    for field in schema.fields().iter().take(KEY_COLUMNS / 2) {
+    for field in schema.fields() {
         let path = ColumnPath::from(field.name().as_str());
-        properties = properties.set_column_dictionary_enabled(path, true);
+        if REPEATED.contains(&field.name().as_str()) {
+            properties = properties.set_column_dictionary_enabled(path, true);
+        } else if *field.data_type() == DataType::Float64 {
+            // Rows are ordered by symbol and time: the least and greatest value of a group rule nothing out.
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
     }
     properties.build()
 }
