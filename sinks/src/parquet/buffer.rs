@@ -1,7 +1,8 @@
 //! Rows on their way into a Parquet file, as they came: keys, and the values of a row side by side.
 //!
 //! A row is copied in once and out once: putting rows in order moves their numbers ([`super::sorted`]).
-//! A row costs [`KEY_BYTES`] and 8 bytes a column.
+//! A row costs [`KEY_BYTES`] and 8 bytes a column. Rows lie in chunks of one size, so that nothing is
+//! moved when there are more, and what one date gives back fits the next one.
 
 use crate::names::Names;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 pub(super) const KEY_COLUMNS: usize = 4;
 /// What the key of a waiting row takes.
 const KEY_BYTES: usize = size_of::<Key>();
+/// Rows of a chunk, a power of two.
+const CHUNK_ROWS: usize = 1 << 13;
 /// A whole number that is not there. No row has it: a time so early is none.
 const NO_INTEGER: i64 = i64::MIN;
 
@@ -42,11 +45,17 @@ pub(super) enum Kind {
 pub(super) struct Buffer {
     pub schema: SchemaRef,
     pub kinds: Vec<Kind>,
-    pub keys: Vec<Key>,
-    /// `keys.len() * kinds.len()` values.
-    pub values: Vec<u64>,
+    /// All full but the last.
+    chunks: Vec<Chunk>,
+    rows: usize,
     /// Epochs that came and how many rows there were after each, both rising.
     epochs: Vec<(Epoch, usize)>,
+}
+
+struct Chunk {
+    keys: Vec<Key>,
+    /// The values of a row side by side.
+    values: Vec<u64>,
 }
 
 fn time_type() -> DataType {
@@ -89,15 +98,33 @@ impl Buffer {
         Buffer {
             schema: schema(spec),
             kinds: spec.columns.iter().map(|column| kind(column.kind)).collect(),
-            keys: Vec::new(),
-            values: Vec::new(),
+            chunks: Vec::new(),
+            rows: 0,
             epochs: Vec::new(),
         }
     }
 
     /// Rows waiting.
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.rows
+    }
+
+    /// The keys, as they came.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.chunks.iter().flat_map(|chunk| &chunk.keys)
+    }
+
+    /// The key of a row.
+    #[inline]
+    pub(super) fn key(&self, row: u32) -> &Key {
+        &self.chunks[row as usize / CHUNK_ROWS].keys[row as usize % CHUNK_ROWS]
+    }
+
+    /// The value of a row in a column.
+    #[inline]
+    pub(super) fn value(&self, row: u32, column: usize) -> u64 {
+        let values = &self.chunks[row as usize / CHUNK_ROWS].values;
+        values[row as usize % CHUNK_ROWS * self.kinds.len() + column]
     }
 
     /// Rows of a table of so many value columns that `bytes` hold, at least 1.
@@ -118,48 +145,69 @@ impl Buffer {
 
     /// Takes in rows of a batch that `names` has learnt.
     pub(super) fn push(&mut self, rows: &Rows, range: Range<usize>, names: &Names) {
-        for row in range.clone() {
+        for key in &rows.keys[range.clone()] {
+            self.rows += 1;
+            match self.epochs.last_mut() {
+                Some((epoch, end)) if *epoch == key.epoch => *end = self.rows,
+                _ => self.epochs.push((key.epoch, self.rows)),
+            }
+        }
+        let mut first = range.start;
+        while first < range.end {
+            if self.chunks.last().is_none_or(|chunk| chunk.keys.len() == CHUNK_ROWS) {
+                self.chunks.push(Chunk {
+                    keys: Vec::with_capacity(CHUNK_ROWS),
+                    values: Vec::with_capacity(CHUNK_ROWS * self.kinds.len()),
+                });
+            }
+            let Some(chunk) = self.chunks.last_mut() else { break };
+            let end = range.end.min(first + CHUNK_ROWS - chunk.keys.len());
+            chunk.push(&self.kinds, rows, first..end, names);
+            first = end;
+        }
+    }
+
+    /// Removes all rows, and what they took.
+    pub(super) fn clear(&mut self) {
+        (self.chunks, self.epochs, self.rows) = (Vec::new(), Vec::new(), 0);
+    }
+}
+
+impl Chunk {
+    fn push(&mut self, kinds: &[Kind], rows: &Rows, range: Range<usize>, names: &Names) {
+        self.keys.extend(range.clone().map(|row| {
             let key = &rows.keys[row];
-            self.keys.push(Key {
+            Key {
                 ts_open: key.ts_open.ns(),
                 known_at: rows.known_at[row].ns(),
                 symbol: names.id(key.symbol),
                 width: key.width,
                 seq: key.seq,
                 revision: key.revision,
-            });
-            match self.epochs.last_mut() {
-                Some((epoch, end)) if *epoch == key.epoch => *end = self.keys.len(),
-                _ => self.epochs.push((key.epoch, self.keys.len())),
             }
-        }
-        let all_floats = self.kinds.iter().all(|kind| *kind == Kind::Float);
+        }));
         match &rows.body {
-            Body::Floats { stride, values } if all_floats && *stride == self.kinds.len() => {
+            Body::Floats { stride, values }
+                if *stride == kinds.len() && kinds.iter().all(|kind| *kind == Kind::Float) =>
+            {
                 let values = &values[range.start * stride..range.end * stride];
                 self.values.extend(values.iter().map(|value| value.to_bits()));
             }
-            _ => self.push_cells(rows, range, names),
+            _ => self.push_cells(kinds, rows, range, names),
         }
     }
 
-    fn push_cells(&mut self, rows: &Rows, range: Range<usize>, names: &Names) {
-        self.values.reserve(range.len() * self.kinds.len());
+    fn push_cells(&mut self, kinds: &[Kind], rows: &Rows, range: Range<usize>, names: &Names) {
         for row in range {
             let scales = names.scales(names.id(rows.keys[row].symbol));
-            for (column, kind) in self.kinds.iter().enumerate() {
+            self.values.extend(kinds.iter().enumerate().map(|(column, kind)| {
                 let cell = rows.cell_at(row, column, || scales);
-                self.values.push(match kind {
+                match kind {
                     Kind::Float => float(&cell).to_bits(),
                     Kind::Integer | Kind::Time => integer(&cell).cast_unsigned(),
-                });
-            }
+                }
+            }));
         }
-    }
-
-    /// Removes all rows, and what they took.
-    pub(super) fn clear(&mut self) {
-        (self.keys, self.values, self.epochs) = (Vec::new(), Vec::new(), Vec::new());
     }
 }
 

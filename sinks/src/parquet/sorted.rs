@@ -25,11 +25,11 @@ pub(super) struct Sorted<'a> {
 impl<'a> Sorted<'a> {
     /// The rows of epochs before `before`; with `newest`, of each key the greatest revision alone.
     pub(super) fn new(buffer: &'a Buffer, names: &'a Names, before: Epoch, newest: bool) -> Self {
-        let keys = &buffer.keys[..buffer.before(before)];
-        let widths = widths(keys);
-        let (mut order, ends) = by_series(keys, names, &widths);
+        let rows = buffer.before(before);
+        let widths = widths(buffer.keys().take(rows));
+        let (mut order, ends) = by_series(buffer, rows, names, &widths);
         let place = |&row: &u32| {
-            let key = &keys[row as usize];
+            let key = buffer.key(row);
             (key.ts_open, key.seq, key.revision)
         };
         let mut start = 0;
@@ -42,7 +42,7 @@ impl<'a> Sorted<'a> {
         }
         if newest {
             let identity = |&row: &u32| {
-                let key = &keys[row as usize];
+                let key = buffer.key(row);
                 (key.symbol, key.width, key.ts_open, key.seq)
             };
             let mut kept = 0;
@@ -70,7 +70,7 @@ impl<'a> Sorted<'a> {
     pub(super) fn batch(&self, first: usize, count: usize) -> Result<RecordBatch, ArrowError> {
         let first = first.min(self.len());
         let order = &self.order[first..(first + count).min(self.len())];
-        let keys: Vec<Key> = order.iter().map(|&row| self.buffer.keys[row as usize]).collect();
+        let keys: Vec<Key> = order.iter().map(|&row| *self.buffer.key(row)).collect();
         let times = |of: &dyn Fn(&Key) -> i64| -> ArrayRef {
             let values = TimestampNanosecondArray::from_iter_values(keys.iter().map(of));
             Arc::new(values.with_timezone("UTC"))
@@ -97,8 +97,7 @@ impl<'a> Sorted<'a> {
             kinds.iter().map(|_| Vec::with_capacity(order.len())).collect();
         for tile in order.chunks(TILE_ROWS) {
             for (at, column) in columns.iter_mut().enumerate() {
-                let value = |&row: &u32| self.buffer.values[row as usize * kinds.len() + at];
-                column.extend(tile.iter().map(value));
+                column.extend(tile.iter().map(|&row| self.buffer.value(row, at)));
             }
         }
         kinds.iter().zip(columns).map(|(kind, column)| array(*kind, &column)).collect()
@@ -131,7 +130,7 @@ fn array(kind: Kind, values: &[u64]) -> ArrayRef {
 }
 
 /// The widths there are, in the order of their texts.
-fn widths(keys: &[Key]) -> Vec<(String, Width)> {
+fn widths<'k>(keys: impl Iterator<Item = &'k Key>) -> Vec<(String, Width)> {
     let mut widths: Vec<(String, Width)> = Vec::new();
     for key in keys {
         if !widths.iter().any(|(_, known)| *known == key.width) {
@@ -147,21 +146,26 @@ fn rank(widths: &[(String, Width)], width: Width) -> usize {
 }
 
 /// Row numbers by symbol and width, each as they came, and where each symbol and width ends.
-fn by_series(keys: &[Key], names: &Names, widths: &[(String, Width)]) -> (Vec<u32>, Vec<usize>) {
+fn by_series(
+    buffer: &Buffer,
+    rows: usize,
+    names: &Names,
+    widths: &[(String, Width)],
+) -> (Vec<u32>, Vec<usize>) {
     let (symbols, ranks) = names.order();
     let series =
         |key: &Key| ranks[key.symbol as usize] as usize * widths.len() + rank(widths, key.width);
     let mut ends = vec![0; symbols.len() * widths.len()];
-    keys.iter().for_each(|key| ends[series(key)] += 1);
+    buffer.keys().take(rows).for_each(|key| ends[series(key)] += 1);
     let mut sum = 0;
     for end in &mut ends {
         // The start now; moved to the end by as many rows as there are.
         sum += std::mem::replace(end, sum);
     }
-    let mut order = vec![0; keys.len()];
-    for (row, key) in keys.iter().enumerate() {
+    let mut order = vec![0; rows];
+    for (row, key) in (0..).zip(buffer.keys().take(rows)) {
         let at = &mut ends[series(key)];
-        order[*at] = row as u32;
+        order[*at] = row;
         *at += 1;
     }
     (order, ends)
