@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// Rows of a batch, exactly, but for a file's last.
 pub(super) const BATCH_ROWS: usize = 8_192;
 /// Batches of a row group.
-pub(super) const GROUP_BATCHES: usize = 16;
+pub(super) const GROUP_BATCHES: usize = 8;
 /// Bytes of a page: what a reader of many files keeps of each column.
 const PAGE_BYTES: usize = 64 << 10;
 
