@@ -209,14 +209,15 @@ fn copy_parts(from: &Path, to: &Path) -> usize {
 
 #[test]
 fn whichever_way_rows_come_they_fold_to_the_same_bytes() {
-    const EPOCHS: i64 = 20_000;
+    const EPOCHS: i64 = 70_000;
     let rows = revisions(EPOCHS);
     let replay = ParquetOptions::replay(EpochLength::SECOND);
     let spans = |span_epochs| ParquetOptions { span_epochs, ..ParquetOptions::default() };
-    // All of it in memory; two hundred parts; one part; many cut off in memory, the rest merged with them.
-    let ways = [replay, spans(100), spans(EPOCHS), ParquetOptions { part_rows: 300, ..replay }];
+    // All of it in memory, which is more than a row group; more parts than are merged at a time; one
+    // part; many cut off in memory, the rest merged with them.
+    let ways = [replay, spans(1_000), spans(EPOCHS), ParquetOptions { part_rows: 3_000, ..replay }];
     let mut bytes = Vec::new();
-    for (options, parts_of_a_stop) in ways.into_iter().zip([1, 100, 1, 67]) {
+    for (options, parts_of_a_stop) in ways.into_iter().zip([1, 35, 1, 24]) {
         let folder = TempDir::new().unwrap();
         let store = open(folder.path(), "1min", false, 5).unwrap();
         let date = folder.path().join("parquet/factors/date=1970-01-01");

@@ -205,3 +205,49 @@ impl Group<'_> {
         group.close()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parquet::buffer::Buffer;
+    use crate::parquet::fold::from_memory;
+    use market::{Body, Epoch, RowKey, Symbols, TableSpec, Time, Width};
+
+    /// As many rows as two groups hold and one more.
+    fn rows() -> market::Rows {
+        let symbols = Symbols::default();
+        let symbol = symbols.intern(b"A").unwrap();
+        let key = |at: i64| {
+            let (width, ts_open) = (Width::SESSION, Time::from_ns(at));
+            RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision: 0 }
+        };
+        let count = 2 * GROUP_ROWS + 1;
+        let keys: Vec<RowKey> = (0..count as i64).map(key).collect();
+        let values = (0..count).map(|at| at as f64).collect();
+        let table = Arc::new(TableSpec::floats("factors", &["x".to_owned()]));
+        let body = Body::Floats { stride: 1, values };
+        market::Rows { table, known_at: vec![Time::from_ns(0); count], keys, body, symbols }
+    }
+
+    #[test]
+    fn a_file_that_fails_is_told_and_leaves_nobody_waiting() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (mut names, rows) = (crate::names::Names::default(), rows());
+        names.learn(&rows.symbols);
+        let mut buffer = Buffer::new(&rows.table);
+        buffer.push(&rows, 0..rows.len(), &names);
+        let path = |name: &str| folder.path().join(name);
+        let whole = |name| from_memory(path(name), &buffer, &names, Epoch::MAX, true);
+        let broken = Job::new(path("b"), Box::new(|| Err(ParquetError::General("b".to_owned()))));
+        let jobs = [whole("a"), broken, whole("c")];
+        assert!(write_all(&jobs).unwrap_err().to_string().contains('b'));
+        assert!(!path("b").exists());
+        let jobs = [whole("a"), whole("c")];
+        write_all(&jobs).unwrap();
+        let (a, c) = (std::fs::read(path("a")).unwrap(), std::fs::read(path("c")).unwrap());
+        assert!(a == c, "which thread encoded a group must not show");
+        let read = crate::parquet::file::read(&path("a"), BATCH_ROWS).unwrap();
+        let read: usize = read.map(|batch| batch.unwrap().num_rows()).sum();
+        assert_eq!(read, rows.len());
+    }
+}

@@ -161,15 +161,12 @@ impl ParquetSink {
             fold::fold_all(&self.folder, self.waiting(), &self.names)?;
             self.tables.clear();
         } else {
+            // One table after the other: the rows of one are gone when the next is encoded.
             let has_ended = |table: &&mut Table| table.span < whole.div_euclid(span);
-            let mut ended: Vec<_> = self.tables.values_mut().filter(has_ended).collect();
-            let mut jobs = Vec::new();
-            for table in &ended {
-                jobs.extend(table.jobs(&self.folder, &self.names, &self.options)?);
+            for table in self.tables.values_mut().filter(has_ended) {
+                write_all(&table.jobs(&self.folder, &self.names, &self.options)?)?;
+                table.parts.clear();
             }
-            write_all(&jobs)?;
-            drop(jobs);
-            ended.iter_mut().for_each(|table| table.parts.clear());
         }
         let mut state = Map::new();
         state.insert("before".to_owned(), Value::from(whole));
