@@ -186,7 +186,7 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub bad: f64,
     /// Columns of the file: all, or required (symbol, ts_event, price, size)
-    #[arg(long, value_name = "SET", default_value = "all", value_parser = ["all", "required"])]
+    #[arg(long, value_name = "SET", default_value = "all")]
     pub columns: String,
     /// Print one JSON document
     #[arg(long)]
