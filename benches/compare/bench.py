@@ -29,15 +29,17 @@ SEED = 1
 INDICATORS = "sma(20),ema(12),ema(26),rsi(14),macd(12,26,9),bb(20,2)"
 
 
-def simulated(name, trades, seed=SEED, more=()):
-    """A file made by the simulator, unless it is there already."""
-    path = f"{DATA}/{name}"
+def simulated(name, trades, seed=SEED, more=(), columns="required"):
+    """A file made by the simulator, unless it is there already; the columns that all engines read, unless told."""
+    stem, dot, suffix = name.partition(".")
+    path = f"{DATA}/{stem}-{columns}{dot}{suffix}"
     if not os.path.exists(path):
         os.makedirs(DATA, exist_ok=True)
         print(f"bench: simulating {path}", file=sys.stderr)
         stem, dot, suffix = path.partition(".")
         half = f"{stem}-half{dot}{suffix}"
-        flags = ["--symbols", str(SYMBOLS), "--trades", str(trades), "--seed", str(seed), "--late", LATE, *more]
+        flags = ["--symbols", str(SYMBOLS), "--trades", str(trades), "--seed", str(seed), "--late", LATE]
+        flags += ["--columns", columns, *more]
         measure.run([TIDEMILL, "simulate", "--out", half, *flags])
         os.rename(half, path)
     return path
@@ -78,7 +80,17 @@ def engines(options):
                 found.append(Figure("engines", title, f"{name}, bars alone", mine / other, 1.0, False, detail))
         for name in costs:
             check_bars(f"{SCRATCH}/{name}.parquet")
+        found.append(with_ids(kind, source, options))
     return found
+
+
+def with_ids(kind, plain, options):
+    """What trade ids and sides cost, which the reference engines would not read: duplicates are judged by them."""
+    source = simulated(f"w1-{options.trades}.{kind}", options.trades, columns="all")
+    costs = measure.alternate({"with ids": replay([source]), "without": replay([plain])}, options.runs)
+    ours, bare = costs["with ids"].cpu, costs["without"].cpu
+    title = f"W1 from {kind} into Parquet with trade ids, CPU"
+    return Figure("engines", title, "without them", ours / bare, None, False, f"{ours:.2f} s, {bare:.2f} s")
 
 
 def decode(options):

@@ -23,12 +23,14 @@ fn tables() -> Vec<TableSpec> {
 fn all_sinks(folder: &Path) -> Vec<Box<dyn Sink>> {
     let sqlite = folder.join("tidemill.sqlite");
     let limits = LetterLimits { bytes: 600, files: 3, rhythm: RHYTHM };
-    let options = ParquetOptions { span_epochs: 16, part_rows: 3 };
+    let options = ParquetOptions { span_epochs: 16, part_rows: 3, ..ParquetOptions::default() };
+    let replay = ParquetOptions { part_rows: 5, folds_spans: true, ..options };
     vec![
         Box::new(SqliteSink::open_with(&sqlite, "L", &tables(), RHYTHM).unwrap()),
         Box::new(JsonlSink::open_with(folder, "L", RHYTHM).unwrap()),
         Box::new(LetterSink::open(folder, "L", limits).unwrap()),
         Box::new(ParquetSink::open(folder, "L", options).unwrap()),
+        Box::new(ParquetSink::open(&folder.join("replay"), "L", replay).unwrap()),
     ]
 }
 
@@ -127,7 +129,8 @@ proptest! {
         apply(&mut memory, &ops);
         let expected = log::memory_rows(&handle);
         prop_assert_eq!(sqlite_rows(folder.path()), expected.clone());
-        prop_assert_eq!(log::parquet_rows(folder.path()), expected);
+        prop_assert_eq!(log::parquet_rows(folder.path()), expected.clone());
+        prop_assert_eq!(log::parquet_rows(&folder.path().join("replay")), expected);
         let letters = Letters::open(folder.path());
         prop_assert!(letters.is_err(), "a folder without store.json is no store");
     }

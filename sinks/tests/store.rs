@@ -2,7 +2,8 @@
 //! letters; the fold of many Parquet parts.
 
 use market::{
-    Body, DeadLetter, Offset, Reason, RowKey, Rows, Sink, Symbols, TableSpec, Time, Width,
+    Body, DeadLetter, EpochLength, Offset, Reason, RowKey, Rows, Sink, Symbols, TableSpec, Time,
+    Width,
 };
 use sinks::{
     Filter, Format, Identity, LetterLimits, Letters, ParquetOptions, Rhythm, Store, query,
@@ -195,42 +196,66 @@ fn folded(folder: &Path) -> (Vec<String>, Vec<u8>) {
     (names, fs::read(date.join("data.parquet")).unwrap())
 }
 
+/// Copies the parts of a date; how many there are.
+fn copy_parts(from: &Path, to: &Path) -> usize {
+    let entries = fs::read_dir(from).unwrap().map(|entry| entry.unwrap());
+    let parts: Vec<_> =
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("part-")).collect();
+    for part in &parts {
+        fs::copy(part.path(), to.join(part.file_name())).unwrap();
+    }
+    parts.len()
+}
+
 #[test]
-fn many_parts_fold_to_the_bytes_of_few_and_a_crash_between_is_made_good() {
-    const EPOCHS: i64 = 20_000;
+fn whichever_way_rows_come_they_fold_to_the_same_bytes() {
+    const EPOCHS: i64 = 70_000;
     let rows = revisions(EPOCHS);
+    let replay = ParquetOptions::replay(EpochLength::SECOND);
+    let spans = |span_epochs| ParquetOptions { span_epochs, ..ParquetOptions::default() };
+    // All of it in memory, which is more than a row group; more parts than are merged at a time; one
+    // part; many cut off in memory, the rest merged with them.
+    let ways = [replay, spans(1_000), spans(EPOCHS), ParquetOptions { part_rows: 3_000, ..replay }];
     let mut bytes = Vec::new();
-    for span_epochs in [100, EPOCHS] {
+    for (options, parts_of_a_stop) in ways.into_iter().zip([1, 35, 1, 24]) {
         let folder = TempDir::new().unwrap();
         let store = open(folder.path(), "1min", false, 5).unwrap();
-        let options = ParquetOptions { span_epochs, ..ParquetOptions::default() };
-        let mut sink = store.parquet(options).unwrap();
-        sink.write(&rows).unwrap();
-        sink.flush(i64::MAX).unwrap();
-        let parts = TempDir::new().unwrap();
         let date = folder.path().join("parquet/factors/date=1970-01-01");
-        for entry in fs::read_dir(&date).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), parts.path().join(entry.file_name())).unwrap();
-        }
-        sink.finish().unwrap();
-        let (names, whole) = folded(folder.path());
+        let end = |mut sink: sinks::ParquetSink| {
+            sink.write(&rows).unwrap();
+            sink.flush(i64::MAX).unwrap();
+            sink.finish().unwrap();
+            folded(folder.path())
+        };
+        // Stopped half way: what was complete lies in parts.
+        let mut sink = store.parquet(options).unwrap();
+        sink.write(&revisions(EPOCHS / 2)).unwrap();
+        sink.flush(EPOCHS / 2).unwrap();
+        drop(sink);
+        let parts = TempDir::new().unwrap();
+        assert_eq!(copy_parts(&date, parts.path()), parts_of_a_stop);
+        let (names, whole) = end(store.parquet(options).unwrap());
         assert_eq!(names, ["data.parquet"]);
 
         // Killed after the rename and before every part was removed, with a pass half written.
-        for entry in fs::read_dir(parts.path()).unwrap().skip(1) {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), date.join(entry.file_name())).unwrap();
-        }
+        copy_parts(parts.path(), &date);
         fs::write(date.join("merged-0.tmp"), "half").unwrap();
-        let mut sink = store.parquet(options).unwrap();
+        let (names, again) = end(store.parquet(options).unwrap());
+        assert_eq!(names, ["data.parquet"]);
+        assert!(again == whole);
+        // And before the mark was moved.
+        copy_parts(parts.path(), &date);
+        fs::remove_dir_all(folder.path().join("marks")).unwrap();
+        assert!(end(store.parquet(options).unwrap()).1 == whole);
+
+        let clean = TempDir::new().unwrap();
+        let mut sink = open(clean.path(), "1min", false, 5).unwrap().parquet(options).unwrap();
         sink.write(&rows).unwrap();
         sink.flush(i64::MAX).unwrap();
-        sink.finish().unwrap();
-        assert_eq!(folded(folder.path()), (names, whole.clone()));
+        assert!(folded(clean.path()).1 == whole, "{options:?}");
         bytes.push(whole);
     }
-    assert!(bytes[0] == bytes[1], "how the log is cut into spans must not show in the fold");
+    assert!(bytes.iter().all(|way| *way == bytes[0]), "how the log is cut must not show");
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("data.parquet");
     fs::write(&path, &bytes[0]).unwrap();

@@ -22,6 +22,6 @@ pub use memory::MemoryFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
 pub use partition::AdmittedPartition;
 pub use simulator::{
-    Flaw, SimulatedFeed, Simulation, SimulationError, Tick, Ticks, WriteError, Written, write_csv,
-    write_parquet, write_session,
+    Columns, Flaw, SimulatedFeed, Simulation, SimulationError, Tick, Ticks, WriteError, Written,
+    write_csv, write_parquet, write_session,
 };

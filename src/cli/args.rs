@@ -185,6 +185,9 @@ pub(super) struct SimulateArgs {
     /// Share of records that are bad
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub bad: f64,
+    /// Columns of the file: all, or required (symbol, ts_event, price, size)
+    #[arg(long, value_name = "SET", default_value = "all")]
+    pub columns: String,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

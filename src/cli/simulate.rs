@@ -8,7 +8,7 @@ use crate::config::{Config, Override, SourceKind};
 use crate::engine::{grouped, simulation};
 use operators::indicator::Registry;
 use serde_json::json;
-use sources::{WriteError, Written, write_session};
+use sources::{Columns, WriteError, Written, write_session};
 
 /// Writes it.
 pub(super) fn simulate(args: &SimulateArgs) -> Result<u8, Failure> {
@@ -21,7 +21,8 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<u8, Failure> {
     let mut drawn = Drawn::start();
     let total = session.trades as f64;
     let mut progress = |part: f64| drawn.draw((part * total) as u64, Some(part));
-    let written = write_session(&simulation(session), &args.out, &mut progress);
+    let columns = columns(&args.columns)?;
+    let written = write_session(&simulation(session), &args.out, columns, &mut progress);
     drop(drawn);
     let Written { records, bad } = written.map_err(|error| match error {
         WriteError::Simulation(_) | WriteError::Name(_) => Failure::usage(error),
@@ -38,6 +39,14 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<u8, Failure> {
         ))?;
     }
     Ok(0)
+}
+
+fn columns(text: &str) -> Result<Columns, Failure> {
+    match text {
+        "all" => Ok(Columns::All),
+        "required" => Ok(Columns::Required),
+        _ => Err(Failure::usage(format!("--columns = \"{text}\": wanted all or required"))),
+    }
 }
 
 /// The flags as keys of a simulator, so that one place checks them.

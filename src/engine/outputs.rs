@@ -21,7 +21,7 @@ pub(super) fn open(
                     tables.iter().filter(|table| wanted(&table.name)).cloned().collect();
                 Box::new(store.sqlite(&own)?)
             }
-            SinkKind::Parquet => Box::new(store.parquet(ParquetOptions::default())?),
+            SinkKind::Parquet => Box::new(store.parquet(parquet(config))?),
             SinkKind::JsonLines => Box::new(store.jsonl()?),
         };
         opened.push(match sink.tables.is_empty() {
@@ -30,6 +30,12 @@ pub(super) fn open(
         });
     }
     Ok(opened)
+}
+
+/// Input that is not held back to a pace ends soon, and what it makes is written once.
+fn parquet(config: &Config) -> ParquetOptions {
+    let is_paced = config.sources().iter().any(|source| source.pace.is_some());
+    if is_paced { ParquetOptions::default() } else { ParquetOptions::replay(config.epoch()) }
 }
 
 /// A sink that is given some of the tables.

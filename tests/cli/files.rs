@@ -115,6 +115,7 @@ fn a_simulated_file_gives_what_the_simulator_gives() {
         assert!(bars(data) == bars("direct"), "{data}");
     }
     folder.run(&["simulate", "--out", "s.txt"]).exits(2).says(".parquet");
+    folder.run(&["simulate", "--out", "s.csv", "--columns", "some"]).exits(2).says("required");
     folder.run(&["simulate", "--out", "s.csv", "--late", "2"]).exits(2).says("--late = 2");
 }
 

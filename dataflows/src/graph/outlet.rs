@@ -7,8 +7,7 @@
 use super::run::{RunError, TableCount};
 use crate::wire::{Parcel, RowParcel, Shared};
 use market::{
-    Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec, Time,
-    Width,
+    Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +54,8 @@ struct Outlet {
     letters: Vec<DeadLetter>,
     left: Left,
     ranks: Ranks,
+    /// What goes to the sinks now, by table.
+    orders: Vec<Order>,
 }
 
 /// Starts the thread. It ends when it was told the end or when every sender is gone.
@@ -74,8 +75,9 @@ impl Outlet {
             |table: &Arc<TableSpec>| TableCount { name: table.name.clone(), rows: 0, revised: 0 };
         let tables = plan.tables.iter().map(count).collect();
         let left = Left { tables, ..Left::default() };
-        let ranks = Ranks::default();
-        Outlet { plan, sinks, waiting: Vec::new(), letters: Vec::new(), left, ranks }
+        let orders = plan.tables.iter().map(|_| Order::default()).collect();
+        let (waiting, letters, ranks) = (Vec::new(), Vec::new(), Ranks::default());
+        Outlet { plan, sinks, waiting, letters, left, ranks, orders }
     }
 
     fn run(mut self, receiver: &Receiver<Leaving>) -> Result<Left, RunError> {
@@ -107,22 +109,24 @@ impl Outlet {
 
     /// Hands everything from before `epoch` to the sinks.
     fn pass_on(&mut self, epoch: Epoch) -> Result<(), RunError> {
-        for (table, count) in self.left.tables.iter_mut().enumerate() {
-            let new = self.waiting.iter().filter_map(|(parcel, at)| Some((parcel.rows()?, *at)));
-            for (parcel, at) in new.filter(|(parcel, _)| parcel.table as usize == table) {
-                let keys = parcel.keys[at..].iter().take_while(|key| key.epoch < epoch);
-                for key in keys {
-                    count.rows += u64::from(key.revision == 0);
-                    count.revised += u64::from(key.revision > 0);
-                }
+        // Once for all: symbols that come meanwhile would move the ranks of some rows and not of others.
+        self.ranks.renew(&self.plan.symbols);
+        for (number, (parcel, at)) in self.waiting.iter_mut().enumerate() {
+            let to = before(parcel, *at, epoch);
+            let Some(rows) = parcel.rows() else { continue };
+            let keys = &rows.keys[*at..to];
+            let count = &mut self.left.tables[rows.table as usize];
+            let new = keys.iter().filter(|key| key.revision == 0).count() as u64;
+            count.rows += new;
+            count.revised += keys.len() as u64 - new;
+            if !self.sinks.is_empty() {
+                let order = &mut self.orders[rows.table as usize];
+                order.extend(keys, &self.ranks, number as u32, *at as u32);
             }
+            *at = to;
         }
-        if self.sinks.is_empty() {
-            self.waiting.iter_mut().for_each(|(parcel, at)| *at = before(parcel, *at, epoch));
-        } else {
-            for table in 0..self.plan.tables.len() {
-                self.write_rows(table, epoch)?;
-            }
+        for table in 0..self.plan.tables.len() {
+            self.write_rows(table)?;
         }
         self.waiting.retain(|(parcel, at)| parcel.rows().is_some_and(|rows| *at < rows.keys.len()));
         self.write_letters(epoch)?;
@@ -130,52 +134,44 @@ impl Outlet {
         Ok(())
     }
 
-    fn write_rows(&mut self, table: usize, epoch: Epoch) -> Result<(), RunError> {
-        // Once for all: symbols that come meanwhile would move the ranks of some rows and not of others.
-        self.ranks.renew(&self.plan.symbols);
-        let mut order: Vec<Place> = Vec::new();
-        for (number, (parcel, at)) in self.waiting.iter_mut().enumerate() {
-            let to = before(parcel, *at, epoch);
-            let Some(rows) = parcel.rows().filter(|rows| rows.table as usize == table) else {
-                continue;
-            };
-            for row in *at..to {
-                let key = &rows.keys[row];
-                order.push(Place {
-                    epoch: key.epoch,
-                    rank: self.ranks.ranks[key.symbol.index()],
-                    width: (key.width.seconds(), key.width),
-                    ts_open: key.ts_open,
-                    seq: key.seq,
-                    parcel: number as u32,
-                    row: row as u32,
-                });
-            }
-            *at = to;
-        }
-        order.sort_unstable();
-        for chunk in order.chunks(ROWS_MAX) {
-            let rows = self.gather(table, chunk);
+    fn write_rows(&mut self, table: usize) -> Result<(), RunError> {
+        let mut order = std::mem::take(&mut self.orders[table]);
+        let waiting = &self.waiting;
+        let key = |(parcel, row): (u32, u32)| {
+            let rows = waiting[parcel as usize].0.rows();
+            rows.map(|rows| &rows.keys[row as usize])
+        };
+        order.sort(|place| {
+            key(place).map(|key| (key.width.seconds(), key.width, key.ts_open, key.seq))
+        });
+        for chunk in order.sorted.chunks(ROWS_MAX) {
+            let rows = self.gather(table, chunk.iter().map(|place| order.place(*place)));
             self.sinks.iter_mut().try_for_each(|sink| sink.write(&rows))?;
         }
+        order.clear();
+        self.orders[table] = order;
         Ok(())
     }
 
-    fn gather(&self, table: usize, order: &[Place]) -> Rows {
+    fn gather(&self, table: usize, places: impl ExactSizeIterator<Item = (u32, u32)>) -> Rows {
         let table = self.plan.tables[table].clone();
         let stride = table.columns.len();
-        let (mut keys, mut bars, mut values) =
-            (Vec::with_capacity(order.len()), Vec::new(), Vec::new());
-        for place in order {
-            let row = place.row as usize;
-            let Some(parcel) = self.waiting[place.parcel as usize].0.rows() else { continue };
-            keys.push(parcel.keys[row]);
+        let mut keys = Vec::with_capacity(places.len());
+        let (mut bars, mut values) = (Vec::new(), Vec::new());
+        for (parcel, row) in places {
+            let (left, row) = (keys.capacity() - keys.len(), row as usize);
+            let Some(parcel) = self.waiting[parcel as usize].0.rows() else { continue };
             match &parcel.body {
-                Body::Bars(all) => bars.push(all[row]),
+                Body::Bars(all) => {
+                    bars.reserve(left);
+                    bars.push(all[row]);
+                }
                 Body::Floats { stride, values: all } => {
+                    values.reserve(left * stride);
                     values.extend_from_slice(&all[row * stride..][..*stride]);
                 }
             }
+            keys.push(parcel.keys[row]);
         }
         let known = |key: &RowKey| self.plan.epoch.known_at(key.epoch, self.plan.lateness_ns);
         let known_at = keys.iter().map(known).collect();
@@ -202,17 +198,49 @@ fn before(parcel: &Shared, at: usize, epoch: Epoch) -> usize {
     at + keys[at.min(keys.len())..].partition_point(|key| key.epoch < epoch)
 }
 
-/// Where a row stands among those handed to a sink, and where it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    epoch: Epoch,
-    rank: u32,
-    /// Seconds first: the ids of widths do not order them.
-    width: (u32, Width),
-    ts_open: Time,
-    seq: u32,
-    parcel: u32,
-    row: u32,
+/// The order of a table's rows: by epoch, symbol text, width, start and number.
+///
+/// A row is one integer, epoch, rank and place from the top bits down, so that most of the order is a
+/// sort of integers; only the few rows that share epoch and symbol are compared by what else they have.
+#[derive(Default)]
+struct Order {
+    /// Parcel and row.
+    places: Vec<(u32, u32)>,
+    sorted: Vec<u128>,
+}
+
+impl Order {
+    /// Adds rows of parcel number `parcel` from its row `first` on.
+    fn extend(&mut self, keys: &[RowKey], ranks: &Ranks, parcel: u32, first: u32) {
+        for (row, key) in (first..).zip(keys) {
+            let epoch = key.epoch.cast_unsigned() ^ (1 << 63);
+            let rank = ranks.ranks[key.symbol.index()];
+            let place = self.places.len() as u128;
+            self.sorted.push(u128::from(epoch) << 64 | u128::from(rank) << 32 | place);
+            self.places.push((parcel, row));
+        }
+    }
+
+    /// Where a row is.
+    fn place(&self, row: u128) -> (u32, u32) {
+        self.places[row as u32 as usize]
+    }
+
+    /// Sorts them; `rest` is what rows of one epoch and symbol are ordered by.
+    fn sort<K: Ord>(&mut self, rest: impl Fn((u32, u32)) -> K) {
+        self.sorted.sort_unstable();
+        let places = &self.places;
+        for alike in
+            self.sorted.chunk_by_mut(|a, b| a >> 32 == b >> 32).filter(|rows| rows.len() > 1)
+        {
+            alike.sort_by_key(|row| rest(places[*row as u32 as usize]));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.places.clear();
+        self.sorted.clear();
+    }
 }
 
 /// Places of symbols in the order of their texts.

@@ -1,48 +1,78 @@
-//! Rows on their way into a Parquet file: kept in columns, put in the order of their keys at the end.
+//! Rows on their way into a Parquet file, as they came: keys, and the values of a row side by side.
+//!
+//! A row is copied in once and out once: putting rows in order moves their numbers ([`super::sorted`]).
+//! A row costs [`KEY_BYTES`] and 8 bytes a column. Rows lie in chunks of one size, so that nothing is
+//! moved when there are more, and what one date gives back fits the next one.
 
-use super::PartRows;
 use crate::names::Names;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow_array::{TimestampNanosecondArray, types::TimestampNanosecondType};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use market::{Cell, ColumnKind, Epoch, Rows, TableSpec, Width};
+use market::{Body, Cell, ColumnKind, Epoch, Rows, TableSpec, Width};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Columns of a file before the values: symbol, width, ts_open, seq.
 pub(super) const KEY_COLUMNS: usize = 4;
+/// What the key of a waiting row takes.
+const KEY_BYTES: usize = size_of::<Key>();
+/// Rows of a chunk, a power of two.
+const CHUNK_ROWS: usize = 1 << 13;
+/// A whole number that is not there. No row has it: a time so early is none.
+const NO_INTEGER: i64 = i64::MIN;
 
 /// The identity of a waiting row; `symbol` is the sink's own id.
 #[derive(Clone, Copy)]
-struct Key {
-    epoch: Epoch,
-    ts_open: i64,
-    known_at: i64,
-    symbol: u32,
-    width: Width,
-    seq: u32,
-    revision: u32,
+pub(super) struct Key {
+    pub ts_open: i64,
+    pub known_at: i64,
+    pub symbol: u32,
+    pub width: Width,
+    pub seq: u32,
+    pub revision: u32,
 }
 
-enum Column {
-    /// NaN is null.
-    Floats(Vec<f64>),
-    Integers(Vec<Option<i64>>),
-    Times(Vec<Option<i64>>),
+/// How the 64 bits of a value are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A double; NaN is null.
+    Float,
+    /// A whole number.
+    Integer,
+    /// Nanoseconds since 1970.
+    Time,
 }
 
 /// Rows of one table, date and span of epochs.
 pub(super) struct Buffer {
-    schema: SchemaRef,
+    pub schema: SchemaRef,
+    pub kinds: Vec<Kind>,
+    /// All full but the last.
+    chunks: Vec<Chunk>,
+    rows: usize,
+    /// Epochs that came and how many rows there were after each, both rising.
+    epochs: Vec<(Epoch, usize)>,
+}
+
+struct Chunk {
     keys: Vec<Key>,
-    columns: Vec<Column>,
+    /// The values of a row side by side.
+    values: Vec<u64>,
 }
 
 fn time_type() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
 }
 
+fn kind(kind: ColumnKind) -> Kind {
+    match kind {
+        ColumnKind::Integer => Kind::Integer,
+        ColumnKind::Time => Kind::Time,
+        // No cell holds text.
+        ColumnKind::Decimal | ColumnKind::Float | ColumnKind::Text => Kind::Float,
+    }
+}
+
 /// The columns of a file of `spec`: key, values, revision, known_at.
-pub(super) fn schema(spec: &TableSpec) -> SchemaRef {
+fn schema(spec: &TableSpec) -> SchemaRef {
     let mut fields = vec![
         Field::new("symbol", DataType::Utf8, false),
         Field::new("width", DataType::Utf8, false),
@@ -50,11 +80,10 @@ pub(super) fn schema(spec: &TableSpec) -> SchemaRef {
         Field::new("seq", DataType::Int64, false),
     ];
     for column in &spec.columns {
-        let kind = match column.kind {
-            ColumnKind::Integer => DataType::Int64,
-            ColumnKind::Time => time_type(),
-            // No cell holds text.
-            ColumnKind::Decimal | ColumnKind::Float | ColumnKind::Text => DataType::Float64,
+        let kind = match kind(column.kind) {
+            Kind::Float => DataType::Float64,
+            Kind::Integer => DataType::Int64,
+            Kind::Time => time_type(),
         };
         fields.push(Field::new(&column.name, kind, true));
     }
@@ -66,119 +95,125 @@ pub(super) fn schema(spec: &TableSpec) -> SchemaRef {
 impl Buffer {
     /// An empty one for a table.
     pub(super) fn new(spec: &TableSpec) -> Self {
-        let column = |kind| match kind {
-            ColumnKind::Integer => Column::Integers(Vec::new()),
-            ColumnKind::Time => Column::Times(Vec::new()),
-            ColumnKind::Decimal | ColumnKind::Float | ColumnKind::Text => {
-                Column::Floats(Vec::new())
-            }
-        };
         Buffer {
             schema: schema(spec),
-            keys: Vec::new(),
-            columns: spec.columns.iter().map(|spec| column(spec.kind)).collect(),
+            kinds: spec.columns.iter().map(|column| kind(column.kind)).collect(),
+            chunks: Vec::new(),
+            rows: 0,
+            epochs: Vec::new(),
         }
     }
 
     /// Rows waiting.
     pub(super) fn len(&self) -> usize {
-        self.keys.len()
+        self.rows
     }
 
-    /// Takes in a row of a batch that `names` has learnt.
-    pub(super) fn push(&mut self, rows: &Rows, row: usize, names: &Names) {
-        let key = rows.keys[row];
-        let symbol = names.id(key.symbol);
-        self.keys.push(Key {
-            epoch: key.epoch,
-            ts_open: key.ts_open.ns(),
-            known_at: rows.known_at[row].ns(),
-            symbol,
-            width: key.width,
-            seq: key.seq,
-            revision: key.revision,
-        });
-        for (at, column) in self.columns.iter_mut().enumerate() {
-            let cell = rows.cell_at(row, at, || names.scales(symbol));
-            match column {
-                Column::Floats(values) => values.push(float(&cell)),
-                Column::Integers(values) | Column::Times(values) => values.push(integer(&cell)),
-            }
+    /// The keys, as they came.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.chunks.iter().flat_map(|chunk| &chunk.keys)
+    }
+
+    /// The key of a row.
+    #[inline]
+    pub(super) fn key(&self, row: u32) -> &Key {
+        &self.chunks[row as usize / CHUNK_ROWS].keys[row as usize % CHUNK_ROWS]
+    }
+
+    /// The value of a row in a column.
+    #[inline]
+    pub(super) fn value(&self, row: u32, column: usize) -> u64 {
+        let values = &self.chunks[row as usize / CHUNK_ROWS].values;
+        values[row as usize % CHUNK_ROWS * self.kinds.len() + column]
+    }
+
+    /// Rows of a table of so many value columns that `bytes` hold, at least 1.
+    pub(super) fn rows_in(bytes: usize, columns: usize) -> usize {
+        (bytes / (KEY_BYTES + columns * size_of::<u64>())).max(1)
+    }
+
+    /// Rows of epochs before `before`: they came first.
+    pub(super) fn before(&self, before: Epoch) -> usize {
+        if before == Epoch::MAX {
+            return self.len();
+        }
+        match self.epochs.partition_point(|(epoch, _)| *epoch < before) {
+            0 => 0,
+            epochs => self.epochs[epochs - 1].1,
         }
     }
 
-    /// Removes all rows; those of epochs before `before` come back in the order of their keys.
-    pub(super) fn take(&mut self, names: &Names, before: Epoch) -> PartRows {
-        let order = self.order(names, before);
-        let integers = |of: &dyn Fn(&Key) -> i64| -> Int64Array {
-            order.iter().map(|&row| Some(of(&self.keys[row as usize]))).collect()
-        };
-        let times = |of: &dyn Fn(&Key) -> i64| -> ArrayRef {
-            let values = order.iter().map(|&row| of(&self.keys[row as usize]));
-            Arc::new(TimestampNanosecondArray::from_iter_values(values).with_timezone("UTC"))
-        };
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        let symbol = |&row: &u32| &**names.text(self.keys[row as usize].symbol);
-        arrays.push(Arc::new(StringArray::from_iter_values(order.iter().map(symbol))));
-        let width = |&row: &u32| self.keys[row as usize].width.to_string();
-        arrays.push(Arc::new(StringArray::from_iter_values(order.iter().map(width))));
-        arrays.push(times(&|key| key.ts_open));
-        arrays.push(Arc::new(integers(&|key| i64::from(key.seq))));
-        arrays.extend(self.columns.iter().map(|column| column.array(&order)));
-        arrays.push(Arc::new(integers(&|key| i64::from(key.revision))));
-        arrays.push(times(&|key| key.known_at));
-        let rows = RecordBatch::try_new(self.schema.clone(), arrays);
-        self.keys.clear();
-        self.columns.iter_mut().for_each(Column::clear);
-        rows
-    }
-
-    fn order(&self, names: &Names, before: Epoch) -> Vec<u32> {
-        let (_, ranks) = names.order();
-        let mut widths: Vec<(String, Width)> = Vec::new();
-        for key in &self.keys {
-            if !widths.iter().any(|(_, known)| *known == key.width) {
-                widths.push((key.width.to_string(), key.width));
+    /// Takes in rows of a batch that `names` has learnt.
+    pub(super) fn push(&mut self, rows: &Rows, range: Range<usize>, names: &Names) {
+        for key in &rows.keys[range.clone()] {
+            self.rows += 1;
+            match self.epochs.last_mut() {
+                Some((epoch, end)) if *epoch == key.epoch => *end = self.rows,
+                _ => self.epochs.push((key.epoch, self.rows)),
             }
         }
-        widths.sort_unstable();
-        let width_rank = |width| widths.iter().position(|(_, known)| *known == width);
-        let place = |(row, key): (usize, &Key)| {
-            let (symbol, width) = (ranks[key.symbol as usize], width_rank(key.width));
-            (symbol, width, key.ts_open, key.seq, key.revision, row as u32)
-        };
-        let complete = |key: &Key| key.epoch < before || before == Epoch::MAX;
-        let rows = self.keys.iter().enumerate().filter(|(_, key)| complete(key));
-        let mut places: Vec<_> = rows.map(place).collect();
-        places.sort_unstable();
-        places.into_iter().map(|place| place.5).collect()
+        let mut first = range.start;
+        while first < range.end {
+            if self.chunks.last().is_none_or(|chunk| chunk.keys.len() == CHUNK_ROWS) {
+                self.chunks.push(Chunk {
+                    keys: Vec::with_capacity(CHUNK_ROWS),
+                    values: Vec::with_capacity(CHUNK_ROWS * self.kinds.len()),
+                });
+            }
+            let Some(chunk) = self.chunks.last_mut() else { break };
+            let end = range.end.min(first + CHUNK_ROWS - chunk.keys.len());
+            chunk.push(&self.kinds, rows, first..end, names);
+            first = end;
+        }
+    }
+
+    /// Removes all rows, and what they took.
+    pub(super) fn clear(&mut self) {
+        (self.chunks, self.epochs, self.rows) = (Vec::new(), Vec::new(), 0);
     }
 }
 
-impl Column {
-    fn array(&self, order: &[u32]) -> ArrayRef {
-        match self {
-            Column::Floats(values) => {
-                let value = |&row: &u32| Some(values[row as usize]).filter(|value| !value.is_nan());
-                Arc::new(order.iter().map(value).collect::<Float64Array>())
+impl Chunk {
+    fn push(&mut self, kinds: &[Kind], rows: &Rows, range: Range<usize>, names: &Names) {
+        self.keys.extend(range.clone().map(|row| {
+            let key = &rows.keys[row];
+            Key {
+                ts_open: key.ts_open.ns(),
+                known_at: rows.known_at[row].ns(),
+                symbol: names.id(key.symbol),
+                width: key.width,
+                seq: key.seq,
+                revision: key.revision,
             }
-            Column::Integers(values) => {
-                Arc::new(order.iter().map(|&row| values[row as usize]).collect::<Int64Array>())
+        }));
+        match &rows.body {
+            Body::Floats { stride, values }
+                if *stride == kinds.len() && kinds.iter().all(|kind| *kind == Kind::Float) =>
+            {
+                let values = &values[range.start * stride..range.end * stride];
+                self.values.extend(values.iter().map(|value| value.to_bits()));
             }
-            Column::Times(values) => {
-                let times = order.iter().map(|&row| values[row as usize]);
-                let times: arrow_array::PrimitiveArray<TimestampNanosecondType> = times.collect();
-                Arc::new(times.with_timezone("UTC"))
-            }
+            _ => self.push_cells(kinds, rows, range, names),
         }
     }
 
-    fn clear(&mut self) {
-        match self {
-            Column::Floats(values) => values.clear(),
-            Column::Integers(values) | Column::Times(values) => values.clear(),
+    fn push_cells(&mut self, kinds: &[Kind], rows: &Rows, range: Range<usize>, names: &Names) {
+        for row in range {
+            let scales = names.scales(names.id(rows.keys[row].symbol));
+            self.values.extend(kinds.iter().enumerate().map(|(column, kind)| {
+                let cell = rows.cell_at(row, column, || scales);
+                match kind {
+                    Kind::Float => float(&cell).to_bits(),
+                    Kind::Integer | Kind::Time => integer(&cell).cast_unsigned(),
+                }
+            }));
         }
     }
+}
+
+/// Whether a value of a column that is no double is null.
+pub(super) fn is_no_integer(value: i64) -> bool {
+    value == NO_INTEGER
 }
 
 fn float(cell: &Cell) -> f64 {
@@ -191,10 +226,10 @@ fn float(cell: &Cell) -> f64 {
     }
 }
 
-fn integer(cell: &Cell) -> Option<i64> {
+fn integer(cell: &Cell) -> i64 {
     match cell {
-        Cell::Integer(value) => Some(*value),
-        Cell::Time(value) => Some(value.ns()),
-        Cell::Null | Cell::Decimal(_) | Cell::Float(_) => None,
+        Cell::Integer(value) => *value,
+        Cell::Time(value) => value.ns(),
+        Cell::Null | Cell::Decimal(_) | Cell::Float(_) => NO_INTEGER,
     }
 }

@@ -1,10 +1,12 @@
-//! The merge of sorted files: rows `(symbol, width, ts_open, seq, revision)` in order, of each key the last.
+//! The merge of sorted files and of rows in memory: rows `(symbol, width, ts_open, seq, revision)` in
+//! order, of each key the last.
 //!
-//! Files of following spans hold long runs of a symbol each, so the least file is read on until the
-//! next one's row is reached: a choice between files is made once a run, not once a row.
+//! Files of following spans hold long runs of a symbol each, so the least input is read on until the
+//! next one's row is reached: a choice between inputs is made once a run, not once a row.
 
 use super::buffer::KEY_COLUMNS;
-use super::file::Writer;
+use super::file::BATCH_ROWS;
+use super::sorted::Sorted;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampNanosecondType};
 use arrow_array::{
@@ -14,17 +16,56 @@ use arrow_schema::SchemaRef;
 use arrow_select::{concat::concat_batches, interleave::interleave_record_batch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
+use std::sync::Arc;
 
-/// Rows written at a time, always exactly: pages are cut where batches end.
-const OUTPUT_ROWS: usize = 8_192;
+/// Rows taken from an input at a time.
+pub(super) const INPUT_ROWS: usize = 2_048;
 /// Batches held before what was chosen from them is copied out.
 const HELD_MAX: usize = 128;
 
+/// Rows in order, a batch at a time.
+pub(super) enum Input<'a> {
+    /// Of a file.
+    File(ParquetRecordBatchReader),
+    /// Of the memory, from this number on.
+    Memory(Arc<Sorted<'a>>, usize),
+}
+
+impl Input<'_> {
+    /// The next batch that holds a row.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, ParquetError> {
+        match self {
+            Input::File(reader) => {
+                for batch in reader {
+                    let batch = batch?;
+                    if batch.num_rows() > 0 {
+                        return Ok(Some(batch));
+                    }
+                }
+                Ok(None)
+            }
+            Input::Memory(sorted, at) => {
+                let batch = sorted.batch(*at, INPUT_ROWS)?;
+                *at += batch.num_rows();
+                Ok(Some(batch).filter(|batch| batch.num_rows() > 0))
+            }
+        }
+    }
+
+    /// Its columns.
+    pub(super) fn schema(&self) -> SchemaRef {
+        match self {
+            Input::File(reader) => reader.schema(),
+            Input::Memory(sorted, _) => sorted.schema(),
+        }
+    }
+}
+
 type Key<'a> = (&'a str, &'a str, i64, i64);
 
-/// A file's rows, one at a time.
-struct Cursor {
-    reader: ParquetRecordBatchReader,
+/// An input's rows, one at a time.
+struct Cursor<'a> {
+    input: Input<'a>,
     symbols: StringArray,
     widths: StringArray,
     starts: TimestampNanosecondArray,
@@ -39,7 +80,7 @@ fn misshapen() -> ParquetError {
     ParquetError::General("not a file of this table: its key columns have other types".to_owned())
 }
 
-impl Cursor {
+impl Cursor<'_> {
     fn key(&self) -> Key<'_> {
         let row = self.row;
         let (symbol, width) = (self.symbols.value(row), self.widths.value(row));
@@ -68,29 +109,35 @@ impl Cursor {
     }
 }
 
-/// Sorted files being merged.
-pub(super) struct Merge {
-    cursors: Vec<Cursor>,
+/// Inputs being merged.
+pub(super) struct Merge<'a> {
+    cursors: Vec<Cursor<'a>>,
     held: Vec<RecordBatch>,
     /// The row that goes out unless the next one has its key.
     waiting: Option<(usize, usize)>,
     chosen: Vec<(usize, usize)>,
+    output: Output,
 }
 
-impl Merge {
-    /// Opens every file at its first row.
-    pub(super) fn new(readers: Vec<ParquetRecordBatchReader>) -> Result<Self, ParquetError> {
-        let mut merge =
-            Merge { cursors: Vec::new(), held: Vec::new(), waiting: None, chosen: Vec::new() };
-        let schema = readers.first().map(RecordBatchReader::schema);
-        for mut reader in readers {
-            if Some(reader.schema()) != schema {
+impl<'a> Merge<'a> {
+    /// Stands at the first row of every input; all have these columns.
+    pub(super) fn new(inputs: Vec<Input<'a>>, schema: &SchemaRef) -> Result<Self, ParquetError> {
+        let output = Output { schema: schema.clone(), gathered: Vec::new(), rows: 0 };
+        let mut merge = Merge {
+            cursors: Vec::new(),
+            held: Vec::new(),
+            waiting: None,
+            chosen: Vec::new(),
+            output,
+        };
+        for mut input in inputs {
+            if input.schema() != *schema {
                 return Err(misshapen());
             }
-            let Some(batch) = next_batch(&mut reader)? else { continue };
+            let Some(batch) = input.next_batch()? else { continue };
             let none = Int64Array::from(Vec::<i64>::new());
             let mut cursor = Cursor {
-                reader,
+                input,
                 symbols: StringArray::from(Vec::<&str>::new()),
                 widths: StringArray::from(Vec::<&str>::new()),
                 starts: TimestampNanosecondArray::from(Vec::<i64>::new()),
@@ -106,38 +153,56 @@ impl Merge {
         Ok(merge)
     }
 
-    /// Merges to the end.
-    pub(super) fn run(&mut self, output: &mut Output) -> Result<(), ParquetError> {
-        while !self.cursors.is_empty() {
-            let least = self.least(None);
-            let next = (self.cursors.len() > 1).then(|| self.least(Some(least)));
-            loop {
-                self.take(least);
-                if self.chosen.len() + output.rows >= OUTPUT_ROWS || self.held.len() >= HELD_MAX {
-                    self.copy_out(output)?;
-                }
-                if !self.advance(least)? {
-                    self.cursors.remove(least);
-                    break;
-                }
-                let is_least =
-                    |next: usize| self.cursors[least].place() <= self.cursors[next].place();
-                if !next.is_none_or(is_least) {
-                    break;
-                }
-            }
-        }
-        self.chosen.extend(self.waiting.take());
-        self.copy_out(output)
+    /// Whether every row has gone out.
+    pub(super) fn is_done(&self) -> bool {
+        self.cursors.is_empty() && self.waiting.is_none()
     }
 
-    /// The file with the least row, but for one.
+    /// The next batches, `count` of them unless the inputs end: each of [`BATCH_ROWS`] but for the last.
+    pub(super) fn next(&mut self, count: usize) -> Result<Vec<RecordBatch>, ParquetError> {
+        let mut batches = Vec::new();
+        while batches.len() < count && !self.cursors.is_empty() {
+            self.run(&mut batches)?;
+        }
+        if self.cursors.is_empty() && batches.len() < count {
+            self.chosen.extend(self.waiting.take());
+            self.copy_out()?;
+            batches.extend(self.output.flush()?);
+        }
+        Ok(batches)
+    }
+
+    /// Goes on with the least input until another one's row is less or a batch is full.
+    fn run(&mut self, batches: &mut Vec<RecordBatch>) -> Result<(), ParquetError> {
+        let least = self.least(None);
+        let next = (self.cursors.len() > 1).then(|| self.least(Some(least)));
+        loop {
+            self.take(least);
+            let is_full = self.chosen.len() + self.output.rows >= BATCH_ROWS;
+            if is_full || self.held.len() >= HELD_MAX {
+                self.copy_out()?;
+            }
+            let has_ended = !self.advance(least)?;
+            if has_ended {
+                self.cursors.remove(least);
+            }
+            if is_full {
+                batches.extend(self.output.flush()?);
+            }
+            let is_least = |next: usize| self.cursors[least].place() <= self.cursors[next].place();
+            if is_full || has_ended || !next.is_none_or(is_least) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The input with the least row, but for one.
     fn least(&self, except: Option<usize>) -> usize {
         let others = (0..self.cursors.len()).filter(|&at| Some(at) != except);
         others.min_by_key(|&at| self.cursors[at].place()).unwrap_or(0)
     }
 
-    /// The row of file `at` is the newest of its key so far.
+    /// The row of input `at` is the newest of its key so far.
     fn take(&mut self, at: usize) {
         let cursor = &self.cursors[at];
         let taken = (cursor.held, cursor.row);
@@ -157,24 +222,24 @@ impl Merge {
             && batch.column(1).as_string::<i32>().value(row) == key.1
     }
 
-    /// Moves file `at` to its next row; whether there is one.
+    /// Moves input `at` to its next row; whether there is one.
     fn advance(&mut self, at: usize) -> Result<bool, ParquetError> {
         let cursor = &mut self.cursors[at];
         cursor.row += 1;
         if cursor.row < cursor.symbols.len() {
             return Ok(true);
         }
-        let Some(batch) = next_batch(&mut cursor.reader)? else { return Ok(false) };
+        let Some(batch) = cursor.input.next_batch()? else { return Ok(false) };
         cursor.look_at(&batch, self.held.len())?;
         self.held.push(batch);
         Ok(true)
     }
 
     /// Copies the chosen rows out and lets go of batches that nobody stands in.
-    fn copy_out(&mut self, output: &mut Output) -> Result<(), ParquetError> {
+    fn copy_out(&mut self) -> Result<(), ParquetError> {
         if !self.chosen.is_empty() {
             let held: Vec<&RecordBatch> = self.held.iter().collect();
-            output.push(interleave_record_batch(&held, &self.chosen)?)?;
+            self.output.push(interleave_record_batch(&held, &self.chosen)?);
             self.chosen.clear();
         }
         let mut kept = Vec::new();
@@ -191,48 +256,23 @@ impl Merge {
     }
 }
 
-fn next_batch(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, ParquetError> {
-    for batch in reader {
-        let batch = batch?;
-        if batch.num_rows() > 0 {
-            return Ok(Some(batch));
-        }
-    }
-    Ok(None)
-}
-
 /// Gathers rows to batches of one size.
-pub(super) struct Output {
-    writer: Writer,
+struct Output {
     schema: SchemaRef,
     gathered: Vec<RecordBatch>,
     rows: usize,
 }
 
 impl Output {
-    /// Into a file of `schema`.
-    pub(super) fn new(writer: Writer, schema: SchemaRef) -> Self {
-        Output { writer, schema, gathered: Vec::new(), rows: 0 }
-    }
-
-    fn push(&mut self, rows: RecordBatch) -> Result<(), ParquetError> {
+    fn push(&mut self, rows: RecordBatch) {
         self.rows += rows.num_rows();
         self.gathered.push(rows);
-        if self.rows >= OUTPUT_ROWS { self.flush() } else { Ok(()) }
     }
 
-    fn flush(&mut self) -> Result<(), ParquetError> {
-        if self.rows > 0 {
-            self.writer.write(&concat_batches(&self.schema, &self.gathered)?)?;
-        }
+    fn flush(&mut self) -> Result<Option<RecordBatch>, ParquetError> {
+        let rows = (self.rows > 0).then(|| concat_batches(&self.schema, &self.gathered));
         self.gathered.clear();
         self.rows = 0;
-        Ok(())
-    }
-
-    /// Completes the file.
-    pub(super) fn finish(mut self) -> Result<(), ParquetError> {
-        self.flush()?;
-        self.writer.finish()
+        Ok(rows.transpose()?)
     }
 }

@@ -3,42 +3,59 @@
 //! One file by table, date, writer group and fixed span of epochs, cut after a fixed number of rows: all
 //! of it a function of the log, so a file that is written again has the same bytes. The mark is the
 //! start of the first span that is not on disk; what a stopped run had beyond it is stored too and
-//! written over by the next one. Memory holds one span of each table, at most `part_rows` a date.
+//! written over by the next one. Memory holds one span of each table, at most `part_rows` and
+//! `part_bytes` a date.
+//!
+//! What is in memory when the input ends goes straight into the folded file, merged with the date's
+//! other files where there are any; the bytes are the same whichever way a row came.
 
 mod buffer;
+mod encode;
 mod file;
 mod fold;
 mod merge;
+mod sorted;
 
 use crate::batch::{done_rows, failed, is_done};
 use crate::marks::Marks;
 use crate::names::Names;
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
 use buffer::Buffer;
-use market::{DeadLetter, Epoch, Rows, Sink, SinkError, TableSpec, Time};
+use encode::{Job, write_all};
+use market::{DeadLetter, Epoch, EpochLength, Rows, Sink, SinkError, TableSpec, Time};
 use parquet::errors::ParquetError;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows in the order of their keys.
-type PartRows = Result<RecordBatch, ArrowError>;
-
-/// How the change log is cut into files. Fixed for a store: other values give other files.
+/// How the change log is cut into files. What the folded files hold does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParquetOptions {
     /// Epochs of a file, at least 1.
     pub span_epochs: i64,
     /// Rows of a file, at least 1.
     pub part_rows: usize,
+    /// Bytes in memory of the rows of a file.
+    pub part_bytes: usize,
+    /// Whether a date that has no file when a span ends is folded then, since no more is to be expected
+    /// of it: for a replay as fast as it goes, whose files nobody reads before it ends.
+    pub folds_spans: bool,
 }
 
 impl Default for ParquetOptions {
     fn default() -> Self {
         // A quarter of an hour of the default epochs.
-        ParquetOptions { span_epochs: 900, part_rows: 1 << 18 }
+        let (part_rows, part_bytes) = (1 << 18, 64 << 20);
+        ParquetOptions { span_epochs: 900, part_rows, part_bytes, folds_spans: false }
+    }
+}
+
+impl ParquetOptions {
+    /// For input that comes as fast as it goes: a span is a day, so that a session waits in memory whole
+    /// and is written once, unless it is more than 64 MiB a table.
+    pub fn replay(epoch: EpochLength) -> Self {
+        let span_epochs = (Time::DAY / epoch.ns()).max(1);
+        ParquetOptions { span_epochs, part_rows: 1 << 20, part_bytes: 64 << 20, folds_spans: true }
     }
 }
 
@@ -83,7 +100,7 @@ impl ParquetSink {
             marks,
             mark,
             before: None,
-            options: ParquetOptions { span_epochs, part_rows },
+            options: ParquetOptions { span_epochs, part_rows, ..options },
             tables: BTreeMap::new(),
             names: Names::default(),
         })
@@ -97,20 +114,32 @@ impl ParquetSink {
             span: span_of(rows.keys[first].epoch),
             parts: BTreeMap::new(),
         });
-        for row in first..rows.len() {
-            let key = &rows.keys[row];
-            let span = span_of(key.epoch);
+        let rows_max = Buffer::rows_in(self.options.part_bytes, table.spec.columns.len());
+        let rows_max = rows_max.min(self.options.part_rows);
+        let mut row = first;
+        while row < rows.len() {
+            let (span, day) = (span_of(rows.keys[row].epoch), rows.keys[row].ts_open.day());
             if span != table.span {
-                table.write_all(&self.folder, &self.names, Epoch::MAX)?;
+                write_all(&table.jobs(&self.folder, &self.names, &self.options)?)?;
                 table.parts.clear();
                 table.span = span;
             }
             let new = || Part { buffer: Buffer::new(&table.spec), cut: 0 };
-            let part = table.parts.entry(key.ts_open.day()).or_insert_with(new);
-            part.buffer.push(rows, row, &self.names);
-            if part.buffer.len() == self.options.part_rows {
-                let path = path(&self.folder, &table.spec, key.ts_open.day(), table.span, part.cut);
-                part.write(&path, &self.names, Epoch::MAX)?;
+            let part = table.parts.entry(day).or_insert_with(new);
+            let alike = |row: usize| {
+                let key = &rows.keys[row];
+                span_of(key.epoch) == span && key.ts_open.day() == day
+            };
+            let end = rows.len().min(row + rows_max - part.buffer.len());
+            let end = (row + 1..end).find(|row| !alike(*row)).unwrap_or(end);
+            part.buffer.push(rows, row..end, &self.names);
+            row = end;
+            if part.buffer.len() == rows_max {
+                let to = date_folder(&self.folder, &table.spec, day);
+                let to = to.join(part_name(span, &self.options, part.cut));
+                let job = fold::from_memory(to, &part.buffer, &self.names, Epoch::MAX, false);
+                write_all(&[job])?;
+                part.buffer.clear();
                 part.cut += 1;
             }
         }
@@ -128,10 +157,16 @@ impl ParquetSink {
         if self.mark.is_some_and(|mark| mark >= whole) {
             return Ok(());
         }
-        let ends_by = |table: &Table| before == Epoch::MAX || table.span < whole.div_euclid(span);
-        for table in self.tables.values_mut().filter(|table| ends_by(table)) {
-            table.write_all(&self.folder, &self.names, Epoch::MAX)?;
-            table.parts.clear();
+        if before == Epoch::MAX {
+            fold::fold_all(&self.folder, self.waiting(), &self.names)?;
+            self.tables.clear();
+        } else {
+            // One table after the other: the rows of one are gone when the next is encoded.
+            let has_ended = |table: &&mut Table| table.span < whole.div_euclid(span);
+            for table in self.tables.values_mut().filter(has_ended) {
+                write_all(&table.jobs(&self.folder, &self.names, &self.options)?)?;
+                table.parts.clear();
+            }
         }
         let mut state = Map::new();
         state.insert("before".to_owned(), Value::from(whole));
@@ -140,46 +175,75 @@ impl ParquetSink {
         Ok(())
     }
 
+    /// All that waits, by the folder it belongs to.
+    fn waiting(&self) -> fold::Waiting<'_> {
+        let mut waiting = fold::Waiting::new();
+        for table in self.tables.values() {
+            let parts = table.parts.iter().filter(|(_, part)| part.buffer.len() > 0);
+            waiting.extend(
+                parts.map(|(&day, part)| {
+                    (date_folder(&self.folder, &table.spec, day), &part.buffer)
+                }),
+            );
+        }
+        waiting
+    }
+
     fn failed(&self) -> impl FnOnce(ParquetError) -> SinkError + use<> {
         failed(format!("parquet: {}", self.folder.display()))
     }
 }
 
 impl Table {
-    /// Writes what waits of epochs before `before`.
-    fn write_all(
-        &mut self,
+    /// The files of what waits of a span that has ended.
+    fn jobs<'a>(
+        &'a self,
         folder: &Path,
-        names: &Names,
+        names: &'a Names,
+        options: &ParquetOptions,
+    ) -> Result<Vec<Job<'a>>, ParquetError> {
+        let mut jobs = Vec::new();
+        for (&day, part) in self.parts.iter().filter(|(_, part)| part.buffer.len() > 0) {
+            let date = date_folder(folder, &self.spec, day);
+            let folds = options.folds_spans && fold::is_new(&date)?;
+            let name = match folds {
+                true => fold::FOLDED.to_owned(),
+                false => part_name(self.span, options, part.cut),
+            };
+            let path = date.join(name);
+            jobs.push(fold::from_memory(path, &part.buffer, names, Epoch::MAX, folds));
+        }
+        Ok(jobs)
+    }
+
+    /// The files of what waits of epochs before `before`.
+    fn early_jobs<'a>(
+        &'a self,
+        folder: &Path,
+        names: &'a Names,
+        options: &ParquetOptions,
         before: Epoch,
-    ) -> Result<(), ParquetError> {
-        for (&day, part) in &mut self.parts {
-            part.write(&path(folder, &self.spec, day, self.span, part.cut), names, before)?;
-        }
-        Ok(())
+    ) -> Vec<Job<'a>> {
+        let parts = self.parts.iter().filter(|(_, part)| part.buffer.before(before) > 0);
+        let job = |(&day, part): (&i64, &'a Part)| {
+            let path = date_folder(folder, &self.spec, day);
+            let path = path.join(part_name(self.span, options, part.cut));
+            fold::from_memory(path, &part.buffer, names, before, false)
+        };
+        parts.map(job).collect()
     }
 }
 
-impl Part {
-    fn write(&mut self, path: &Path, names: &Names, before: Epoch) -> Result<(), ParquetError> {
-        if self.buffer.len() == 0 {
-            return Ok(());
-        }
-        let rows = self.buffer.take(names, before)?;
-        if rows.num_rows() == 0 {
-            return Ok(());
-        }
-        let mut writer = file::Writer::create(path, &rows.schema())?;
-        writer.write(&rows)?;
-        writer.finish()
-    }
-}
-
-/// The file of a table's date and span, written by the group of all keys.
-fn path(folder: &Path, spec: &TableSpec, day: i64, span: i64, cut: u32) -> PathBuf {
+/// Where the files of a table's date are.
+fn date_folder(folder: &Path, spec: &TableSpec, day: i64) -> PathBuf {
     let date = Time::from_ns(day.saturating_mul(Time::DAY)).date();
-    let name = format!("part-g000-255-s{span:011}-{cut:04}.parquet");
-    folder.join(&spec.name).join(format!("date={date}")).join(name)
+    folder.join(&spec.name).join(format!("date={date}"))
+}
+
+/// The file of a span, written by the group of all keys. The length of the spans is in it, so that runs
+/// that cut the log otherwise write over nothing but their own.
+fn part_name(span: i64, options: &ParquetOptions, cut: u32) -> String {
+    format!("part-g000-255-s{span:011}x{}-{cut:04}.parquet", options.span_epochs)
 }
 
 impl Sink for ParquetSink {
@@ -209,7 +273,7 @@ impl Sink for ParquetSink {
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        fold::fold_all(&self.folder).map_err(self.failed())
+        fold::fold_all(&self.folder, self.waiting(), &self.names).map_err(self.failed())
     }
 }
 
@@ -217,8 +281,8 @@ impl Drop for ParquetSink {
     /// A run that was stopped: what was complete is stored, ahead of the mark.
     fn drop(&mut self) {
         let Some(before) = self.before else { return };
-        for table in self.tables.values_mut() {
-            let _ = table.write_all(&self.folder, &self.names, before);
+        for table in self.tables.values() {
+            let _ = write_all(&table.early_jobs(&self.folder, &self.names, &self.options, before));
         }
     }
 }

@@ -21,7 +21,7 @@ mod write;
 
 pub use feed::SimulatedFeed;
 pub use ticks::{Flaw, Tick, Ticks};
-pub use write::{WriteError, Written, write_csv, write_parquet, write_session};
+pub use write::{Columns, WriteError, Written, write_csv, write_parquet, write_session};
 
 use market::Time;
 

@@ -1,7 +1,9 @@
 //! Laws of the simulator: the seed decides, partitions share out one session, rates are kept.
 
 use super::*;
+use arrow_array::RecordBatch;
 use market::Side;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeSet;
 
 fn dirty() -> Simulation {
@@ -96,7 +98,7 @@ fn a_csv_file_says_what_the_ticks_say() {
     let mut bytes = Vec::new();
     let ticks = Ticks::new(&dirty(), 0, 1).unwrap();
     let all: Vec<Tick> = Ticks::new(&dirty(), 0, 1).unwrap().collect();
-    let written = write_csv(ticks, &mut bytes, &mut |_| {}).unwrap();
+    let written = write_csv(ticks, &mut bytes, Columns::All, &mut |_| {}).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     assert_eq!(written.records, all.len() as u64);
     assert_eq!(text.lines().count(), all.len() + 1);
@@ -107,6 +109,30 @@ fn a_csv_file_says_what_the_ticks_say() {
         assert_eq!(fields[2], tick.price.decimal(market::Scale::NANO).to_string());
         assert_eq!(fields[3], tick.size.decimal(market::Scale::NANO).to_string());
     }
+}
+
+#[test]
+fn a_file_of_the_required_columns_is_the_front_of_one_of_all() {
+    let csv = |columns| {
+        let (ticks, mut bytes) = (Ticks::new(&dirty(), 0, 1).unwrap(), Vec::new());
+        write_csv(ticks, &mut bytes, columns, &mut |_| {}).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let front = |line: &str| line.split(',').take(4).collect::<Vec<_>>().join(",");
+    let (all, required) = (csv(Columns::All), csv(Columns::Required));
+    assert!(required.starts_with("symbol,ts_event,price,size\n"));
+    assert!(required.lines().eq(all.lines().map(front)));
+
+    let parquet = |columns| {
+        let (ticks, mut bytes) = (Ticks::new(&dirty(), 0, 1).unwrap(), Vec::new());
+        write_parquet(ticks, &mut bytes, columns, &mut |_| {}).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap();
+        reader.build().unwrap().collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let (all, required) = (parquet(Columns::All), parquet(Columns::Required));
+    let front = |batch: &RecordBatch| batch.project(&[0, 1, 2, 3]).unwrap().columns().to_vec();
+    assert!(required.iter().all(|batch| batch.num_columns() == 4));
+    assert!(required.iter().map(front).eq(all.iter().map(front)));
 }
 
 #[test]

@@ -20,6 +20,24 @@ const CHUNK_BYTES: usize = 1 << 16;
 /// Rows of a Parquet row group, and of what is encoded at once.
 const GROUP_ROWS: usize = 1 << 18;
 const BATCH_ROWS: usize = 1 << 16;
+/// Columns of a Parquet file that a trade must have, the first ones.
+const REQUIRED_COLUMNS: usize = 4;
+
+/// Which columns of a trade a file has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Columns {
+    /// All that the simulator knows: id and side too, and the venue where there are several.
+    #[default]
+    All,
+    /// Those that a trade must have: symbol, ts_event, price and size.
+    Required,
+}
+
+impl Columns {
+    fn are_all(self) -> bool {
+        self == Columns::All
+    }
+}
 
 /// Why a file was not written.
 #[derive(Debug, thiserror::Error)]
@@ -64,13 +82,14 @@ impl Written {
     }
 }
 
-/// Writes the session to `path`, in the format of its name; `progress` is told the share done.
+/// Writes `columns` of the session to `path`, in the format of its name; `progress` is told the share done.
 ///
 /// # Errors
 /// Fails when the name tells no format, or the file cannot be written.
 pub fn write_session(
     simulation: &Simulation,
     path: &Path,
+    columns: Columns,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Written, WriteError> {
     simulation.check()?;
@@ -83,23 +102,23 @@ pub fn write_session(
     let file = BufWriter::with_capacity(CHUNK_BYTES, File::create(path).map_err(failed)?);
     let ticks = Ticks::new(simulation, 0, 1)?;
     match format {
-        ".parquet" => write_parquet(ticks, file, progress)
+        ".parquet" => write_parquet(ticks, file, columns, progress)
             .map_err(|source| WriteError::Parquet { path: shown, source }),
         ".csv.gz" => {
             let mut to = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-            let written = write_csv(ticks, &mut to, progress).map_err(failed)?;
+            let written = write_csv(ticks, &mut to, columns, progress).map_err(failed)?;
             to.finish().and_then(|mut file| file.flush()).map_err(failed)?;
             Ok(written)
         }
         ".csv.zst" => {
             let mut to = zstd::Encoder::new(file, 3).map_err(failed)?;
-            let written = write_csv(ticks, &mut to, progress).map_err(failed)?;
+            let written = write_csv(ticks, &mut to, columns, progress).map_err(failed)?;
             to.finish().and_then(|mut file| file.flush()).map_err(failed)?;
             Ok(written)
         }
         _ => {
             let mut to = file;
-            let written = write_csv(ticks, &mut to, progress).map_err(failed)?;
+            let written = write_csv(ticks, &mut to, columns, progress).map_err(failed)?;
             to.flush().map_err(failed)?;
             Ok(written)
         }
@@ -113,12 +132,14 @@ pub fn write_session(
 pub fn write_csv(
     mut ticks: Ticks,
     to: &mut dyn Write,
+    columns: Columns,
     progress: &mut dyn FnMut(f64),
 ) -> std::io::Result<Written> {
     let names = ticks.names().to_vec();
-    let has_venue = ticks.has_venue();
+    let has_venue = ticks.has_venue() && columns.are_all();
+    let more = if columns.are_all() { ",trade_id,side" } else { "" };
     let venue = if has_venue { ",venue" } else { "" };
-    let mut buffer = format!("symbol,ts_event,price,size,trade_id,side{venue}\n").into_bytes();
+    let mut buffer = format!("symbol,ts_event,price,size{more}{venue}\n").into_bytes();
     let mut written = Written::default();
     while let Some(tick) = ticks.next() {
         written.count(&tick);
@@ -131,9 +152,11 @@ pub fn write_csv(
         decimal(&mut buffer, tick.price.raw());
         buffer.push(b',');
         decimal(&mut buffer, tick.size.raw());
-        buffer.push(b',');
-        integer(&mut buffer, tick.trade_id as i64);
-        buffer.extend_from_slice(if tick.side == Side::Bid { b",B" } else { b",A" });
+        if columns.are_all() {
+            buffer.push(b',');
+            integer(&mut buffer, tick.trade_id as i64);
+            buffer.extend_from_slice(if tick.side == Side::Bid { b",B" } else { b",A" });
+        }
         if has_venue {
             buffer.push(b',');
             buffer.extend_from_slice(venue_name(&tick).as_bytes());
@@ -157,13 +180,21 @@ pub fn write_csv(
 pub fn write_parquet<W: Write + Send>(
     mut ticks: Ticks,
     to: W,
+    columns: Columns,
     progress: &mut dyn FnMut(f64),
 ) -> parquet::errors::Result<Written> {
     let mut written = Written::default();
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(ticks.names()));
     let has_venue = ticks.has_venue();
     let mut rows: Vec<Tick> = Vec::with_capacity(BATCH_ROWS);
-    let schema = columns(&rows, &names, has_venue)?.schema();
+    let batch = |rows: &[Tick]| match columns {
+        Columns::All => all_columns(rows, &names, has_venue),
+        Columns::Required => {
+            let first: Vec<usize> = (0..REQUIRED_COLUMNS).collect();
+            Ok(all_columns(rows, &names, false)?.project(&first)?)
+        }
+    };
+    let schema = batch(&rows)?.schema();
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_column_dictionary_enabled("ts_event".into(), false)
@@ -178,14 +209,14 @@ pub fn write_parquet<W: Write + Send>(
             break;
         }
         rows.iter().for_each(|tick| written.count(tick));
-        writer.write(&columns(&rows, &names, has_venue)?)?;
+        writer.write(&batch(&rows)?)?;
         progress(ticks.progress());
     }
     writer.close()?;
     Ok(written)
 }
 
-fn columns(
+fn all_columns(
     rows: &[Tick],
     names: &ArrayRef,
     has_venue: bool,
