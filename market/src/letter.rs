@@ -53,6 +53,8 @@ reasons! {
     Outlier = "outlier",
     /// One symbol more than a partition may hold.
     SymbolLimit = "symbol_limit",
+    /// The universe does not name the symbol, and unknown ones are refused.
+    UnknownSymbol = "unknown_symbol",
 }
 
 impl fmt::Display for Reason {

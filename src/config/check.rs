@@ -35,6 +35,7 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
     let timing = timing(tree, &root.source)?;
     let (widths, carry) = bars(tree, &root.bars, epoch)?;
     let indicators = indicators(tree, &root.indicators, &widths, registry)?;
+    let (scales, listed_only) = read_universe(tree, &root.universe)?;
     Ok(Config {
         name: root.deployment.name.clone(),
         data: root.deployment.data.clone().into(),
@@ -45,7 +46,8 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
         timing,
         outliers: outliers(tree, &root.admission)?,
         max_refused: share(tree, "admission.max_refused", root.admission.max_refused)?,
-        scales: read_universe(tree, &root.universe)?,
+        scales,
+        listed_only,
         widths,
         carry,
         indicators,
@@ -85,7 +87,12 @@ fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Check
     Ok(ns)
 }
 
-fn choice<T: Copy>(tree: &Tree, path: &str, text: &str, words: &[(&str, T)]) -> Checked<T> {
+pub(super) fn choice<T: Copy>(
+    tree: &Tree,
+    path: &str,
+    text: &str,
+    words: &[(&str, T)],
+) -> Checked<T> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         tree.error(path, format!("one of {} is wanted", words.join(", ")))

@@ -44,6 +44,9 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     for (symbol, scales) in scales {
         fact("scale", format!("{symbol} {} {}", scales.price.digits(), scales.size.digits()));
     }
+    if config.listed_only {
+        fact("unknown_symbols", "refuse".to_owned());
+    }
     fact("empty", if config.carry { "carry" } else { "skip" }.to_owned());
     fact("widths", join(&config.widths));
     for plan in &config.indicators {

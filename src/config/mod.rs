@@ -43,6 +43,7 @@ pub struct Config {
     outliers: Outliers,
     max_refused: f64,
     scales: HashMap<String, Scales>,
+    listed_only: bool,
     widths: Vec<Width>,
     carry: bool,
     indicators: Vec<IndicatorConfig>,
@@ -281,9 +282,14 @@ impl Config {
         self.max_refused
     }
 
-    /// Instruments with scales of their own.
+    /// The instruments that the universe names, with their scales.
     pub fn scales(&self) -> &HashMap<String, Scales> {
         &self.scales
+    }
+
+    /// Whether symbols that the universe does not name are refused.
+    pub fn listed_only(&self) -> bool {
+        self.listed_only
     }
 
     /// Widths of bars, narrowest first.

@@ -187,6 +187,7 @@ fn admission(config: &Config, started_at: Time) -> AdmissionConfig {
         max_ahead_ns: timing.max_ahead_ns,
         max_jump_ns: timing.max_jump_ns,
         outliers: rule,
+        listed_only: config.listed_only(),
         ..AdmissionConfig::new(started_at)
     }
 }

@@ -89,6 +89,8 @@ pub struct AdmissionConfig {
     pub started_at: Time,
     /// How prices are judged.
     pub outliers: OutlierRule,
+    /// Whether a symbol that the table of symbols does not list ([`market::Symbols::is_listed`]) is refused.
+    pub listed_only: bool,
     /// Symbols a partition may hold.
     pub symbols_max: u32,
     /// Trades with ids a partition keeps for duplicates; at the bound the oldest leave early.
@@ -105,6 +107,7 @@ impl AdmissionConfig {
             max_jump_ns: 3_600 * Time::SECOND,
             started_at,
             outliers: OutlierRule::DEFAULT,
+            listed_only: false,
             symbols_max: 1_000_000,
             horizon_trades_max: 20_000_000,
         }
