@@ -155,16 +155,18 @@ impl Log {
     }
 }
 
-/// How partitions are fed: sizes of batches, and polls that find nothing before each.
+/// How partitions are fed, each in its turn: sizes of batches, and polls that find nothing before each;
+/// and how they are judged.
 #[derive(Clone, Debug)]
 pub struct Feeding {
     pub cuts: Vec<usize>,
     pub waits: Vec<usize>,
+    pub started_at: Time,
 }
 
 impl Default for Feeding {
     fn default() -> Self {
-        Feeding { cuts: vec![1_000], waits: vec![0] }
+        Feeding { cuts: vec![1_000], waits: vec![0], started_at: Time::from_ns(STARTED_AT) }
     }
 }
 
@@ -259,7 +261,7 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
     let addresses: Vec<String> = ports.iter().map(address).collect();
     drop(ports);
     let cluster = |process| Cluster { workers, process, addresses: addresses.clone() };
-    let feeding = Feeding { cuts: vec![13], waits: vec![0] };
+    let feeding = Feeding { cuts: vec![13], ..Feeding::default() };
     std::thread::scope(|scope| {
         scope.spawn(|| run_on(cluster(1), logs, carry, &feeding));
         run_on(cluster(0), logs, carry, &feeding)
@@ -268,7 +270,7 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
 
 fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Made {
     let symbols = Symbols::default();
-    let mut config = AdmissionConfig::new(Time::from_ns(STARTED_AT));
+    let mut config = AdmissionConfig::new(feeding.started_at);
     config.horizon_ns = HORIZON;
     let open = |(number, log): (usize, &Log)| {
         let feed = log.feed(&symbols, &feeding.cuts);

@@ -43,7 +43,7 @@ proptest! {
         carry: bool,
     ) {
         let plain = run(&logs, 1, carry, &Feeding::default());
-        let other = run(&logs, workers, carry, &Feeding { cuts, waits });
+        let other = run(&logs, workers, carry, &Feeding { cuts, waits, ..Feeding::default() });
         same(&plain.changes(), &other.changes())?;
         prop_assert_eq!(&plain.outcome, &other.outcome);
         let counts = &plain.outcome.counts;

@@ -185,8 +185,8 @@ impl Admission {
 
     fn judge_heartbeat(&mut self, batch: &mut Decoded, heartbeat: Heartbeat, row: u32) {
         let Heartbeat { time, offset, .. } = heartbeat;
-        if time.ns() > self.mark.latest() {
-            return self.refuse_heartbeat(heartbeat, self.future(time.ns()));
+        if let Err(refusal) = self.check_time(time.ns()) {
+            return self.refuse_heartbeat(heartbeat, refusal);
         }
         let jumps = time.ns() > self.mark.leap();
         if self.waiting.first().is_some_and(|first| first.is_copied_by_heartbeat(time)) {

@@ -4,6 +4,7 @@ use super::Admission;
 use super::calm::fits;
 use super::outlier::Level;
 use super::record::{Record, Refusal};
+use super::watermark::{GREATEST, LEAST};
 use market::{Reason, SymbolId, Time};
 
 impl Admission {
@@ -24,11 +25,26 @@ impl Admission {
             || self.symbols.is_listed(symbol)
     }
 
+    /// Whether a time is one that a record can have, and not the future.
+    pub(super) fn check_time(&self, ts: i64) -> Result<(), Refusal> {
+        let given = Time::from_ns(ts);
+        if !(LEAST..=GREATEST).contains(&ts) {
+            let (least, greatest) = (Time::LEAST, Time::GREATEST);
+            let detail = format!("time {given}, wanted {least} to {greatest}");
+            return Err(Refusal::new(Reason::Time, detail));
+        }
+        let latest = self.mark.latest();
+        if ts > latest {
+            let latest = Time::from_ns(latest);
+            let detail = format!("time {given}, wanted {latest} or earlier: max_ahead");
+            return Err(Refusal::new(Reason::Future, detail));
+        }
+        Ok(())
+    }
+
     #[cold]
     fn explain_values(&self, record: &Record) -> Result<(), Refusal> {
-        if record.ts > self.mark.latest() {
-            return Err(self.future(record.ts));
-        }
+        self.check_time(record.ts)?;
         if !self.is_welcome(record.symbol) {
             let detail =
                 format!("symbol {}, wanted one of the universe", self.symbols.text(record.symbol));
@@ -55,11 +71,6 @@ impl Admission {
             return Err(Refusal::new(Reason::Horizon, detail));
         }
         Ok(())
-    }
-
-    pub(super) fn future(&self, ts: i64) -> Refusal {
-        let (ts, latest) = (Time::from_ns(ts), Time::from_ns(self.mark.latest()));
-        Refusal::new(Reason::Future, format!("time {ts}, wanted {latest} or earlier: max_ahead"))
     }
 
     pub(super) fn jump(&self, ts: i64) -> Refusal {
