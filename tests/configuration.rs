@@ -150,6 +150,26 @@ fn unknown_symbols_are_refused_where_a_universe_names_the_known_ones() {
 }
 
 #[test]
+fn every_source_has_a_timing_of_its_own() {
+    let text = |keys: &str| {
+        let source = "[[source]]\nkind = \"simulator\"\nlateness = \"5s\"\n";
+        format!("{source}{source}{keys}\n").replacen("[[source]]", "[[source]]\nname = \"a\"", 1)
+    };
+    let same = parse(&text("")).unwrap();
+    let keys = ["horizon = \"1min\"", "max_ahead = \"5s\"", "max_jump = \"5s\""];
+    for keys in keys {
+        let other = parse(&text(keys)).unwrap();
+        assert_eq!(other.sources()[0].timing, same.sources()[0].timing);
+        assert_ne!(other.sources()[1].timing, same.sources()[1].timing);
+        assert_ne!(other.fingerprint(), same.fingerprint(), "{keys}");
+    }
+    refused(
+        &text("horizon = \"8d\""),
+        "cluster.toml: source[1].horizon = \"8d\": a duration from 0s to 7d is wanted",
+    );
+}
+
+#[test]
 fn the_written_file_is_read_back() {
     let config = parse(&template()).unwrap();
     assert_eq!(config.sources().len(), 1);

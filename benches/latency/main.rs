@@ -6,7 +6,7 @@
 //! so that nothing waits in a queue.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Plan, Watch};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Plan, Watch};
 use market::{
     Admitted, Counts, DeadLetter, Epoch, EpochLength, Offset, Partition, PartitionError, Polled,
     Price, Rows, Run, Sink, SinkError, Size, SymbolId, Symbols, Time, Trades, Waker,
@@ -136,7 +136,7 @@ fn main() {
     let plan = Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: 0,
-        horizon_ns: 15 * MINUTE_NS,
+        horizons: Horizons::all(15 * MINUTE_NS),
         widths: vec![width],
         empty: Empty::Skip,
         indicators: vec![IndicatorPlan { widths: vec![width], list }],

@@ -1,7 +1,7 @@
 //! Whole graphs over logs that are admitted already: workers, cuts and the speed of partitions are
 //! invisible in every row, revisions and times of knowledge included.
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
 use market::{
     Admitted, Counts, DeadLetter, Epoch, EpochLength, Offset, Partition, PartitionError, Polled,
     Price, Rows, Run, Sink, SinkError, Size, Symbols, Time, Waker,
@@ -147,7 +147,7 @@ fn plan(empty: Empty, symbols: &Symbols) -> Plan {
     Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: LATENESS,
-        horizon_ns: HORIZON,
+        horizons: Horizons::all(HORIZON),
         widths,
         empty,
         indicators,

@@ -74,10 +74,10 @@ section! {
     partition: Option<String>, Kind::Choice(&["file", "sequence"]), default "", rule "file, sequence", flag "--partition";
     /// Speed of the replay against event time.
     pace: String, Kind::Text, default "\"max\"", rule "max, or a factor as 1x, 10x, 0.5x", flag "--pace";
-    /// How much later than the latest a record may come without being late.
-    lateness: String, Kind::Duration, default "\"2s\"", rule "0s to 1d; the same for every source", flag "--lateness";
+    /// How much later than the latest a record may come without being late; `known_at` counts the greatest of all sources.
+    lateness: String, Kind::Duration, default "\"2s\"", rule "0s to 1d", flag "--lateness";
     /// How long a trade can still be corrected or come late.
-    horizon: String, Kind::Duration, default "\"15min\"", rule "0s to 7d; the same for every source", flag "--horizon";
+    horizon: String, Kind::Duration, default "\"15min\"", rule "0s to 7d", flag "--horizon";
     /// Refused as `future` beyond this, past the time of the run's first start.
     max_ahead: String, Kind::Duration, default "\"60s\"", rule "0s to 366d", flag "";
     /// A jump beyond this waits for the next record to agree.

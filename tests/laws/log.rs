@@ -1,6 +1,6 @@
 //! Random logs, and graphs run over them.
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch};
 use market::{
     EpochLength, Offset, Partition, PartitionError, Price, Size, Symbols, Time, TradeId, Trades,
     Waker,
@@ -162,11 +162,24 @@ pub struct Feeding {
     pub cuts: Vec<usize>,
     pub waits: Vec<usize>,
     pub started_at: Time,
+    /// Lateness and horizon.
+    pub timings: Vec<(i64, i64)>,
 }
 
 impl Default for Feeding {
     fn default() -> Self {
-        Feeding { cuts: vec![1_000], waits: vec![0], started_at: Time::from_ns(STARTED_AT) }
+        Feeding {
+            cuts: vec![1_000],
+            waits: vec![0],
+            started_at: Time::from_ns(STARTED_AT),
+            timings: vec![(2 * Time::SECOND, HORIZON)],
+        }
+    }
+}
+
+impl Feeding {
+    fn timing(&self, number: usize) -> (i64, i64) {
+        self.timings[number % self.timings.len()]
     }
 }
 
@@ -229,16 +242,17 @@ impl Made {
     }
 }
 
-pub fn plan(symbols: &Symbols, carry: bool) -> Plan {
+pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize) -> Plan {
     let widths: Vec<_> =
         ["10s", "15s", "1min", "1h", "session"].map(|w| w.parse().unwrap()).to_vec();
     let list =
         "sma(3),ema(4),rsi(3),macd(2,4,3),bb(3,2),atr(3),obv,vwap,vwap(session),hv(3),mom(2)";
     let list = Registry::standard().parse_list(list).expect("known indicators");
+    let timings: Vec<_> = (0..partitions).map(|number| feeding.timing(number)).collect();
     Plan {
         epoch: EpochLength::SECOND,
-        lateness_ns: 2 * Time::SECOND,
-        horizon_ns: HORIZON,
+        lateness_ns: timings.iter().map(|timing| timing.0).max().unwrap_or(0),
+        horizons: Horizons::each(&timings.iter().map(|timing| timing.1).collect::<Vec<_>>()),
         indicators: vec![
             IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..5].to_vec() },
             IndicatorPlan { widths: vec![widths[2], widths[3]], list: list[3..].to_vec() },
@@ -270,13 +284,13 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
 
 fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Made {
     let symbols = Symbols::default();
-    let mut config = AdmissionConfig::new(feeding.started_at);
-    config.horizon_ns = HORIZON;
     let open = |(number, log): (usize, &Log)| {
+        let mut config = AdmissionConfig::new(feeding.started_at);
+        (config.lateness_ns, config.horizon_ns) = feeding.timing(number);
         let feed = log.feed(&symbols, &feeding.cuts);
         let wait = feeding.waits[number % feeding.waits.len()];
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
-        let (config, symbols) = (config.clone(), symbols.clone());
+        let symbols = symbols.clone();
         let length = EpochLength::SECOND;
         let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
         Box::new(move || Ok(Box::new(partition) as Box<dyn Partition>)) as Opener
@@ -284,7 +298,7 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
     let partitions = logs.iter().enumerate().map(open).collect();
     let memory = MemorySink::default();
     let sinks: Vec<Box<dyn market::Sink>> = vec![Box::new(memory.clone())];
-    let plan = plan(&symbols, carry);
+    let plan = plan(&symbols, carry, feeding, logs.len());
     let outcome = dataflows::run(plan, cluster, partitions, sinks, Watch::default());
     Made { memory, outcome: outcome.expect("the run ends well") }
 }
