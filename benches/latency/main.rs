@@ -154,9 +154,9 @@ fn main() {
         waker: waker.clone(),
         times_ms: times_ms.clone(),
     };
-    let opener: Opener = Box::new(move || Ok(Box::new(minutes)));
+    let opener: Opener = Box::new(move |_| Ok(Box::new(minutes)));
     let sink = Box::new(Arrivals { rows: 0, arrived: sender, waker });
-    let cluster = Cluster { workers: 1, process: 0, addresses: Vec::new() };
+    let cluster = Cluster::local(1);
     dataflows::run(plan, cluster, vec![opener], vec![sink], Watch::default()).expect("a run");
 
     let mut times = times_ms.lock().expect("no panic").split_off(WARM_UP - 1);

@@ -79,7 +79,7 @@ fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: u
     let open = |(number, log): (usize, Vec<Trades>)| {
         let feed = data::KeptFeed::new(log);
         let symbols = symbols.clone();
-        Box::new(move || {
+        Box::new(move |_| {
             let length = EpochLength::SECOND;
             let partition =
                 AdmittedPartition::new(Box::new(feed), config(), length, symbols, number as u32);

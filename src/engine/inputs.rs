@@ -114,11 +114,12 @@ impl Inputs {
     }
 
     /// Every log behind its admission.
-    pub fn open(self, config: &Config, symbols: &Symbols, started_at: Time) -> Vec<Opener> {
+    pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
         let epoch = config.epoch();
         let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
-            let (admission, symbols) = (admission(config, timing, started_at), symbols.clone());
-            Box::new(move || {
+            let (admission, symbols) = (admission(config, timing), symbols.clone());
+            Box::new(move |started_at| {
+                let admission = AdmissionConfig { started_at, ..admission };
                 let partition =
                     AdmittedPartition::new(feed()?, admission, epoch, symbols, number as u32);
                 Ok(Box::new(partition) as Box<dyn Partition>)
@@ -183,7 +184,8 @@ fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
     })
 }
 
-fn admission(config: &Config, timing: Timing, started_at: Time) -> AdmissionConfig {
+/// How records are judged; when the run started is told when a log is opened.
+fn admission(config: &Config, timing: Timing) -> AdmissionConfig {
     let outliers = config.outliers();
     let mode = match outliers.mode {
         OutlierMode::Off => sources::OutlierMode::Off,
@@ -199,6 +201,6 @@ fn admission(config: &Config, timing: Timing, started_at: Time) -> AdmissionConf
         max_jump_ns: timing.max_jump_ns,
         outliers: rule,
         listed_only: config.listed_only(),
-        ..AdmissionConfig::new(started_at)
+        ..AdmissionConfig::new(Time::LEAST)
     }
 }

@@ -147,7 +147,8 @@ impl Engine {
         self
     }
 
-    /// Judges `max_ahead` from this time instead of the clock's, where no store has recorded one.
+    /// Judges `max_ahead` from this time instead of the clock's, where no store has recorded one. The first
+    /// process tells the others.
     #[must_use]
     pub fn started_at(mut self, time: Time) -> Self {
         self.started_at = Some(time);
@@ -178,14 +179,14 @@ impl Engine {
             sinks.extend(outputs::open(&self.config, &plan, &opened)?);
             store = Some(opened);
         }
-        let started_at = store.as_ref().map_or(started_at, Store::started_at);
         let cluster = Cluster {
             workers: self.config.workers(),
             process: self.process,
             addresses: self.config.processes().to_vec(),
+            started_at: store.as_ref().map_or(started_at, Store::started_at),
         };
         let files = inputs.files();
-        let partitions = inputs.open(&self.config, &self.symbols, started_at);
+        let partitions = inputs.open(&self.config, &self.symbols);
         let outcome = match dataflows::run(plan, cluster, partitions, sinks, self.watch) {
             Ok(outcome) => outcome,
             Err(error) => return Err(give_up(EngineError::from(error), store)),

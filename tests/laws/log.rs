@@ -264,7 +264,8 @@ pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize
 }
 
 pub fn run(logs: &[Log], workers: usize, carry: bool, feeding: &Feeding) -> Made {
-    run_on(Cluster::local(workers), logs, carry, feeding)
+    let cluster = Cluster { started_at: feeding.started_at, ..Cluster::local(workers) };
+    run_on(cluster, logs, carry, feeding)
 }
 
 /// By two processes (here: two sets of workers that share nothing but a socket).
@@ -274,8 +275,13 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
     let address = |port: &std::net::TcpListener| port.local_addr().expect("bound").to_string();
     let addresses: Vec<String> = ports.iter().map(address).collect();
     drop(ports);
-    let cluster = |process| Cluster { workers, process, addresses: addresses.clone() };
     let feeding = Feeding { cuts: vec![13], ..Feeding::default() };
+    // The second process was not there at the first start, and is told of it.
+    let starts = [feeding.started_at, Time::GREATEST];
+    let cluster = |process: usize| {
+        let (addresses, started_at) = (addresses.clone(), starts[process]);
+        Cluster { workers, process, addresses, started_at }
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| run_on(cluster(1), logs, carry, &feeding));
         run_on(cluster(0), logs, carry, &feeding)
@@ -285,15 +291,18 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
 fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Made {
     let symbols = Symbols::default();
     let open = |(number, log): (usize, &Log)| {
-        let mut config = AdmissionConfig::new(feeding.started_at);
-        (config.lateness_ns, config.horizon_ns) = feeding.timing(number);
+        let timing = feeding.timing(number);
         let feed = log.feed(&symbols, &feeding.cuts);
         let wait = feeding.waits[number % feeding.waits.len()];
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
         let symbols = symbols.clone();
         let length = EpochLength::SECOND;
-        let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
-        Box::new(move || Ok(Box::new(partition) as Box<dyn Partition>)) as Opener
+        Box::new(move |started_at| {
+            let mut config = AdmissionConfig::new(started_at);
+            (config.lateness_ns, config.horizon_ns) = timing;
+            let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
+            Ok(Box::new(partition) as Box<dyn Partition>)
+        }) as Opener
     };
     let partitions = logs.iter().enumerate().map(open).collect();
     let memory = MemorySink::default();

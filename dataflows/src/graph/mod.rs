@@ -6,6 +6,7 @@ mod plan;
 mod reader;
 mod run;
 mod stages;
+mod told;
 mod wiring;
 
 pub use plan::{IndicatorPlan, Plan, PlanError};

@@ -2,8 +2,9 @@
 
 use super::outlet::{self, Leaving, Left, OutletPlan};
 use super::plan::{Plan, PlanError};
+use super::told::told;
 use super::wiring;
-use market::{Counts, Partition, PartitionError, Sink, SinkError};
+use market::{Counts, Partition, PartitionError, Sink, SinkError, Time};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
@@ -11,8 +12,9 @@ use std::time::Duration;
 use timely::communication::Config as Communication;
 use timely::worker::Worker;
 
-/// Opens a partition on the worker that reads it.
-pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn Partition>, PartitionError> + Send>;
+/// Opens a partition on the worker that reads it, told when the run first started: the same time in
+/// every process.
+pub type Opener = Box<dyn FnOnce(Time) -> Result<Box<dyn Partition>, PartitionError> + Send>;
 
 /// Workers and processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +25,14 @@ pub struct Cluster {
     pub process: usize,
     /// `host:port` of every process; empty where there is only this one.
     pub addresses: Vec<String>,
+    /// When the run first started. What process 0 says holds for all; the others' word is not heard.
+    pub started_at: Time,
 }
 
 impl Cluster {
-    /// One process of `workers` workers.
+    /// One process of `workers` workers, for partitions that don't ask when the run started.
     pub fn local(workers: usize) -> Self {
-        Cluster { workers, process: 0, addresses: Vec::new() }
+        Cluster { workers, process: 0, addresses: Vec::new(), started_at: Time::from_ns(0) }
     }
 }
 
@@ -132,11 +136,11 @@ impl Shared {
     }
 
     /// Opens the partitions of worker `index` of `peers`.
-    fn open(&self, index: usize, peers: usize) -> Vec<(usize, Box<dyn Partition>)> {
+    fn open(&self, index: usize, peers: usize, start: Time) -> Vec<(usize, Box<dyn Partition>)> {
         let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
         let mut mine = Vec::new();
         for number in (index..partitions.len()).step_by(peers) {
-            match partitions[number].take().map(|open| open()) {
+            match partitions[number].take().map(|open| open(start)) {
                 Some(Ok(partition)) => mine.push((number, partition)),
                 Some(Err(error)) => self.fail(error.into()),
                 None => {}
@@ -216,7 +220,7 @@ fn outlet_plan(plan: &Plan) -> OutletPlan {
 }
 
 fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
-    let threads = cluster.workers.max(1);
+    let (threads, start) = (cluster.workers.max(1), cluster.started_at);
     let communication = match (cluster.addresses.len(), threads) {
         (0 | 1, 1) => Communication::Thread,
         (0 | 1, threads) => Communication::Process(threads),
@@ -229,17 +233,18 @@ fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(
         },
     };
     let config = timely::Config { communication, worker: timely::WorkerConfig::default() };
-    let guards = timely::execute(config, move |worker| work(worker, &plan, &shared));
+    let guards = timely::execute(config, move |worker| work(worker, &plan, start, &shared));
     let guards = guards.map_err(RunError::Workers)?;
     guards.join().into_iter().collect::<Result<Vec<()>, _>>().map_err(RunError::Workers)?;
     Ok(())
 }
 
 /// How long a worker sleeps at most before it looks whether the run was stopped.
-const PARK: Duration = Duration::from_millis(50);
+pub(super) const PARK: Duration = Duration::from_millis(50);
 
-fn work(worker: &mut Worker, plan: &Plan, shared: &Arc<Shared>) {
-    let partitions = shared.open(worker.index(), worker.peers());
+fn work(worker: &mut Worker, plan: &Plan, start: Time, shared: &Arc<Shared>) {
+    let Some(start) = told(worker, start, &shared.stop) else { return leave(worker) };
+    let partitions = shared.open(worker.index(), worker.peers(), start);
     let outlet = match worker.index() {
         0 => shared.outlet.lock().expect("no holder of this lock panics").take(),
         _ => None,
@@ -252,6 +257,11 @@ fn work(worker: &mut Worker, plan: &Plan, shared: &Arc<Shared>) {
         shared.complete.store(1, Ordering::SeqCst);
         return;
     }
+    leave(worker);
+}
+
+/// Drops what has not ended, so that the worker does.
+fn leave(worker: &mut Worker) {
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);
     }
