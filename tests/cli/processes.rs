@@ -46,6 +46,30 @@ fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
     assert_eq!(tables(&folder.0, "store"), tables(&folder.0, "clean"));
 }
 
+/// The other process never comes: the run waits for it, and ends when it is told to.
+#[test]
+fn a_process_that_waits_for_others_can_be_stopped() {
+    let folder = Folder::new();
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster =
+        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    folder.file("cluster.toml", &format!("{cluster}[[source]]\nkind = \"simulator\"\n"));
+    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["run", "--data", "store", "--json"])
+        .current_dir(&folder.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !folder.0.join("store/tidemill.sqlite").exists() {
+        std::thread::yield_now();
+    }
+    let interrupt = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    let stopped = Done(child.wait_with_output().unwrap()).exits(130).json();
+    assert_eq!((&stopped["complete"], &stopped["read"]), (&false.into(), &0.into()));
+}
+
 /// The store's start lies in the middle of the session: what comes more than `max_ahead` after it is the
 /// future, in whatever process it is read.
 #[test]
@@ -81,9 +105,7 @@ fn every_process_judges_the_future_by_the_recorded_start() {
         command.spawn().unwrap()
     };
     let ended = |child: std::process::Child, code: i32| -> serde_json::Value {
-        let done = Done(child.wait_with_output().unwrap()).exits(code).out();
-        // Timely says before the document that it waits for the other process.
-        serde_json::from_str(&done[done.find('{').unwrap()..]).unwrap()
+        Done(child.wait_with_output().unwrap()).exits(code).json()
     };
     let [first, second] = ["0", "1"].map(spawn);
     let (first, second) = (ended(first, 3), ended(second, 0));

@@ -1,6 +1,7 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
 mod by_epoch;
+mod meet;
 mod outlet;
 mod plan;
 mod reader;

@@ -1,15 +1,20 @@
 //! Runs a graph: workers, processes, and how a run ends.
 
+use super::meet::meet;
 use super::outlet::{self, Leaving, Left, OutletPlan};
 use super::plan::{Plan, PlanError};
 use super::told::told;
 use super::wiring;
 use market::{Counts, Partition, PartitionError, Sink, SinkError, Time};
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use timely::communication::Config as Communication;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::communication::{Config as Communication, Hooks};
+use timely::execute::execute_from;
 use timely::worker::Worker;
 
 /// Opens a partition on the worker that reads it, told when the run first started: the same time in
@@ -220,23 +225,39 @@ fn outlet_plan(plan: &Plan) -> OutletPlan {
 }
 
 fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
-    let (threads, start) = (cluster.workers.max(1), cluster.started_at);
-    let communication = match (cluster.addresses.len(), threads) {
-        (0 | 1, 1) => Communication::Thread,
-        (0 | 1, threads) => Communication::Process(threads),
-        _ => Communication::Cluster {
-            threads,
-            process: cluster.process,
-            addresses: cluster.addresses.clone(),
-            report: false,
-            zerocopy: false,
-        },
-    };
-    let config = timely::Config { communication, worker: timely::WorkerConfig::default() };
-    let guards = timely::execute(config, move |worker| work(worker, &plan, start, &shared));
+    let Some((builders, others)) = communication(cluster, &shared.stop)? else { return Ok(()) };
+    let start = cluster.started_at;
+    let work = move |worker: &mut Worker| work(worker, &plan, start, &shared);
+    let guards = execute_from(builders, others, timely::WorkerConfig::default(), work);
     let guards = guards.map_err(RunError::Workers)?;
     guards.join().into_iter().collect::<Result<Vec<()>, _>>().map_err(RunError::Workers)?;
     Ok(())
+}
+
+/// What the workers of a process are made of, and what is kept as long as they run.
+type Builders = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
+
+/// Joins the workers of this process, and the processes; none when the run was stopped before all were there.
+fn communication(cluster: &Cluster, stop: &AtomicBool) -> Result<Option<Builders>, RunError> {
+    let (threads, process) = (cluster.workers.max(1), cluster.process);
+    if cluster.addresses.len() < 2 {
+        let local = match threads {
+            1 => Communication::Thread,
+            threads => Communication::Process(threads),
+        };
+        return local.try_build().map(Some).map_err(RunError::Workers);
+    }
+    let failed = |error: std::io::Error| RunError::Workers(error.to_string());
+    let Some(met) = meet(&cluster.addresses, process, stop).map_err(failed)? else {
+        return Ok(None);
+    };
+    let hooks = Hooks::default();
+    let (refill, spill) = (hooks.refill.clone(), hooks.spill.clone());
+    let inside = ProcessBuilder::new_typed_vector(threads, refill, spill);
+    let (builders, threads) =
+        initialize_networking_from_sockets(inside, met, process, threads, hooks).map_err(failed)?;
+    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+    Ok(Some((builders, Box::new(threads))))
 }
 
 /// How long a worker sleeps at most before it looks whether the run was stopped.
