@@ -127,6 +127,49 @@ fn the_fingerprint_follows_results_and_nothing_else() {
 }
 
 #[test]
+fn unknown_symbols_are_refused_where_a_universe_names_the_known_ones() {
+    refused(
+        "[universe]\ndefaults = { unknown_symbols = \"refuse\" }",
+        "cluster.toml: universe.defaults.unknown_symbols = \"refuse\": a universe.file is wanted that \
+         names the known ones",
+    );
+    refused(
+        "[universe]\ndefaults = { unknown_symbols = \"drop\" }",
+        "cluster.toml: universe.defaults.unknown_symbols = \"drop\": one of admit, refuse is wanted",
+    );
+    let file = std::env::temp_dir().join(format!("tidemill-universe-{}.csv", std::process::id()));
+    std::fs::write(&file, "symbol\nNVDA\n").unwrap();
+    let with = |word: &str| {
+        let defaults = format!("defaults = {{ unknown_symbols = \"{word}\" }}");
+        parse(&format!("[universe]\nfile = \"{}\"\n{defaults}", file.display())).unwrap()
+    };
+    let (admit, refuse) = (with("admit"), with("refuse"));
+    assert_eq!((admit.listed_only(), refuse.listed_only()), (false, true));
+    assert_ne!(admit.fingerprint(), refuse.fingerprint());
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn every_source_has_a_timing_of_its_own() {
+    let text = |keys: &str| {
+        let source = "[[source]]\nkind = \"simulator\"\nlateness = \"5s\"\n";
+        format!("{source}{source}{keys}\n").replacen("[[source]]", "[[source]]\nname = \"a\"", 1)
+    };
+    let same = parse(&text("")).unwrap();
+    let keys = ["horizon = \"1min\"", "max_ahead = \"5s\"", "max_jump = \"5s\""];
+    for keys in keys {
+        let other = parse(&text(keys)).unwrap();
+        assert_eq!(other.sources()[0].timing, same.sources()[0].timing);
+        assert_ne!(other.sources()[1].timing, same.sources()[1].timing);
+        assert_ne!(other.fingerprint(), same.fingerprint(), "{keys}");
+    }
+    refused(
+        &text("horizon = \"8d\""),
+        "cluster.toml: source[1].horizon = \"8d\": a duration from 0s to 7d is wanted",
+    );
+}
+
+#[test]
 fn the_written_file_is_read_back() {
     let config = parse(&template()).unwrap();
     assert_eq!(config.sources().len(), 1);

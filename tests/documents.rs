@@ -42,6 +42,17 @@ fn links_lead_to_files() {
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
 }
 
+#[test]
+fn every_reason_of_a_refusal_is_told() {
+    let text = fs::read_to_string(root().join("docs/command.md")).expect("docs/command.md");
+    let (_, table) = text.split_once("## Why a record is refused").expect("a table of reasons");
+    for reason in market::Reason::ALL {
+        let code = format!("`{reason}`");
+        let told = |line: &str| line.split('|').nth(1).is_some_and(|cell| cell.contains(&code));
+        assert!(table.lines().any(told), "docs/command.md does not say what {code} is");
+    }
+}
+
 /// The first block of a language in the README.
 fn block(language: &str) -> String {
     let text = readme();

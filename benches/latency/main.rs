@@ -6,7 +6,7 @@
 //! so that nothing waits in a queue.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Plan, Watch};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Plan, Watch};
 use market::{
     Admitted, Counts, DeadLetter, Epoch, EpochLength, Offset, Partition, PartitionError, Polled,
     Price, Rows, Run, Sink, SinkError, Size, SymbolId, Symbols, Time, Trades, Waker,
@@ -136,7 +136,7 @@ fn main() {
     let plan = Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: 0,
-        horizon_ns: 15 * MINUTE_NS,
+        horizons: Horizons::all(15 * MINUTE_NS),
         widths: vec![width],
         empty: Empty::Skip,
         indicators: vec![IndicatorPlan { widths: vec![width], list }],
@@ -154,9 +154,9 @@ fn main() {
         waker: waker.clone(),
         times_ms: times_ms.clone(),
     };
-    let opener: Opener = Box::new(move || Ok(Box::new(minutes)));
+    let opener: Opener = Box::new(move |_| Ok(Box::new(minutes)));
     let sink = Box::new(Arrivals { rows: 0, arrived: sender, waker });
-    let cluster = Cluster { workers: 1, process: 0, addresses: Vec::new() };
+    let cluster = Cluster::local(1);
     dataflows::run(plan, cluster, vec![opener], vec![sink], Watch::default()).expect("a run");
 
     let mut times = times_ms.lock().expect("no panic").split_off(WARM_UP - 1);

@@ -6,7 +6,7 @@
 mod data;
 mod plain;
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch};
 use market::{EpochLength, Symbols, Time, Trades};
 use operators::indicator::{Registry, Spec};
 use rustix::time::{ClockId, clock_gettime};
@@ -60,7 +60,7 @@ fn plan(symbols: &Symbols, specs: &[Spec]) -> Plan {
     Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: data::LATENESS_NS,
-        horizon_ns: 900 * Time::SECOND,
+        horizons: Horizons::all(900 * Time::SECOND),
         widths: vec![minute],
         empty: Empty::Skip,
         indicators,
@@ -79,7 +79,7 @@ fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: u
     let open = |(number, log): (usize, Vec<Trades>)| {
         let feed = data::KeptFeed::new(log);
         let symbols = symbols.clone();
-        Box::new(move || {
+        Box::new(move |_| {
             let length = EpochLength::SECOND;
             let partition =
                 AdmittedPartition::new(Box::new(feed), config(), length, symbols, number as u32);

@@ -14,3 +14,4 @@ pub use graph::{
     Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress, RunError, TableCount,
     Watch, run,
 };
+pub use tick::Horizons;

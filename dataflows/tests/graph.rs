@@ -1,7 +1,7 @@
 //! Whole graphs over logs that are admitted already: workers, cuts and the speed of partitions are
 //! invisible in every row, revisions and times of knowledge included.
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
 use market::{
     Admitted, Counts, DeadLetter, Epoch, EpochLength, Offset, Partition, PartitionError, Polled,
     Price, Rows, Run, Sink, SinkError, Size, Symbols, Time, Waker,
@@ -147,7 +147,7 @@ fn plan(empty: Empty, symbols: &Symbols) -> Plan {
     Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: LATENESS,
-        horizon_ns: HORIZON,
+        horizons: Horizons::all(HORIZON),
         widths,
         empty,
         indicators,
@@ -177,7 +177,8 @@ fn compute_by_two(
     let address = |port: &std::net::TcpListener| port.local_addr().expect("bound").to_string();
     let addresses: Vec<String> = ports.iter().map(address).collect();
     drop(ports);
-    let cluster = |process| Cluster { workers, process, addresses: addresses.clone() };
+    let started_at = Time::from_ns(0);
+    let cluster = |process| Cluster { workers, process, addresses: addresses.clone(), started_at };
     std::thread::scope(|scope| {
         scope.spawn(|| compute_on(cluster(1), empty, logs, cuts, &[0]));
         compute_on(cluster(0), empty, logs, cuts, &[0])
@@ -196,7 +197,7 @@ fn compute_on(
     let open = |(number, log): (usize, &Vec<Trade>)| {
         let slow = slow[number % slow.len()];
         let log = Log::new(log.clone(), &symbols, cuts.to_vec(), slow);
-        Box::new(move || Ok(Box::new(log) as Box<dyn Partition>)) as Opener
+        Box::new(move |_| Ok(Box::new(log) as Box<dyn Partition>)) as Opener
     };
     let partitions = logs.iter().enumerate().map(open).collect();
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(lines.clone())];

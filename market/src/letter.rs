@@ -29,7 +29,7 @@ reasons! {
     Missing = "missing",
     /// The symbol is empty, too long or unprintable.
     Symbol = "symbol",
-    /// The time is no time of the given form, or lies outside 64 bits.
+    /// The time is no time of the given form, or lies outside the years 1680 to 2259.
     Time = "time",
     /// The price is no number, does not fit its scale, or is not above zero.
     Price = "price",
@@ -53,6 +53,8 @@ reasons! {
     Outlier = "outlier",
     /// One symbol more than a partition may hold.
     SymbolLimit = "symbol_limit",
+    /// The universe does not name the symbol, and unknown ones are refused.
+    UnknownSymbol = "unknown_symbol",
 }
 
 impl fmt::Display for Reason {

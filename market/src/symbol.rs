@@ -59,7 +59,8 @@ pub enum SymbolError {
 struct Entry {
     text: Arc<str>,
     group: u8,
-    scales: Scales,
+    /// None where [`Symbols::with_scales`] was not given the symbol.
+    scales: Option<Scales>,
 }
 
 #[derive(Default)]
@@ -98,7 +99,7 @@ impl Symbols {
         let entry = Entry {
             text: text.into(),
             group: (stable_hash(text.as_bytes()) % u64::from(KEY_GROUPS)) as u8,
-            scales: self.scales.get(text).copied().unwrap_or_default(),
+            scales: self.scales.get(text).copied(),
         };
         interner.by_text.insert(entry.text.clone(), id);
         interner.entries.push(entry);
@@ -112,7 +113,12 @@ impl Symbols {
 
     /// The scales of an id this table gave.
     pub fn scales(&self, id: SymbolId) -> Scales {
-        self.read().entries[id.index()].scales
+        self.read().entries[id.index()].scales.unwrap_or_default()
+    }
+
+    /// Whether an id this table gave is that of a symbol with scales of its own: the universe names it.
+    pub fn is_listed(&self, id: SymbolId) -> bool {
+        self.read().entries[id.index()].scales.is_some()
     }
 
     /// The key group of an id this table gave: 0 to 255, by a stable hash of the text.

@@ -18,6 +18,13 @@ impl Time {
     /// One day in nanoseconds.
     pub const DAY: i64 = 86_400 * Time::SECOND;
 
+    /// The earliest time a record may have, 1680-01-01T00:00:00Z. Two years and more from the end of 64
+    /// bits, as [`Time::GREATEST`] is from the other: no lateness, horizon, jump or bar beside such a time
+    /// lies outside them.
+    pub const LEAST: Time = Time(-105920 * Time::DAY);
+    /// The latest time a record may have, the last nanosecond of the year 2259.
+    pub const GREATEST: Time = Time(105920 * Time::DAY - 1);
+
     /// From nanoseconds since 1970.
     #[inline]
     pub const fn from_ns(ns: i64) -> Self {
@@ -76,5 +83,15 @@ mod tests {
         assert!(Time::parse("9999-01-01T00:00:00Z").is_err());
         assert!(Time::parse("yesterday").is_err());
         assert_eq!(Time::from_ns(i64::MIN).date(), "1677-09-21");
+    }
+
+    #[test]
+    fn records_lie_two_years_and_more_inside_64_bits() {
+        assert_eq!(Time::LEAST.to_string(), "1680-01-01T00:00:00Z");
+        assert_eq!(Time::GREATEST.to_string(), "2259-12-31T23:59:59.999999999Z");
+        for days in [-800, 800] {
+            let beside = |time: Time| time.ns().checked_add(days * Time::DAY);
+            assert!(beside(Time::LEAST).is_some() && beside(Time::GREATEST).is_some());
+        }
     }
 }

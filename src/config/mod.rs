@@ -39,10 +39,10 @@ pub struct Config {
     workers: usize,
     epoch: EpochLength,
     sources: Vec<SourceConfig>,
-    timing: Timing,
     outliers: Outliers,
     max_refused: f64,
     scales: HashMap<String, Scales>,
+    listed_only: bool,
     widths: Vec<Width>,
     carry: bool,
     indicators: Vec<IndicatorConfig>,
@@ -50,7 +50,7 @@ pub struct Config {
     shown: toml::Table,
 }
 
-/// How late, how far ahead and how far back a record may lie: the same for every source.
+/// How late, how far ahead and how far back a record of a source may lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// The watermark is the greatest event time less this.
@@ -92,6 +92,8 @@ pub struct SourceConfig {
     pub name: String,
     /// How fast it is replayed; nothing: as fast as it can be read.
     pub pace: Option<f64>,
+    /// How late, ahead and back its records may lie.
+    pub timing: Timing,
     /// What it is.
     pub kind: SourceKind,
 }
@@ -266,9 +268,9 @@ impl Config {
         &self.sources
     }
 
-    /// How late, ahead and back records may lie.
+    /// How late, ahead and back trades in memory may lie: as those of the first source, or the defaults.
     pub fn timing(&self) -> Timing {
-        self.timing
+        self.sources.first().map(|source| source.timing).unwrap_or_default()
     }
 
     /// What is done with outliers.
@@ -281,9 +283,14 @@ impl Config {
         self.max_refused
     }
 
-    /// Instruments with scales of their own.
+    /// The instruments that the universe names, with their scales.
     pub fn scales(&self) -> &HashMap<String, Scales> {
         &self.scales
+    }
+
+    /// Whether symbols that the universe does not name are refused.
+    pub fn listed_only(&self) -> bool {
+        self.listed_only
     }
 
     /// Widths of bars, narrowest first.

@@ -15,7 +15,7 @@ section! {
     source: Vec<Source>, Kind::Tables(Source::SECTION, false), default "", rule "", flag "";
     /// What is refused, and when a run fails because of it.
     admission: Admission, Kind::Table(Admission::SECTION), default "", rule "", flag "";
-    /// Instruments with scales of their own.
+    /// Instruments, those with scales of their own, and what is done with others.
     universe: Universe, Kind::Table(Universe::SECTION), default "", rule "", flag "";
     /// Bars.
     bars: Vec<Bars>, Kind::Tables(Bars::SECTION, true), default "", rule "", flag "";
@@ -74,10 +74,10 @@ section! {
     partition: Option<String>, Kind::Choice(&["file", "sequence"]), default "", rule "file, sequence", flag "--partition";
     /// Speed of the replay against event time.
     pace: String, Kind::Text, default "\"max\"", rule "max, or a factor as 1x, 10x, 0.5x", flag "--pace";
-    /// How much later than the latest a record may come without being late.
-    lateness: String, Kind::Duration, default "\"2s\"", rule "0s to 1d; the same for every source", flag "--lateness";
+    /// How much later than the latest a record may come without being late; `known_at` counts the greatest of all sources.
+    lateness: String, Kind::Duration, default "\"2s\"", rule "0s to 1d", flag "--lateness";
     /// How long a trade can still be corrected or come late.
-    horizon: String, Kind::Duration, default "\"15min\"", rule "0s to 7d; the same for every source", flag "--horizon";
+    horizon: String, Kind::Duration, default "\"15min\"", rule "0s to 7d", flag "--horizon";
     /// Refused as `future` beyond this, past the time of the run's first start.
     max_ahead: String, Kind::Duration, default "\"60s\"", rule "0s to 366d", flag "";
     /// A jump beyond this waits for the next record to agree.
@@ -130,7 +130,7 @@ section! {
 }
 
 section! {
-    /// Instruments with scales of their own.
+    /// Instruments, those with scales of their own, and what is done with others.
     Universe, later: []
     /// CSV with the columns symbol, price_scale, size_scale (digits behind the point; empty: the default's).
     file: Option<String>, Kind::Text, default "", rule "a CSV file", flag "";
@@ -145,8 +145,8 @@ section! {
     calendar: String, Kind::Choice(&["24x7"]), default "\"24x7\"", rule "24x7", flag "";
     /// Part of the day that is traded.
     session: String, Kind::Choice(&["all"]), default "\"all\"", rule "all", flag "";
-    /// What is done with them.
-    unknown_symbols: String, Kind::Choice(&["admit"]), default "\"admit\"", rule "admit", flag "";
+    /// What is done with their records: refused ones are dead letters of reason `unknown_symbol`.
+    unknown_symbols: String, Kind::Choice(&["admit", "refuse"]), default "\"admit\"", rule "admit; refuse, which wants a universe.file", flag "";
     /// Digits behind the point of a price, for symbols whose cell in the file is empty.
     price_scale: i64, Kind::Integer, default "9", rule "0 to 18", flag "";
     /// Digits behind the point of a size, likewise.

@@ -1,6 +1,7 @@
-//! The universe's file: a CSV of instruments whose prices or sizes have scales of their own.
+//! The universe: which instruments there are, those whose prices or sizes have scales of their own, and
+//! what is done with the others.
 
-use super::check::within;
+use super::check::{choice, within};
 use super::raw::Universe;
 use super::tree::{ConfigError, Tree, nearest};
 use market::{Scale, Scales};
@@ -12,11 +13,11 @@ const PATH: &str = "universe.file";
 const COLUMNS: [&str; 6] =
     ["symbol", "instrument", "asset_class", "calendar", "price_scale", "size_scale"];
 
-/// Scales by symbol.
+/// Scales by symbol, and whether other symbols are refused.
 pub(super) fn read_universe(
     tree: &Tree,
     raw: &Universe,
-) -> Result<HashMap<String, Scales>, ConfigError> {
+) -> Result<(HashMap<String, Scales>, bool), ConfigError> {
     let at = |key: &str, digits: i64| {
         let path = format!("universe.defaults.{key}");
         within(tree, &path, digits, 0, 18)
@@ -26,20 +27,27 @@ pub(super) fn read_universe(
         price: at("price_scale", raw.defaults.price_scale)?,
         size: at("size_scale", raw.defaults.size_scale)?,
     };
-    for (key, given, wanted) in [
-        ("calendar", &raw.defaults.calendar, "24x7"),
-        ("session", &raw.defaults.session, "all"),
-        ("unknown_symbols", &raw.defaults.unknown_symbols, "admit"),
-    ] {
+    for (key, given, wanted) in
+        [("calendar", &raw.defaults.calendar, "24x7"), ("session", &raw.defaults.session, "all")]
+    {
         if given != wanted {
             let path = format!("universe.defaults.{key}");
             return Err(tree.error(&path, format!("only \"{wanted}\" is built yet")));
         }
     }
-    let Some(file) = &raw.file else { return Ok(HashMap::new()) };
+    let path = "universe.defaults.unknown_symbols";
+    let words = [("admit", false), ("refuse", true)];
+    let refuse = choice(tree, path, &raw.defaults.unknown_symbols, &words)?;
+    let Some(file) = &raw.file else {
+        if refuse {
+            return Err(tree.error(path, "a universe.file is wanted that names the known ones"));
+        }
+        return Ok((HashMap::new(), false));
+    };
     let text = std::fs::read_to_string(file)
         .map_err(|error| tree.error(PATH, format!("cannot be read as text: {error}")))?;
-    parse(&text, defaults).map_err(|rule| tree.error(PATH, rule))
+    let scales = parse(&text, defaults).map_err(|rule| tree.error(PATH, rule))?;
+    Ok((scales, refuse))
 }
 
 /// Parses the file's text; the message names the line.

@@ -3,9 +3,9 @@
 use super::EngineError;
 use super::identity::identity;
 use crate::config::{
-    Config, FilesConfig, Order, OutlierMode, PartitionMode, SimulatorConfig, SourceKind,
+    Config, FilesConfig, Order, OutlierMode, PartitionMode, SimulatorConfig, SourceKind, Timing,
 };
-use dataflows::Opener;
+use dataflows::{Horizons, Opener};
 use market::{Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
     AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
@@ -16,8 +16,11 @@ use sources::{
 pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, PartitionError> + Send>;
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
+#[derive(Default)]
 pub(super) struct Inputs {
     feeds: Vec<FeedOpener>,
+    /// How the records of each log are judged.
+    timings: Vec<Timing>,
     facts: Vec<(String, String)>,
     files: Vec<Files>,
 }
@@ -29,7 +32,7 @@ impl Inputs {
         memory: Vec<Trades>,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
-        let mut inputs = Inputs { feeds: Vec::new(), facts: Vec::new(), files: Vec::new() };
+        let mut inputs = Inputs::default();
         if !memory.is_empty() {
             inputs
                 .facts
@@ -39,6 +42,7 @@ impl Inputs {
                     .feeds
                     .push(Box::new(|| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
             }
+            inputs.timings = vec![config.timing(); inputs.feeds.len()];
             return Ok(inputs);
         }
         if config.sources().is_empty() {
@@ -47,24 +51,22 @@ impl Inputs {
         for source in config.sources() {
             let from = inputs.feeds.len();
             match &source.kind {
-                SourceKind::Files(files) => inputs.read(config, files, symbols)?,
+                SourceKind::Files(files) => {
+                    let lateness_ns = source.timing.lateness_ns;
+                    inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
+                }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
             }
             if let Some(factor) = source.pace {
                 let feeds = inputs.feeds.split_off(from);
                 inputs.feeds.extend(feeds.into_iter().map(|feed| paced(feed, factor)));
             }
+            inputs.timings.resize(inputs.feeds.len(), source.timing);
         }
         Ok(inputs)
     }
 
-    fn read(
-        &mut self,
-        config: &Config,
-        files: &FilesConfig,
-        symbols: &Symbols,
-    ) -> Result<(), EngineError> {
-        let source = file_source(files, config.workers(), config.timing().lateness_ns);
+    fn read(&mut self, source: FileSource, symbols: &Symbols) -> Result<(), EngineError> {
         let checked = source.check().map_err(source_error)?;
         self.facts.extend(identity(&checked).map_err(source_error)?);
         self.feeds.extend(checked.open(symbols).map_err(source_error)?);
@@ -96,24 +98,34 @@ impl Inputs {
         &self.facts
     }
 
+    /// How far back of its watermark each log can still change a bar.
+    pub fn horizons(&self) -> Horizons {
+        Horizons::each(&self.timings.iter().map(|timing| timing.horizon_ns).collect::<Vec<_>>())
+    }
+
+    /// How far a watermark stays behind at most.
+    pub fn lateness_ns(&self) -> i64 {
+        self.timings.iter().map(|timing| timing.lateness_ns).max().unwrap_or(0)
+    }
+
     /// Sources of files, to ask what they left out once they were read.
     pub fn files(&self) -> Vec<Files> {
         self.files.clone()
     }
 
     /// Every log behind its admission.
-    pub fn open(self, config: &Config, symbols: &Symbols, started_at: Time) -> Vec<Opener> {
-        let admission = admission(config, started_at);
+    pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
         let epoch = config.epoch();
-        let behind = |(number, feed): (usize, FeedOpener)| -> Opener {
-            let (admission, symbols) = (admission.clone(), symbols.clone());
-            Box::new(move || {
+        let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
+            let (admission, symbols) = (admission(config, timing), symbols.clone());
+            Box::new(move |started_at| {
+                let admission = AdmissionConfig { started_at, ..admission };
                 let partition =
                     AdmittedPartition::new(feed()?, admission, epoch, symbols, number as u32);
                 Ok(Box::new(partition) as Box<dyn Partition>)
             })
         };
-        self.feeds.into_iter().enumerate().map(behind).collect()
+        self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()
     }
 }
 
@@ -172,8 +184,9 @@ fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
     })
 }
 
-fn admission(config: &Config, started_at: Time) -> AdmissionConfig {
-    let (timing, outliers) = (config.timing(), config.outliers());
+/// How records are judged; when the run started is told when a log is opened.
+fn admission(config: &Config, timing: Timing) -> AdmissionConfig {
+    let outliers = config.outliers();
     let mode = match outliers.mode {
         OutlierMode::Off => sources::OutlierMode::Off,
         OutlierMode::Flag => sources::OutlierMode::Flag,
@@ -187,6 +200,7 @@ fn admission(config: &Config, started_at: Time) -> AdmissionConfig {
         max_ahead_ns: timing.max_ahead_ns,
         max_jump_ns: timing.max_jump_ns,
         outliers: rule,
-        ..AdmissionConfig::new(started_at)
+        listed_only: config.listed_only(),
+        ..AdmissionConfig::new(Time::LEAST)
     }
 }

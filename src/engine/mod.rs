@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Reads these trades instead of the configured sources, one partition each. Ids are those of
-    /// [`Engine::symbols`], offsets rise.
+    /// [`Engine::symbols`], offsets rise. They are judged by the timing of the first configured source.
     #[must_use]
     pub fn trades(mut self, partitions: Vec<Trades>) -> Self {
         self.memory = partitions;
@@ -147,7 +147,8 @@ impl Engine {
         self
     }
 
-    /// Judges `max_ahead` from this time instead of the clock's, where no store has recorded one.
+    /// Judges `max_ahead` from this time instead of the clock's, where no store has recorded one. The first
+    /// process tells the others.
     #[must_use]
     pub fn started_at(mut self, time: Time) -> Self {
         self.started_at = Some(time);
@@ -170,7 +171,7 @@ impl Engine {
         }
         let inputs = Inputs::of(&self.config, self.memory, &self.symbols)?;
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
-        let plan = plan(&self.config, &self.symbols);
+        let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
         let mut store = None;
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
@@ -178,14 +179,14 @@ impl Engine {
             sinks.extend(outputs::open(&self.config, &plan, &opened)?);
             store = Some(opened);
         }
-        let started_at = store.as_ref().map_or(started_at, Store::started_at);
         let cluster = Cluster {
             workers: self.config.workers(),
             process: self.process,
             addresses: self.config.processes().to_vec(),
+            started_at: store.as_ref().map_or(started_at, Store::started_at),
         };
         let files = inputs.files();
-        let partitions = inputs.open(&self.config, &self.symbols, started_at);
+        let partitions = inputs.open(&self.config, &self.symbols);
         let outcome = match dataflows::run(plan, cluster, partitions, sinks, self.watch) {
             Ok(outcome) => outcome,
             Err(error) => return Err(give_up(EngineError::from(error), store)),
@@ -204,16 +205,15 @@ fn give_up(error: EngineError, store: Option<Store>) -> EngineError {
     }
 }
 
-fn plan(config: &Config, symbols: &Symbols) -> Plan {
-    let timing = config.timing();
+fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
     let indicators = config
         .indicators()
         .iter()
         .map(|plan| IndicatorPlan { widths: plan.widths.clone(), list: plan.list.clone() });
     Plan {
         epoch: config.epoch(),
-        lateness_ns: timing.lateness_ns,
-        horizon_ns: timing.horizon_ns,
+        lateness_ns: inputs.lateness_ns(),
+        horizons: inputs.horizons(),
         widths: config.widths().to_vec(),
         empty: if config.carry() { Empty::Carry } else { Empty::Skip },
         indicators: indicators.collect(),

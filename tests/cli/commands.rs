@@ -137,6 +137,41 @@ fn strict_and_too_many_refusals_exit_with_3() {
 }
 
 #[test]
+fn symbols_the_universe_does_not_name_are_refused() {
+    let folder = Folder::new();
+    folder.file("universe.csv", "symbol,price_scale\nNVDA,4\nAMD,\n");
+    let source =
+        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 9000, partitions = 3 }\n";
+    let universe = "[universe]\nfile = \"universe.csv\"\n";
+    folder.file("admit.toml", &format!("{source}{universe}"));
+    let refuse = format!("{source}{universe}defaults = {{ unknown_symbols = \"refuse\" }}\n");
+    folder.file("refuse.toml", &refuse);
+    folder.file("none.toml", &refuse.replace("file =", "#"));
+    let run = |config: &str, workers: &str, code: i32| {
+        let data = format!("{config}-{workers}");
+        let args = ["run", "--config", config, "--data", &data, "--workers", workers, "--json"];
+        folder.run(&args).exits(code)
+    };
+    run("none.toml", "1", 2).says("unknown_symbols = \"refuse\": a universe.file is wanted");
+    assert_eq!(run("admit.toml", "1", 0).json()["used"], 9000);
+    // Most of the records are refused, and of those no more are kept than of any other reason.
+    let [one, two, four] = ["1", "2", "4"].map(|workers| run("refuse.toml", workers, 3).json());
+    counts_add_up(&one);
+    let refused = &one["refused_by_reason"];
+    assert_eq!(refused["unknown_symbol"], one["refused"]);
+    assert!(one["used"].as_u64() > Some(0) && one["refused"].as_u64() > Some(0));
+    assert!(*refused == two["refused_by_reason"] && *refused == four["refused_by_reason"]);
+    let stores =
+        ["1", "2", "4"].map(|workers| tables(&folder.0, &format!("refuse.toml-{workers}")));
+    assert!(stores.iter().all(|tables| *tables == stores[0]));
+    let symbols = "SELECT DISTINCT symbol FROM aggregated_data ORDER BY 1";
+    let query = ["query", symbols, "--data", "refuse.toml-1", "--format", "csv"];
+    assert_eq!(folder.run(&query).exits(0).out(), "symbol\nAMD\nNVDA\n");
+    let other = ["run", "--config", "admit.toml", "--data", "refuse.toml-1"];
+    folder.run(&other).exits(2).says("unknown_symbols");
+}
+
+#[test]
 fn questions_are_answered_in_three_formats() {
     let folder = Folder::new();
     folder.run(&["demo", "--trades", "2000"]).exits(0);

@@ -42,6 +42,48 @@ fn files_are_replayed_into_every_sink() {
     folder.run(&args).exits(2).says("--replace");
 }
 
+/// A trade 100 s behind is beyond the one source's horizon and within the other's.
+#[test]
+fn sources_have_a_lateness_and_a_horizon_of_their_own() {
+    let folder = Folder::new();
+    let head = "ts_event,symbol,price,size\n";
+    let trades = |symbol: &str| {
+        let seconds = (0..200).chain([100]).chain(200..300);
+        let line = |second: i64| format!("{},{symbol},{},1\n", 1_704_205_800 + second, 1 + second);
+        head.to_owned() + &seconds.map(line).collect::<String>()
+    };
+    folder.file("a.csv", &trades("A"));
+    folder.file("b.csv", &trades("B"));
+    let source = |name: &str, timing: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\nfiles = [\"{name}.csv\"]\norder = \"log\"\n\
+             columns = \"ts_event=ts_event:s\"\n{timing}\n"
+        )
+    };
+    let short = "lateness = \"1s\"\nhorizon = \"20s\"";
+    let long = "lateness = \"30s\"\nhorizon = \"10min\"";
+    folder.file("two.toml", &(source("a", short) + &source("b", long)));
+    let stores = ["1", "2", "4"].map(|workers| {
+        let run =
+            ["run", "--config", "two.toml", "--data", workers, "--workers", workers, "--json"];
+        let summary = folder.run(&run).exits(0).json();
+        counts_add_up(&summary);
+        assert_eq!(summary["refused_by_reason"], serde_json::json!({"horizon": 1}));
+        assert_eq!((&summary["used"], &summary["late"]), (&601.into(), &1.into()));
+        tables(&folder.0, workers)
+    });
+    assert!(stores.iter().all(|tables| *tables == stores[0]));
+    let rows =
+        |sql: &str| folder.run(&["query", sql, "--data", "1", "--format", "csv"]).exits(0).out();
+    let sql =
+        "SELECT symbol, sum(trade_count), sum(revision) FROM aggregated_data GROUP BY 1 ORDER BY 1";
+    assert_eq!(rows(sql).lines().skip(1).collect::<Vec<_>>(), ["A,300,0", "B,301,1"]);
+    // Every row is known only where the slower source's head has come.
+    let sql =
+        "SELECT count(*) FROM aggregated_data WHERE known_at < ts_open + 60000000000 + 30000000000";
+    assert_eq!(rows(sql).lines().nth(1), Some("0"));
+}
+
 #[test]
 fn flags_of_a_replay_are_checked_like_keys() {
     let folder = Folder::new();

@@ -46,6 +46,79 @@ fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
     assert_eq!(tables(&folder.0, "store"), tables(&folder.0, "clean"));
 }
 
+/// The other process never comes: the run waits for it, and ends when it is told to.
+#[test]
+fn a_process_that_waits_for_others_can_be_stopped() {
+    let folder = Folder::new();
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster =
+        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    folder.file("cluster.toml", &format!("{cluster}[[source]]\nkind = \"simulator\"\n"));
+    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["run", "--data", "store", "--json"])
+        .current_dir(&folder.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !folder.0.join("store/tidemill.sqlite").exists() {
+        std::thread::yield_now();
+    }
+    let interrupt = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+    let stopped = Done(child.wait_with_output().unwrap()).exits(130).json();
+    assert_eq!((&stopped["complete"], &stopped["read"]), (&false.into(), &0.into()));
+}
+
+/// The store's start lies in the middle of the session: what comes more than `max_ahead` after it is the
+/// future, in whatever process it is read.
+#[test]
+fn every_process_judges_the_future_by_the_recorded_start() {
+    let folder = Folder::new();
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster =
+        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    let source =
+        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 5000, partitions = 2 }\n";
+    folder.file("two.toml", &format!("{cluster}{source}"));
+    folder.file("one.toml", source);
+    let start = market::Time::parse("2024-01-02T17:00:00Z").unwrap().ns();
+    for store in ["one", "two"] {
+        folder.run(&["run", "--config", "one.toml", "--data", store]).exits(0);
+        let path = folder.0.join(store).join("store.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut state: serde_json::Value = serde_json::from_str(&text).unwrap();
+        state["started_at_ns"] = start.into();
+        std::fs::write(&path, state.to_string()).unwrap();
+        for entry in std::fs::read_dir(folder.0.join(store)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if name.starts_with("tidemill.sqlite") || name.starts_with("dead_letters") {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+    let spawn = |process: &str| {
+        let args = ["run", "--config", "two.toml", "--data", "two", "--json", "--process", process];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        command.args(args).current_dir(&folder.0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let ended = |child: std::process::Child, code: i32| -> serde_json::Value {
+        Done(child.wait_with_output().unwrap()).exits(code).json()
+    };
+    let [first, second] = ["0", "1"].map(spawn);
+    let (first, second) = (ended(first, 3), ended(second, 0));
+    let one = folder.run(&["run", "--config", "one.toml", "--data", "one", "--json"]);
+    let one = one.exits(3).json();
+    assert_eq!(first["refused_by_reason"], one["refused_by_reason"]);
+    // The other process reads one of the two logs.
+    let refused = |summary: &serde_json::Value| summary["refused_by_reason"]["future"].as_u64();
+    let (all, theirs) = (refused(&one).unwrap(), refused(&second).unwrap());
+    assert!(0 < theirs && theirs < all && all < 5000, "{theirs} of {all}");
+    assert!(tables(&folder.0, "two") == tables(&folder.0, "one"));
+}
+
 #[test]
 fn two_processes_store_what_one_does() {
     let folder = Folder::new();

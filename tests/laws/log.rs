@@ -1,6 +1,6 @@
 //! Random logs, and graphs run over them.
 
-use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Outcome, Plan, Watch};
+use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch};
 use market::{
     EpochLength, Offset, Partition, PartitionError, Price, Size, Symbols, Time, TradeId, Trades,
     Waker,
@@ -155,16 +155,31 @@ impl Log {
     }
 }
 
-/// How partitions are fed: sizes of batches, and polls that find nothing before each.
+/// How partitions are fed, each in its turn: sizes of batches, and polls that find nothing before each;
+/// and how they are judged.
 #[derive(Clone, Debug)]
 pub struct Feeding {
     pub cuts: Vec<usize>,
     pub waits: Vec<usize>,
+    pub started_at: Time,
+    /// Lateness and horizon.
+    pub timings: Vec<(i64, i64)>,
 }
 
 impl Default for Feeding {
     fn default() -> Self {
-        Feeding { cuts: vec![1_000], waits: vec![0] }
+        Feeding {
+            cuts: vec![1_000],
+            waits: vec![0],
+            started_at: Time::from_ns(STARTED_AT),
+            timings: vec![(2 * Time::SECOND, HORIZON)],
+        }
+    }
+}
+
+impl Feeding {
+    fn timing(&self, number: usize) -> (i64, i64) {
+        self.timings[number % self.timings.len()]
     }
 }
 
@@ -227,16 +242,17 @@ impl Made {
     }
 }
 
-pub fn plan(symbols: &Symbols, carry: bool) -> Plan {
+pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize) -> Plan {
     let widths: Vec<_> =
         ["10s", "15s", "1min", "1h", "session"].map(|w| w.parse().unwrap()).to_vec();
     let list =
         "sma(3),ema(4),rsi(3),macd(2,4,3),bb(3,2),atr(3),obv,vwap,vwap(session),hv(3),mom(2)";
     let list = Registry::standard().parse_list(list).expect("known indicators");
+    let timings: Vec<_> = (0..partitions).map(|number| feeding.timing(number)).collect();
     Plan {
         epoch: EpochLength::SECOND,
-        lateness_ns: 2 * Time::SECOND,
-        horizon_ns: HORIZON,
+        lateness_ns: timings.iter().map(|timing| timing.0).max().unwrap_or(0),
+        horizons: Horizons::each(&timings.iter().map(|timing| timing.1).collect::<Vec<_>>()),
         indicators: vec![
             IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..5].to_vec() },
             IndicatorPlan { widths: vec![widths[2], widths[3]], list: list[3..].to_vec() },
@@ -248,7 +264,8 @@ pub fn plan(symbols: &Symbols, carry: bool) -> Plan {
 }
 
 pub fn run(logs: &[Log], workers: usize, carry: bool, feeding: &Feeding) -> Made {
-    run_on(Cluster::local(workers), logs, carry, feeding)
+    let cluster = Cluster { started_at: feeding.started_at, ..Cluster::local(workers) };
+    run_on(cluster, logs, carry, feeding)
 }
 
 /// By two processes (here: two sets of workers that share nothing but a socket).
@@ -258,8 +275,13 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
     let address = |port: &std::net::TcpListener| port.local_addr().expect("bound").to_string();
     let addresses: Vec<String> = ports.iter().map(address).collect();
     drop(ports);
-    let cluster = |process| Cluster { workers, process, addresses: addresses.clone() };
-    let feeding = Feeding { cuts: vec![13], waits: vec![0] };
+    let feeding = Feeding { cuts: vec![13], ..Feeding::default() };
+    // The second process was not there at the first start, and is told of it.
+    let starts = [feeding.started_at, Time::GREATEST];
+    let cluster = |process: usize| {
+        let (addresses, started_at) = (addresses.clone(), starts[process]);
+        Cluster { workers, process, addresses, started_at }
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| run_on(cluster(1), logs, carry, &feeding));
         run_on(cluster(0), logs, carry, &feeding)
@@ -268,21 +290,24 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
 
 fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Made {
     let symbols = Symbols::default();
-    let mut config = AdmissionConfig::new(Time::from_ns(STARTED_AT));
-    config.horizon_ns = HORIZON;
     let open = |(number, log): (usize, &Log)| {
+        let timing = feeding.timing(number);
         let feed = log.feed(&symbols, &feeding.cuts);
         let wait = feeding.waits[number % feeding.waits.len()];
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
-        let (config, symbols) = (config.clone(), symbols.clone());
+        let symbols = symbols.clone();
         let length = EpochLength::SECOND;
-        let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
-        Box::new(move || Ok(Box::new(partition) as Box<dyn Partition>)) as Opener
+        Box::new(move |started_at| {
+            let mut config = AdmissionConfig::new(started_at);
+            (config.lateness_ns, config.horizon_ns) = timing;
+            let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
+            Ok(Box::new(partition) as Box<dyn Partition>)
+        }) as Opener
     };
     let partitions = logs.iter().enumerate().map(open).collect();
     let memory = MemorySink::default();
     let sinks: Vec<Box<dyn market::Sink>> = vec![Box::new(memory.clone())];
-    let plan = plan(&symbols, carry);
+    let plan = plan(&symbols, carry, feeding, logs.len());
     let outcome = dataflows::run(plan, cluster, partitions, sinks, Watch::default());
     Made { memory, outcome: outcome.expect("the run ends well") }
 }

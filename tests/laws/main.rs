@@ -4,10 +4,12 @@
 //!   `revision` and `known_at` included
 //! - the same trades over 1, 3 and 8 partitions end in the same final values
 //! - late trades in any order end in the values of the sorted input
+//! - each partition's own lateness and horizon, and nobody else's, decide what it admits
 //! - one bad time, a heartbeat of the far future, a gap, an empty partition and a long one stop nothing
 
 mod log;
 mod times;
+mod timings;
 
 use log::{Feeding, Log, run, run_by_two};
 use proptest::prelude::*;
@@ -43,7 +45,7 @@ proptest! {
         carry: bool,
     ) {
         let plain = run(&logs, 1, carry, &Feeding::default());
-        let other = run(&logs, workers, carry, &Feeding { cuts, waits });
+        let other = run(&logs, workers, carry, &Feeding { cuts, waits, ..Feeding::default() });
         same(&plain.changes(), &other.changes())?;
         prop_assert_eq!(&plain.outcome, &other.outcome);
         let counts = &plain.outcome.counts;

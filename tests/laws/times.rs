@@ -2,6 +2,7 @@
 
 use super::log::{Feeding, HORIZON, Log, Made, Record, START, run};
 use market::{Reason, Time};
+use sinks::{MemoryKey, MemoryRow};
 
 /// A trade a second of symbol `symbol`, `count` of them from second `from` on.
 fn steady(symbol: usize, from: i64, count: i64) -> Vec<Record> {
@@ -55,10 +56,55 @@ fn one_bad_time_poisons_nothing() {
     check("a jump of hours", &clean, with(&clean, 200, jump, false), Reason::Jump);
     let beyond = START + 199 * Time::SECOND - 2 * Time::SECOND - HORIZON - 1;
     check("beyond the horizon", &clean, with(&clean, 200, beyond, false), Reason::Horizon);
-    for ts in [i64::MAX, i64::MIN + 1] {
-        let bad = made(&[with(&clean, 200, ts, false)]);
-        assert_eq!(bad.outcome.counts.refused_total(), 1, "{ts}");
-        assert_eq!(bad.final_values(), made(std::slice::from_ref(&clean)).final_values(), "{ts}");
+    let (least, greatest) = (Time::LEAST.ns(), Time::GREATEST.ns());
+    for ts in [i64::MIN, i64::MIN + 1, least - 1, greatest + 1, i64::MAX] {
+        for at in [0, 200, 400] {
+            check(&format!("{ts} at {at}"), &clean, with(&clean, at, ts, false), Reason::Time);
+        }
+    }
+    check("the greatest time", &clean, with(&clean, 200, greatest, false), Reason::Future);
+    check("the least time", &clean, with(&clean, 200, least, false), Reason::Horizon);
+}
+
+/// All changes of a log that begins at midnight of `day`, told from then on.
+fn changes_from(day: Time, carry: bool) -> Vec<String> {
+    let late = |k: i64| if k % 5 == 4 { 30.min(k) } else { 0 };
+    let trade = |k: i64| Record {
+        ts: day.ns() + (k - late(k)) * Time::SECOND,
+        symbol: 0,
+        price: 100 + k % 7,
+        size: 1 + k % 3,
+        ..Record::default()
+    };
+    let records: Vec<Record> = (0..400).map(trade).collect();
+    let feeding = Feeding { started_at: Time::GREATEST, ..Feeding::default() };
+    let made = run(&[Log(records)], 2, carry, &feeding);
+    assert_eq!((made.outcome.counts.used, made.outcome.counts.late > 0), (400, true));
+    let memory = made.memory.memory();
+    let since = |time: Time| time.ns() - day.ns();
+    let bars = &memory.tables["aggregated_data"].changes;
+    let text = |(key, row): &(MemoryKey, MemoryRow)| {
+        let (known_at, epoch) = (since(row.known_at), row.epoch - day.ns() / Time::SECOND);
+        format!(
+            "{} {} revision {} known {known_at} epoch {epoch}",
+            key.1,
+            since(key.2),
+            row.revision
+        )
+    };
+    bars.iter().map(text).collect()
+}
+
+/// No bound saturates: beside the first and the last time that a record can have, all is as elsewhere.
+#[test]
+fn the_ends_of_time_are_times_like_others() {
+    for carry in [false, true] {
+        let elsewhere = changes_from(Time::from_ns(19_000 * Time::DAY), carry);
+        assert!(elsewhere.len() > 60, "{}", elsewhere.len());
+        for day in [Time::LEAST.day(), Time::GREATEST.day()] {
+            let changes = changes_from(Time::from_ns(day * Time::DAY), carry);
+            assert!(changes == elsewhere, "day {day}: {changes:#?}");
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
 mod by_epoch;
+mod meet;
 mod outlet;
 mod plan;
 mod reader;
 mod run;
 mod stages;
+mod told;
 mod wiring;
 
 pub use plan::{IndicatorPlan, Plan, PlanError};

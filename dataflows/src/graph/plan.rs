@@ -1,7 +1,7 @@
 //! What a graph computes: widths, where each comes from, tables and their columns.
 
 use crate::glue::{Clockwork, Empty};
-use crate::tick::TickPlan;
+use crate::tick::{Horizons, TickPlan};
 use market::{EpochLength, Symbols, TableSpec, Width};
 use operators::indicator::Spec;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ pub struct IndicatorPlan {
 pub struct Plan {
     /// Length of an epoch; must divide every width.
     pub epoch: EpochLength,
-    /// How far the watermark stays behind the greatest event time.
+    /// How far watermarks stay behind the greatest event time: the most of all partitions.
     pub lateness_ns: i64,
-    /// How far back of the watermark a bar can still change.
-    pub horizon_ns: i64,
+    /// How far back of its watermark each partition can still change a bar.
+    pub horizons: Horizons,
     /// Widths of bars.
     pub widths: Vec<Width>,
     /// What becomes of intervals without a trade.
@@ -59,7 +59,7 @@ impl Plan {
     /// # Errors
     /// Refuses a width that no epoch divides, indicators without bars, and negative times.
     pub fn check(&self) -> Result<(), PlanError> {
-        if self.lateness_ns < 0 || self.horizon_ns < 0 {
+        if self.lateness_ns < 0 || self.horizons.any_negative() {
             return Err(PlanError::Negative);
         }
         let uneven = self.widths.iter().find(|width| width.ns() % self.epoch.ns() != 0);
@@ -128,13 +128,13 @@ impl Plan {
     pub(crate) fn tick_plan(&self) -> TickPlan {
         TickPlan {
             epoch: self.epoch,
-            horizon_ns: self.horizon_ns,
+            horizons: self.horizons.clone(),
             bases: self.bases(),
             reaches: self.empty == Empty::Carry,
         }
     }
 
     pub(crate) fn clock(&self) -> Clockwork {
-        Clockwork { epoch: self.epoch, horizon_ns: self.horizon_ns }
+        Clockwork { epoch: self.epoch, horizon_ns: self.horizons.greatest_ns() }
     }
 }

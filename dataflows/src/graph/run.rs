@@ -1,18 +1,25 @@
 //! Runs a graph: workers, processes, and how a run ends.
 
+use super::meet::meet;
 use super::outlet::{self, Leaving, Left, OutletPlan};
 use super::plan::{Plan, PlanError};
+use super::told::told;
 use super::wiring;
-use market::{Counts, Partition, PartitionError, Sink, SinkError};
+use market::{Counts, Partition, PartitionError, Sink, SinkError, Time};
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use timely::communication::Config as Communication;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::communication::{Config as Communication, Hooks};
+use timely::execute::execute_from;
 use timely::worker::Worker;
 
-/// Opens a partition on the worker that reads it.
-pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn Partition>, PartitionError> + Send>;
+/// Opens a partition on the worker that reads it, told when the run first started: the same time in
+/// every process.
+pub type Opener = Box<dyn FnOnce(Time) -> Result<Box<dyn Partition>, PartitionError> + Send>;
 
 /// Workers and processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +30,14 @@ pub struct Cluster {
     pub process: usize,
     /// `host:port` of every process; empty where there is only this one.
     pub addresses: Vec<String>,
+    /// When the run first started. What process 0 says holds for all; the others' word is not heard.
+    pub started_at: Time,
 }
 
 impl Cluster {
-    /// One process of `workers` workers.
+    /// One process of `workers` workers, for partitions that don't ask when the run started.
     pub fn local(workers: usize) -> Self {
-        Cluster { workers, process: 0, addresses: Vec::new() }
+        Cluster { workers, process: 0, addresses: Vec::new(), started_at: Time::from_ns(0) }
     }
 }
 
@@ -132,11 +141,11 @@ impl Shared {
     }
 
     /// Opens the partitions of worker `index` of `peers`.
-    fn open(&self, index: usize, peers: usize) -> Vec<(usize, Box<dyn Partition>)> {
+    fn open(&self, index: usize, peers: usize, start: Time) -> Vec<(usize, Box<dyn Partition>)> {
         let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
         let mut mine = Vec::new();
         for number in (index..partitions.len()).step_by(peers) {
-            match partitions[number].take().map(|open| open()) {
+            match partitions[number].take().map(|open| open(start)) {
                 Some(Ok(partition)) => mine.push((number, partition)),
                 Some(Err(error)) => self.fail(error.into()),
                 None => {}
@@ -216,30 +225,47 @@ fn outlet_plan(plan: &Plan) -> OutletPlan {
 }
 
 fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
-    let threads = cluster.workers.max(1);
-    let communication = match (cluster.addresses.len(), threads) {
-        (0 | 1, 1) => Communication::Thread,
-        (0 | 1, threads) => Communication::Process(threads),
-        _ => Communication::Cluster {
-            threads,
-            process: cluster.process,
-            addresses: cluster.addresses.clone(),
-            report: false,
-            zerocopy: false,
-        },
-    };
-    let config = timely::Config { communication, worker: timely::WorkerConfig::default() };
-    let guards = timely::execute(config, move |worker| work(worker, &plan, &shared));
+    let Some((builders, others)) = communication(cluster, &shared.stop)? else { return Ok(()) };
+    let start = cluster.started_at;
+    let work = move |worker: &mut Worker| work(worker, &plan, start, &shared);
+    let guards = execute_from(builders, others, timely::WorkerConfig::default(), work);
     let guards = guards.map_err(RunError::Workers)?;
     guards.join().into_iter().collect::<Result<Vec<()>, _>>().map_err(RunError::Workers)?;
     Ok(())
 }
 
-/// How long a worker sleeps at most before it looks whether the run was stopped.
-const PARK: Duration = Duration::from_millis(50);
+/// What the workers of a process are made of, and what is kept as long as they run.
+type Builders = (Vec<AllocatorBuilder>, Box<dyn Any + Send>);
 
-fn work(worker: &mut Worker, plan: &Plan, shared: &Arc<Shared>) {
-    let partitions = shared.open(worker.index(), worker.peers());
+/// Joins the workers of this process, and the processes; none when the run was stopped before all were there.
+fn communication(cluster: &Cluster, stop: &AtomicBool) -> Result<Option<Builders>, RunError> {
+    let (threads, process) = (cluster.workers.max(1), cluster.process);
+    if cluster.addresses.len() < 2 {
+        let local = match threads {
+            1 => Communication::Thread,
+            threads => Communication::Process(threads),
+        };
+        return local.try_build().map(Some).map_err(RunError::Workers);
+    }
+    let failed = |error: std::io::Error| RunError::Workers(error.to_string());
+    let Some(met) = meet(&cluster.addresses, process, stop).map_err(failed)? else {
+        return Ok(None);
+    };
+    let hooks = Hooks::default();
+    let (refill, spill) = (hooks.refill.clone(), hooks.spill.clone());
+    let inside = ProcessBuilder::new_typed_vector(threads, refill, spill);
+    let (builders, threads) =
+        initialize_networking_from_sockets(inside, met, process, threads, hooks).map_err(failed)?;
+    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+    Ok(Some((builders, Box::new(threads))))
+}
+
+/// How long a worker sleeps at most before it looks whether the run was stopped.
+pub(super) const PARK: Duration = Duration::from_millis(50);
+
+fn work(worker: &mut Worker, plan: &Plan, start: Time, shared: &Arc<Shared>) {
+    let Some(start) = told(worker, start, &shared.stop) else { return leave(worker) };
+    let partitions = shared.open(worker.index(), worker.peers(), start);
     let outlet = match worker.index() {
         0 => shared.outlet.lock().expect("no holder of this lock panics").take(),
         _ => None,
@@ -252,6 +278,11 @@ fn work(worker: &mut Worker, plan: &Plan, shared: &Arc<Shared>) {
         shared.complete.store(1, Ordering::SeqCst);
         return;
     }
+    leave(worker);
+}
+
+/// Drops what has not ended, so that the worker does.
+fn leave(worker: &mut Worker) {
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);
     }

@@ -10,6 +10,9 @@
 //! of the log's prefix. About 3 ns a trade and base width.
 
 mod fold;
+mod horizons;
+
+pub use horizons::Horizons;
 
 use fold::Fold;
 use market::{Admitted, Epoch, EpochLength, Offset, Price, Run, Size, SymbolId, Time, Width};
@@ -57,8 +60,8 @@ pub struct TickOutput {
 pub struct TickPlan {
     /// Length of an epoch; divides every base width.
     pub epoch: EpochLength,
-    /// How far back of the watermark a bar can still change.
-    pub horizon_ns: i64,
+    /// How far back of its watermark each partition can still change a bar.
+    pub horizons: Horizons,
     /// The widths that are folded from ticks, narrowest first.
     pub bases: Vec<Width>,
     /// Whether [`Reach`]es are wanted.
@@ -150,7 +153,8 @@ impl TickPath {
             out.reaches.extend((0..self.folds.len() as u32).map(reach));
         }
         self.close_until(epoch, out);
-        let floor = self.plan.epoch.start(epoch).ns().saturating_sub(self.plan.horizon_ns);
+        let floor =
+            self.plan.epoch.start(epoch).ns().saturating_sub(self.plan.horizons.of(self.partition));
         self.folds.iter_mut().for_each(|fold| fold.evict(Time::from_ns(floor)));
     }
 

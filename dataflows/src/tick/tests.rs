@@ -10,7 +10,7 @@ const HORIZON: i64 = 120 * Time::SECOND;
 
 fn plan() -> TickPlan {
     let bases = [10, 15].map(|s| Width::from_seconds(s).unwrap()).to_vec();
-    TickPlan { epoch: EpochLength::SECOND, horizon_ns: HORIZON, bases, reaches: true }
+    TickPlan { epoch: EpochLength::SECOND, horizons: Horizons::all(HORIZON), bases, reaches: true }
 }
 
 /// Steps in milliseconds, a delay in milliseconds, a symbol and a price.

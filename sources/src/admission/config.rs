@@ -30,7 +30,7 @@ pub enum AdmissionConfigError {
     #[error("outliers.scale = {0}: wanted 0.0625 to 1000000")]
     Scale(f64),
     /// A span of time is negative or absurdly long.
-    #[error("{name} = {ns}ns: wanted 0 to 100 years")]
+    #[error("{name} = {ns}ns: wanted 0 to 366 days")]
     Span {
         /// The key.
         name: &'static str,
@@ -89,6 +89,8 @@ pub struct AdmissionConfig {
     pub started_at: Time,
     /// How prices are judged.
     pub outliers: OutlierRule,
+    /// Whether a symbol that the table of symbols does not list ([`market::Symbols::is_listed`]) is refused.
+    pub listed_only: bool,
     /// Symbols a partition may hold.
     pub symbols_max: u32,
     /// Trades with ids a partition keeps for duplicates; at the bound the oldest leave early.
@@ -105,6 +107,7 @@ impl AdmissionConfig {
             max_jump_ns: 3_600 * Time::SECOND,
             started_at,
             outliers: OutlierRule::DEFAULT,
+            listed_only: false,
             symbols_max: 1_000_000,
             horizon_trades_max: 20_000_000,
         }
@@ -113,7 +116,7 @@ impl AdmissionConfig {
     /// Checks spans and limits.
     ///
     /// # Errors
-    /// Refuses negative spans, spans beyond 100 years and limits of zero, naming the key.
+    /// Refuses negative spans, spans beyond 366 days and limits of zero, naming the key.
     pub fn check(&self) -> Result<(), AdmissionConfigError> {
         let spans = [
             ("lateness", self.lateness_ns),
@@ -134,5 +137,5 @@ impl AdmissionConfig {
     }
 }
 
-/// A hundred years.
-const SPAN_MAX_NS: i64 = 36_525 * Time::DAY;
+/// Two of them fit between the earliest time of a record and the end of 64 bits.
+const SPAN_MAX_NS: i64 = 366 * Time::DAY;

@@ -32,6 +32,16 @@ fn config() -> AdmissionConfig {
     }
 }
 
+/// Times that no record can have, and the nearest that one can.
+const EXTREMES: [i64; 6] = [
+    i64::MIN,
+    Time::LEAST.ns() - 1,
+    Time::LEAST.ns(),
+    Time::GREATEST.ns(),
+    Time::GREATEST.ns() + 1,
+    i64::MAX,
+];
+
 /// Steps of time, mostly small; ids that mostly rise, restart, repeat, are text or none.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let step = prop_oneof![
@@ -64,6 +74,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
             events.push(match kind {
                 0 => Event::Beat(ts),
                 1 => Event::Broken,
+                2 => Event::Beat(EXTREMES[next as usize % 6]),
+                3 => Event::Trade { ts: EXTREMES[next as usize % 6], symbol, venue, id, price },
                 _ => Event::Trade { ts, symbol, venue, id, price },
             });
         }
@@ -208,6 +220,9 @@ impl Oracle {
     }
 
     fn record(&mut self, offset: u64, record: Option<Record>, ts: i64) {
+        if !(Time::LEAST.ns()..=Time::GREATEST.ns()).contains(&ts) {
+            return self.say(offset, Some(Reason::Time));
+        }
         if ts > self.config.started_at.ns() + self.config.max_ahead_ns {
             return self.say(offset, Some(Reason::Future));
         }

@@ -1,7 +1,7 @@
 //! Admission: which records of a partition are used, judged one after the other in log order.
 //!
 //! ```text
-//! decoded -> future -> ranges -> jump -> horizon -> symbol limit -> duplicate -> outlier -> admitted
+//! decoded -> time -> universe -> ranges -> horizon -> jump -> symbol limit -> duplicate -> outlier -> admitted
 //! ```
 //!
 //! A pure state machine: runs (rows with their epoch) and letters are a function of the records alone,
@@ -9,8 +9,8 @@
 //! record's epoch is that of the watermark after the record itself moved it, and never falls.
 //!
 //! **A jump** past the greatest time so far by more than `max_jump` waits for the next record that passes
-//! ranges, future and horizon: it is admitted, before that one, when that one lies beyond the jump too or
-//! when the log ends, and refused when that one falls back. A copy of it has no word. Heartbeats wait and
+//! what stands before it: it is admitted, before that one, when that one lies beyond the jump too or when
+//! the log ends, and refused when that one falls back. A copy of it has no word. Heartbeats wait and
 //! decide like trades. An admitted record that waited is judged, and its letter written, when it is
 //! decided; where its batch is gone its row is appended to the batch at hand and named first.
 //!
@@ -31,6 +31,7 @@ mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod values;
 mod waiting;
 mod watermark;
 
@@ -184,8 +185,8 @@ impl Admission {
 
     fn judge_heartbeat(&mut self, batch: &mut Decoded, heartbeat: Heartbeat, row: u32) {
         let Heartbeat { time, offset, .. } = heartbeat;
-        if time.ns() > self.mark.latest() {
-            return self.refuse_heartbeat(heartbeat, self.future(time.ns()));
+        if let Err(refusal) = self.check_time(time.ns()) {
+            return self.refuse_heartbeat(heartbeat, refusal);
         }
         let jumps = time.ns() > self.mark.leap();
         if self.waiting.first().is_some_and(|first| first.is_copied_by_heartbeat(time)) {
@@ -230,55 +231,6 @@ impl Admission {
                 }
             }
         }
-    }
-
-    /// Future, ranges, horizon: what a record tells by itself and the watermark.
-    fn check_values(&self, record: &Record) -> Result<(), Refusal> {
-        let is_timely = (self.mark.floor()..=self.mark.latest()).contains(&record.ts);
-        if is_timely && calm::fits(record.price.raw(), record.size.raw()) {
-            return Ok(());
-        }
-        self.explain_values(record)
-    }
-
-    #[cold]
-    fn explain_values(&self, record: &Record) -> Result<(), Refusal> {
-        if record.ts > self.mark.latest() {
-            return Err(self.future(record.ts));
-        }
-        let scales = self.symbols.scales(record.symbol);
-        let (price, size) = (record.price.decimal(scales.price), record.size.decimal(scales.size));
-        if record.price.raw() <= 0 {
-            let detail = format!("price {price}, wanted more than 0");
-            return Err(Refusal::new(Reason::Price, detail));
-        }
-        if record.size.raw() <= 0 {
-            return Err(Refusal::new(Reason::Size, format!("size {size}, wanted more than 0")));
-        }
-        if !calm::fits(record.price.raw(), record.size.raw()) {
-            let detail =
-                format!("price {price} times size {size}, wanted less than 2^103 raw units");
-            return Err(Refusal::new(Reason::Notional, detail));
-        }
-        let floor = self.mark.floor();
-        if record.ts < floor {
-            let (ts, floor) = (Time::from_ns(record.ts), Time::from_ns(floor));
-            let detail = format!("time {ts}, wanted {floor} or later: the correction horizon");
-            return Err(Refusal::new(Reason::Horizon, detail));
-        }
-        Ok(())
-    }
-
-    fn future(&self, ts: i64) -> Refusal {
-        let (ts, latest) = (Time::from_ns(ts), Time::from_ns(self.mark.latest()));
-        Refusal::new(Reason::Future, format!("time {ts}, wanted {latest} or earlier: max_ahead"))
-    }
-
-    fn jump(&self, ts: i64) -> Refusal {
-        let (ts, leap) = (Time::from_ns(ts), Time::from_ns(self.mark.leap()));
-        let detail =
-            format!("time {ts}, wanted {leap} or earlier, or a next record beyond: max_jump");
-        Refusal::new(Reason::Jump, detail)
     }
 
     /// Judges a record whose time has been accepted, and admits or refuses it.

@@ -113,6 +113,37 @@ fn times() {
     );
 }
 
+/// Of symbols A and B only B is listed; the others have no word on a jump and move no watermark.
+#[test]
+fn symbols_that_no_universe_names() {
+    let listed = || Symbols::with_scales([("B".to_owned(), Scales::default())].into());
+    let rows = [
+        (0.0, "A", 1, 1),
+        (0.0, "B", 1, 1),
+        (50.0, "A", 1, 2),
+        (1.0, "B", 1, 2),
+        (4_000.0, "B", 1, 3),
+        (4_000.5, "A", 1, 3),
+        (2.0, "B", 1, 4),
+        (3.0, "A", -1, 4),
+        (5e9, "A", 1, 5),
+    ];
+    let used = [(1, -2), (3, -1), (6, 0)];
+    let refused = [(0, "unknown_symbol"), (2, "unknown_symbol"), (5, "unknown_symbol")];
+    let refused = [&refused[..], &[(4, "jump"), (7, "unknown_symbol"), (8, "future")]].concat();
+    let only = AdmissionConfig { listed_only: true, ..config() };
+    for cuts in [&[1][..], &[2], &[3, 1], &[1_000]] {
+        let symbols = listed();
+        let feed = MemoryFeed::new(log(&symbols, &rows)).cut(cuts);
+        assert_eq!(verdicts(feed, &only, &symbols), (used.to_vec(), refused.clone()), "{cuts:?}");
+    }
+    let symbols = listed();
+    let feed = MemoryFeed::new(log(&symbols, &rows));
+    // Were A welcome, it would have confirmed the jump.
+    let refused = [(6, "horizon"), (7, "price"), (8, "future")];
+    assert_eq!(verdicts(feed, &config(), &symbols).1, refused);
+}
+
 #[test]
 fn prices_and_ids() {
     check(

@@ -2,11 +2,17 @@
 //!
 //! `head` is the greatest admitted time, or a heartbeat's plus the lateness where that is greater, so
 //! that the watermark is `head - lateness` always. `reach` is the greatest time seen without that
-//! lateness: jumps are counted from it. All bounds saturate at the ends of time.
+//! lateness: jumps are counted from it. Every time that is judged lies between [`Time::LEAST`] and
+//! [`Time::GREATEST`], so no bound comes near the ends of 64 bits; those stand for "none".
 
 use super::AdmissionConfig;
 use super::codec::{Reader, SnapshotError, Writer};
 use market::{Epoch, EpochLength, Time};
+
+/// The earliest time that is judged at all.
+pub(super) const LEAST: i64 = Time::LEAST.ns();
+/// The latest.
+pub(super) const GREATEST: i64 = Time::GREATEST.ns();
 
 #[derive(Clone, Debug)]
 pub(super) struct Watermark {
@@ -29,8 +35,7 @@ impl Watermark {
             lateness: config.lateness_ns,
             horizon: config.horizon_ns,
             max_jump: config.max_jump_ns,
-            // The end of time itself stands for "none" elsewhere.
-            latest: config.started_at.ns().saturating_add(config.max_ahead_ns).min(i64::MAX - 1),
+            latest: config.started_at.ns().saturating_add(config.max_ahead_ns).min(GREATEST),
             length,
             head: i64::MIN,
             reach: i64::MIN,
@@ -55,8 +60,8 @@ impl Watermark {
     /// The least time within the horizon.
     pub(super) fn floor(&self) -> i64 {
         match self.head {
-            i64::MIN => i64::MIN,
-            head => head.saturating_sub(self.floor_span()),
+            i64::MIN => LEAST,
+            head => head.saturating_sub(self.floor_span()).max(LEAST),
         }
     }
 
@@ -69,7 +74,7 @@ impl Watermark {
     /// epoch, and within the horizon wherever in this epoch the watermark stands.
     pub(super) fn calm(&self) -> (i64, i64) {
         let high = self.next.min(self.latest).min(self.leap());
-        let low = self.next.saturating_sub(self.floor_span());
+        let low = self.next.saturating_sub(self.floor_span()).max(LEAST);
         (low, high)
     }
 

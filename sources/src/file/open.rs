@@ -52,10 +52,12 @@ fn shape(path: &Path, layout: &Layout, head: &Head) -> Result<Option<Shape>, Par
     if head.columns.is_empty() {
         return Ok(None);
     }
-    let bound = Bound::new(layout, &head.columns).map_err(|error| PartitionError {
-        what: format!("{}: {error}", path.display()),
-        usage: true,
-    })?;
+    let usage = |what: String| PartitionError { what, usage: true };
+    if head.is_utf16 {
+        return Err(usage(format!("{}: UTF-16 text, wanted UTF-8", path.display())));
+    }
+    let bound = Bound::new(layout, &head.columns)
+        .map_err(|error| usage(format!("{}: {error}", path.display())))?;
     Ok(Some(Shape::new(layout, head.columns.len(), bound)))
 }
 

@@ -13,6 +13,8 @@ pub(in super::super) struct Head {
     pub(in super::super) data_start: u64,
     /// What was read from there on.
     pub(in super::super) ahead: Vec<u8>,
+    /// The text has two bytes a character, as its first two tell.
+    pub(in super::super) is_utf16: bool,
 }
 
 /// Reads up to the first line that is neither blank nor a comment.
@@ -21,6 +23,8 @@ pub(in super::super) fn read_head(input: &mut dyn Read, layout: &Layout) -> io::
     let mut at_end = false;
     loop {
         if let Some((start, end)) = first_line(&bytes, layout, at_end) {
+            let is_utf16 = matches!(bytes[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+                || matches!(bytes[..], [0, 1..=255, ..] | [1..=255, 0, ..]);
             let line = &bytes[start..end];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let names = cells(line, layout.delimiter);
@@ -28,11 +32,13 @@ pub(in super::super) fn read_head(input: &mut dyn Read, layout: &Layout) -> io::
                 true => (names, (end + 1).min(bytes.len())),
                 false => (numbered(names.len()), start),
             };
-            return Ok(Head { columns, data_start: data as u64, ahead: bytes.split_off(data) });
+            let (data_start, ahead) = (data as u64, bytes.split_off(data));
+            return Ok(Head { columns, data_start, ahead, is_utf16 });
         }
         if at_end {
             let data_start = bytes.len() as u64;
-            return Ok(Head { columns: Vec::new(), data_start, ahead: Vec::new() });
+            let (columns, ahead) = (Vec::new(), Vec::new());
+            return Ok(Head { columns, data_start, ahead, is_utf16: false });
         }
         if bytes.len() > LINE_BYTES_MAX {
             let given = shown_line(&bytes[..80]);

@@ -41,6 +41,15 @@ fn many(count: i64) -> Vec<(&'static str, ArrayRef)> {
 }
 
 #[test]
+fn a_file_without_rows_is_an_empty_log() {
+    let folder = Folder::new();
+    let path = folder.file("none.parquet", &bytes(many(0), 100));
+    let (logs, _) = read(source(&[&path]));
+    assert_eq!(logs[0].error, None);
+    assert_eq!((logs[0].trades.len(), logs[0].refused.len()), (0, 0));
+}
+
+#[test]
 fn row_groups_come_in_order_and_agree_with_csv() {
     let folder = Folder::new();
     let count = 100_000;
