@@ -147,10 +147,17 @@ fn main() {
     ];
     if let Ok(only) = std::env::var("ONLY") {
         for name in only.split(';') {
-        let v = variants.iter_mut().find(|v| v.name == name).expect("a variant");
-        for _ in 0..ROUNDS { v.run(); }
-        let min = v.times.iter().min().unwrap();
-        println!("{} {:.2} min {:.2}", v.name, v.median() as f64 / count as f64, *min as f64 / count as f64);
+            let v = variants.iter_mut().find(|v| v.name == name).expect("a variant");
+            for _ in 0..ROUNDS {
+                v.run();
+            }
+            let min = v.times.iter().min().unwrap();
+            println!(
+                "{} {:.2} min {:.2}",
+                v.name,
+                v.median() as f64 / count as f64,
+                *min as f64 / count as f64
+            );
         }
         return;
     }

@@ -1,6 +1,6 @@
 //! The seam between the graph and sinks.
 
-use crate::{DeadLetter, Epoch, Rows};
+use crate::{DeadLetter, Epoch, Rows, TableSpec};
 
 /// A sink that cannot go on: the run fails with this message.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,12 @@ pub trait Sink: Send {
     /// Its name in messages and counts, as `sqlite`.
     fn name(&self) -> &str;
 
-    /// Rows of complete epochs: ordered by epoch, within it by symbol text, width, start and seq.
+    /// Whether it wants the rows of `table`; asked once, before the first.
+    fn takes(&self, _table: &TableSpec) -> bool {
+        true
+    }
+
+    /// Rows of complete epochs of a table that it takes: ordered by epoch, within it by symbol text, width, start and seq.
     ///
     /// # Errors
     /// Fails when the store refuses or is away.
