@@ -129,8 +129,9 @@ impl Inputs {
     }
 }
 
-/// Files as the source takes them, with as many decoder threads as workers.
-pub(crate) fn file_source(files: &FilesConfig, threads: usize, lateness_ns: i64) -> FileSource {
+/// Files as the source takes them, with as many decoder threads as workers, but not more than cores.
+pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64) -> FileSource {
+    let cores = std::thread::available_parallelism().map_or(workers, usize::from);
     FileSource {
         paths: files.files.clone(),
         layout: LayoutOptions {
@@ -150,7 +151,7 @@ pub(crate) fn file_source(files: &FilesConfig, threads: usize, lateness_ns: i64)
             Some(PartitionMode::File) => FilePartition::File,
             Some(PartitionMode::Sequence) => FilePartition::Sequence,
         },
-        threads,
+        threads: workers.min(cores),
         lateness_ns,
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! files -> plan of the open file -> tasks -> streams (in order) -> rows numbered, order checked -> batch
 //! ```
-//! At most `2 * threads + 2` streams are ahead, each with at most [`QUEUED_MAX`] pieces when it pauses.
+//! At most `2 * threads + 2` streams are ahead, each with at most [`QUEUED_MAX`] pieces when its task goes
+//! on for another step: so all threads are at work though one stream at a time is delivered.
 //! One file is open at a time, but for tasks still at work on the one before.
 
 use super::desk::Desk;
@@ -14,11 +15,13 @@ use crate::{Decoded, Fed, Feed};
 use market::{Offset, PartitionError, Waker};
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Pieces of a stream that wait to be delivered before its task pauses.
-pub(super) const QUEUED_MAX: usize = 4;
+const QUEUED_MAX: usize = 12;
+/// Pieces that a task makes at a step.
+pub(super) const STEP_PIECES: usize = 4;
 
 /// A decoded part of a file; offsets are row numbers within it.
 pub(super) struct Piece {
@@ -60,11 +63,35 @@ pub(super) trait Plan: Send {
 
 /// Calls who waits for a feed.
 #[derive(Clone, Default)]
-pub(super) struct Bell(Arc<Mutex<Option<Waker>>>);
+pub(super) struct Bell(Arc<Rope>);
+
+#[derive(Default)]
+struct Rope {
+    waker: Mutex<Option<Waker>>,
+    /// Whether somebody found nothing and waits.
+    awaited: AtomicBool,
+}
 
 impl Bell {
+    /// Calls, if somebody said that he waits: a call costs more than a piece.
+    fn answer(&self) {
+        if self.0.awaited.swap(false, Ordering::SeqCst) {
+            self.ring();
+        }
+    }
+
+    /// Wants an answer. Whoever waits looks once more after this: what came before is not told.
+    fn wait(&self) {
+        self.0.awaited.store(true, Ordering::SeqCst);
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.0.awaited.load(Ordering::SeqCst)
+    }
+
+    /// Calls.
     pub(super) fn ring(&self) {
-        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(waker) = waker {
             waker();
         }
@@ -72,7 +99,7 @@ impl Bell {
 
     /// Also rings once, for what happened before.
     pub(super) fn set(&self, waker: Waker) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+        *self.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
         self.ring();
     }
 }
@@ -86,6 +113,8 @@ struct Queue {
     pieces: VecDeque<Piece>,
     /// Paused; absent while it works.
     task: Option<Box<dyn Task>>,
+    /// Whether a thread was asked to take the task.
+    asked: bool,
     done: bool,
     error: Option<PartitionError>,
 }
@@ -158,7 +187,7 @@ impl FileFeed {
                 Ok(Planned::Task(task)) => {
                     let queue = Queue { task: Some(task), ..Queue::default() };
                     let stream = Arc::new(Mutex::new(queue));
-                    self.run(&stream, self.opened - 1);
+                    self.go_on(&stream, self.opened - 1);
                     self.streams.push_back((self.opened - 1, stream));
                 }
                 Ok(Planned::NotYet) => return,
@@ -179,7 +208,14 @@ impl FileFeed {
         }
     }
 
-    fn run(&self, stream: &Stream, file: usize) {
+    /// Has a thread take the stream's task for a step, if it is paused and there is room.
+    fn go_on(&self, stream: &Stream, file: usize) {
+        let mut queue = lock(stream);
+        if queue.asked || queue.task.is_none() || queue.pieces.len() >= QUEUED_MAX {
+            return;
+        }
+        queue.asked = true;
+        drop(queue);
         let (stream, bell) = (stream.clone(), self.bell.clone());
         let path = self.files[file].clone();
         self.pool.submit(Box::new(move |desk| {
@@ -199,15 +235,11 @@ impl FileFeed {
         }
         let mut queue = lock(&stream);
         let piece = queue.pieces.pop_front();
-        let resumes = queue.task.is_some() && queue.pieces.len() < QUEUED_MAX / 2;
         let is_over = piece.is_none() && queue.done;
         let error = if piece.is_none() { queue.error.take() } else { None };
         drop(queue);
         if let Some(error) = error {
             return Err(error);
-        }
-        if resumes {
-            self.run(&stream, file);
         }
         if is_over {
             self.streams.pop_front();
@@ -251,13 +283,15 @@ impl Feed for FileFeed {
     fn poll(&mut self) -> Result<Fed, PartitionError> {
         loop {
             self.plan_ahead();
+            self.streams.iter().for_each(|(file, stream)| self.go_on(stream, *file));
             match self.next_piece()? {
                 Next::Piece(piece) => {
                     if let Some(batch) = self.deliver(piece)? {
                         return Ok(Fed::Batch(batch));
                     }
                 }
-                Next::Pending => return Ok(Fed::Pending),
+                Next::Pending if self.bell.is_awaited() => return Ok(Fed::Pending),
+                Next::Pending => self.bell.wait(),
                 Next::StreamEnd if !self.streams.is_empty() => {}
                 Next::StreamEnd => {
                     if let Some(error) = self.failed.take() {
@@ -266,8 +300,12 @@ impl Feed for FileFeed {
                     // Tasks may have been planned since; without a plan there are none to come.
                     self.plan_ahead();
                     if self.streams.is_empty() && self.failed.is_none() {
-                        if self.plan.is_some() {
+                        if self.plan.is_some() && self.bell.is_awaited() {
                             return Ok(Fed::Pending);
+                        }
+                        if self.plan.is_some() {
+                            self.bell.wait();
+                            continue;
                         }
                         if !self.files.is_empty() {
                             self.end_file()?;
@@ -320,6 +358,7 @@ impl Drop for Watch {
                 queue.pieces.extend(step.pieces);
                 queue.done = step.done;
                 queue.task = (!step.done).then_some(task);
+                queue.asked = false;
             }
             Err(error) => {
                 queue.done = true;
@@ -327,7 +366,7 @@ impl Drop for Watch {
             }
         }
         drop(queue);
-        self.bell.ring();
+        self.bell.answer();
     }
 }
 

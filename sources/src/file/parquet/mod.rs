@@ -9,7 +9,7 @@ use super::block::decode;
 use super::csv::place;
 use super::desk::Desk;
 use super::fail;
-use super::feed::{Piece, Plan, Planned, QUEUED_MAX, Step, Task};
+use super::feed::{Piece, Plan, Planned, STEP_PIECES, Step, Task};
 use super::guard::guarded;
 use crate::layout::{Bound, Layout, Text};
 use crate::{Decoded, RawRecords};
@@ -169,8 +169,8 @@ impl Task for GroupTask {
         if self.reader.is_none() {
             self.reader = Some(self.open()?);
         }
-        let mut pieces = Vec::with_capacity(QUEUED_MAX);
-        while pieces.len() < QUEUED_MAX {
+        let mut pieces = Vec::with_capacity(STEP_PIECES);
+        while pieces.len() < STEP_PIECES {
             match self.next_batch()? {
                 Some(batch) => pieces.push(self.decode(&batch, desk)?),
                 None => return Ok(Step { pieces, done: true }),
