@@ -262,3 +262,7 @@ impl Ranks {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "outlet_tests.rs"]
+mod tests;
