@@ -98,7 +98,10 @@ proptest! {
             let complete = rows.keys.partition_point(|key| before.is_some_and(|b| key.epoch < b));
             memory.write(&log::first_rows(rows, complete)).unwrap();
         }
-        prop_assert_eq!(sqlite_rows(folder.path()), log::memory_rows(&memory));
+        let complete = log::memory_rows(&memory);
+        prop_assert_eq!(&sqlite_rows(folder.path()), &complete);
+        prop_assert_eq!(&log::last_parquet_rows(folder.path()), &complete);
+        prop_assert_eq!(&log::last_parquet_rows(&folder.path().join("replay")), &complete);
         let lines = |table: &str| std::fs::read_to_string(folder.path().join("jsonl").join(table));
         if let Ok(bars) = lines("aggregated_data.jsonl") {
             let changes = memory.memory().tables.get("aggregated_data").map_or(0, |t| t.changes.len());
@@ -146,6 +149,18 @@ fn rows_beyond_the_last_flush_are_never_committed() {
     sink.write(rows).unwrap();
     drop(sink);
     assert_eq!(sqlite_rows(folder.path()), "");
+}
+
+#[test]
+fn rows_wait_in_as_many_bytes_as_told() {
+    let folder = TempDir::new().unwrap();
+    // Less than a row takes: each is a file.
+    let options = ParquetOptions { part_bytes: 1, ..ParquetOptions::default() };
+    let mut sink = ParquetSink::open(folder.path(), "L", options).unwrap();
+    let Op::Rows(rows) = &log::many(1, 10)[0] else { panic!("rows come first") };
+    sink.write(rows).unwrap();
+    let date = folder.path().join("parquet/aggregated_data/date=1970-01-01");
+    assert_eq!(std::fs::read_dir(date).unwrap().count(), 10);
 }
 
 #[test]
