@@ -17,6 +17,8 @@ struct Glue {
     bars: BarBook,
     /// The last word on each bar.
     last: BTreeMap<(usize, i64), Bar>,
+    /// The last word on each row of any width and kind: its revision, and itself.
+    rows: BTreeMap<(bool, Width, usize, Time), (u32, String)>,
     wide: Windowed<RollUp, Bar>,
     indicators: Keyed<IndicatorSet>,
 }
@@ -37,6 +39,7 @@ impl Glue {
         Glue {
             bars: BarBook::new(narrow, clock, empty),
             last: BTreeMap::new(),
+            rows: BTreeMap::new(),
             wide: Windowed::new(wide, narrow, clock, RollUp::new(wide), blank),
             indicators: Keyed::new(clock, vec![Lane::new(narrow, stride, make)]),
         }
@@ -52,25 +55,40 @@ impl Glue {
         self.bars.settle(epoch, |key, bar| bars.push((key, *bar)));
         let name = |key: &RowKey| (key.symbol.index(), key.ts_open.ns() / Time::SECOND);
         self.last.extend(bars.iter().map(|(key, bar)| (name(key), *bar)));
-        let mut said: Vec<String> = bars.iter().map(|row| format!("{row:?}")).collect();
+        let mut said: Vec<(bool, RowKey, String)> =
+            bars.iter().map(|(key, bar)| (false, *key, format!("{bar:?}"))).collect();
         for run in bars.chunk_by(|a, b| a.0.symbol == b.0.symbol) {
             let symbol = run[0].0.symbol;
             let inputs = || run.iter().map(|(_, bar)| bar);
-            let mut say = |key: RowKey, bar: &Bar| said.push(format!("{key:?} {bar:?}"));
+            let mut say = |key: RowKey, bar: &Bar| said.push((false, key, format!("{bar:?}")));
             self.wide.apply(epoch, symbol, inputs(), &mut say);
             let bits = |row: &[f64]| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-            let mut say = |key: RowKey, row: &[f64]| said.push(format!("{key:?} {:?}", bits(row)));
+            let mut say =
+                |key: RowKey, row: &[f64]| said.push((true, key, format!("{:?}", bits(row))));
             self.indicators.apply(0, epoch, symbol, inputs(), &mut say);
         }
         self.indicators.forget(epoch);
-        self.wide.close(epoch, |key, bar| said.push(format!("{key:?} {bar:?}")));
+        self.wide.close(epoch, |key, bar| said.push((false, key, format!("{bar:?}"))));
+        self.note(&said);
+        let mut said: Vec<String> = said.iter().map(|row| format!("{row:?}")).collect();
         said.sort();
         said
     }
 
+    /// A row that is new has revision 0, and one that is handed out again differs and counts on.
+    fn note(&mut self, said: &[(bool, RowKey, String)]) {
+        for (floats, key, row) in said {
+            let name = (*floats, key.width, key.symbol.index(), key.ts_open);
+            let old = self.rows.insert(name, (key.revision, row.clone()));
+            let revision = old.as_ref().map_or(0, |(revision, _)| revision + 1);
+            assert_eq!(key.revision, revision, "{key:?} after {old:?}");
+            assert!(old.is_none_or(|(_, old)| old != *row), "{key:?} is said again: {row}");
+        }
+    }
+
     /// Taken apart into symbols of even and of odd number, and put together in new instances.
     fn cut(&self, before: Epoch, empty: Empty) -> Self {
-        let mut new = Glue::new(empty);
+        let mut new = Glue { rows: self.rows.clone(), ..Glue::new(empty) };
         for parity in [1, 0] {
             let of = move |symbol: SymbolId| symbol.index() % 2 == parity;
             let mut part = Snapshot::default();

@@ -297,31 +297,33 @@ pub fn memory_rows(sink: &MemorySink) -> String {
 
 /// The folded files in the same form.
 pub fn parquet_rows(folder: &Path) -> String {
-    for table in TABLES {
-        let Ok(dates) = fs::read_dir(folder.join("parquet").join(table)) else { continue };
-        for date in dates {
-            let files = fs::read_dir(date.unwrap().path()).unwrap().count();
-            assert_eq!(files, 1, "a folded date is one file");
-        }
-    }
-    last_parquet_rows(folder)
+    read_parquet(folder, true)
 }
 
 /// Of each key in any file the last revision, in the same form.
 pub fn last_parquet_rows(folder: &Path) -> String {
+    read_parquet(folder, false)
+}
+
+fn read_parquet(folder: &Path, folded: bool) -> String {
     let mut out = String::new();
     for table in TABLES {
         let mut rows = BTreeMap::new();
         let Ok(dates) = fs::read_dir(folder.join("parquet").join(table)) else { continue };
-        for file in dates.flat_map(|date| fs::read_dir(date.unwrap().path()).unwrap()) {
-            let file = fs::File::open(file.unwrap().path()).unwrap();
-            // As Arrow too: the types that readers see.
-            ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap()).unwrap();
-            let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
-            for row in reader {
-                let (place, revision, text) = parquet_row(&row.unwrap());
-                let last = rows.entry(place).or_default();
-                *last = (revision, text).max(std::mem::take(last));
+        for date in dates {
+            let files: Vec<_> = fs::read_dir(date.unwrap().path()).unwrap().collect();
+            assert!(!folded || files.len() == 1, "a folded date is one file");
+            for file in files {
+                let file = fs::File::open(file.unwrap().path()).unwrap();
+                // As Arrow too: the types that readers see.
+                ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap()).unwrap();
+                let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+                for row in reader {
+                    let (place, revision, text) = parquet_row(&row.unwrap());
+                    assert!(!folded || !rows.contains_key(&place), "{place:?} is there twice");
+                    let last = rows.entry(place).or_default();
+                    *last = (revision, text).max(std::mem::take(last));
+                }
             }
         }
         for (_, text) in rows.values() {
