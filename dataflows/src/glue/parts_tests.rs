@@ -8,7 +8,7 @@ use market::{EpochLength, Offset, RowKey, Scales, Size, Symbols, Width};
 use operators::bar::{Partial, RollUp};
 use operators::indicator::{IndicatorSet, Registry};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HORIZON: i64 = 20 * Time::SECOND;
 
@@ -84,6 +84,21 @@ impl Glue {
             assert_eq!(key.revision, revision, "{key:?} after {old:?}");
             assert!(old.is_none_or(|(_, old)| old != *row), "{key:?} is said again: {row}");
         }
+    }
+
+    /// What was read of `before` and later epochs is in no snapshot of those before.
+    fn read_ahead(&mut self, before: Epoch) {
+        if self.last.is_empty() {
+            return;
+        }
+        let snapshots = [before, before + 1_000].map(|epoch| {
+            let until = EpochLength::SECOND.start(epoch);
+            self.bars.reach(&Reach { at: before, base: 0, until });
+            let mut snapshot = Snapshot::default();
+            self.bars.snapshot(before, &|_| true, &mut snapshot);
+            snapshot.words().to_vec()
+        });
+        assert_eq!(snapshots[0], snapshots[1]);
     }
 
     /// Taken apart into symbols of even and of odd number, and put together in new instances.
@@ -174,6 +189,18 @@ fn expected(trades: &[Trade], end: Epoch, carry: bool) -> BTreeMap<(usize, i64),
     bars
 }
 
+/// Symbols with a bar of which several partitions hold trades.
+fn expected_spread(trades: &[Trade]) -> u64 {
+    let mut bars: BTreeMap<(u32, i64), BTreeSet<u32>> = BTreeMap::new();
+    let mut epoch = 100;
+    for &(step, symbol, partition, late, _) in trades {
+        epoch += step;
+        bars.entry((symbol, (epoch - late) / 2)).or_default().insert(partition);
+    }
+    let spread = bars.iter().filter(|(_, partitions)| partitions.len() > 1);
+    spread.map(|((symbol, _), _)| symbol).collect::<BTreeSet<_>>().len() as u64
+}
+
 proptest! {
     #[test]
     fn a_cut_between_any_two_epochs_is_invisible(
@@ -191,6 +218,7 @@ proptest! {
         for epoch in 100..last {
             if cuts.contains(&epoch) {
                 prop_assert_eq!(&whole.last, &expected(&trades, epoch, carry));
+                parts.read_ahead(epoch);
                 parts = parts.cut(epoch, empty);
             }
             let now = rows.get(&epoch).map_or(&[][..], Vec::as_slice);
@@ -198,6 +226,7 @@ proptest! {
             prop_assert_eq!(whole.bars.next_carry(), parts.bars.next_carry(), "epoch {}", epoch);
         }
         prop_assert_eq!(whole.bars.spread_symbols(), parts.bars.spread_symbols());
+        prop_assert_eq!(whole.bars.spread_symbols(), expected_spread(&trades));
         prop_assert_eq!(whole.last, expected(&trades, last, carry));
     }
 }
