@@ -8,8 +8,8 @@
 
 use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Plan, Watch};
 use market::{
-    Admitted, Counts, DeadLetter, Epoch, EpochLength, Offset, Partition, PartitionError, Polled,
-    Price, Rows, Run, Sink, SinkError, Size, SymbolId, Symbols, Time, Trades, Waker,
+    Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
+    Sink, SinkError, Size, SymbolId, Symbols, Time, Trades, Waker,
 };
 use operators::indicator::Registry;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -110,18 +110,6 @@ impl Sink for Arrivals {
                 waker();
             }
         }
-        Ok(())
-    }
-
-    fn write_letters(&mut self, _: &[DeadLetter]) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Epoch) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
 }

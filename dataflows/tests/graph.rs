@@ -3,8 +3,8 @@
 
 use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
 use market::{
-    Admitted, Counts, DeadLetter, Epoch, EpochLength, Offset, Partition, PartitionError, Polled,
-    Price, Rows, Run, Scale, Scales, Sink, SinkError, Size, Symbols, Time, Waker,
+    Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
+    Scale, Scales, Sink, SinkError, Size, Symbols, Time, Waker,
 };
 use operators::indicator::Registry;
 use proptest::prelude::*;
@@ -119,18 +119,6 @@ impl Sink for Lines {
                 cells.join(" ")
             ));
         }
-        Ok(())
-    }
-
-    fn write_letters(&mut self, _letters: &[DeadLetter]) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _before: Epoch) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
 }

@@ -9,7 +9,7 @@
 //! Query 2: where EMA_38 crosses above EMA_100 advise to buy, where it crosses below, to sell. A window
 //! without a trade is no step. A late trade revises its window and every one after it, advice included.
 
-use market::{Bar, Body, DeadLetter, Epoch, Rows, Scales, Sink, SinkError, Time};
+use market::{Bar, Body, Rows, Scales, Sink, SinkError, Time};
 use operators::indicator::{Definition, Indicator, Registry, Spec, state};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -103,18 +103,6 @@ impl Sink for Answers {
             let answer = Answer { ema_38: row[0], ema_100: row[1], advice: row[2] };
             answers.insert((rows.symbols.text(key.symbol).to_string(), key.ts_open), answer);
         }
-        Ok(())
-    }
-
-    fn write_letters(&mut self, _: &[DeadLetter]) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Epoch) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
 }

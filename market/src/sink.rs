@@ -1,6 +1,6 @@
 //! The seam between the graph and sinks.
 
-use crate::{DeadLetter, Epoch, Rows};
+use crate::{DeadLetter, Epoch, Rows, TableSpec};
 
 /// A sink that cannot go on: the run fails with this message.
 #[derive(Debug, thiserror::Error)]
@@ -10,13 +10,18 @@ pub struct SinkError {
     pub what: String,
 }
 
-/// Where rows go. Called from one thread, epoch after epoch in order; what is handed over depends on
+/// Where rows go; what a sink has no use for, it need not take. Called from one thread, epoch after epoch in order; what is handed over depends on
 /// the input log alone.
 pub trait Sink: Send {
     /// Its name in messages and counts, as `sqlite`.
     fn name(&self) -> &str;
 
-    /// Rows of complete epochs: ordered by epoch, within it by symbol text, width, start and seq.
+    /// Whether it wants the rows of `table`; asked once, before the first.
+    fn takes(&self, _table: &TableSpec) -> bool {
+        true
+    }
+
+    /// Rows of complete epochs of a table that it takes: ordered by epoch, within it by symbol text, width, start and seq.
     ///
     /// # Errors
     /// Fails when the store refuses or is away.
@@ -26,18 +31,24 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// Fails when the store refuses or is away.
-    fn write_letters(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError>;
+    fn write_letters(&mut self, _letters: &[DeadLetter]) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// Everything before epoch `before` has been written: make it durable together with that mark.
     ///
     /// # Errors
     /// Fails when the store refuses or is away.
-    fn flush(&mut self, before: Epoch) -> Result<(), SinkError>;
+    fn flush(&mut self, _before: Epoch) -> Result<(), SinkError> {
+        Ok(())
+    }
 
     /// The input has ended and all was flushed (`before` = [`Epoch::MAX`]): close, fold, index.
     /// Not called when the run was stopped early.
     ///
     /// # Errors
     /// Fails when the store refuses or is away.
-    fn finish(&mut self) -> Result<(), SinkError>;
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@
 use crate::batch::{Rhythm, done_rows, failed, is_done};
 use crate::marks::Marks;
 use crate::names::Names;
-use market::{Cell, DeadLetter, Epoch, Rows, Sink, SinkError};
+use market::{Cell, Epoch, Rows, Sink, SinkError};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -186,11 +186,6 @@ impl Sink for JsonlSink {
             return Ok(());
         }
         self.write_lines(rows, first).map_err(self.failed())
-    }
-
-    fn write_letters(&mut self, _: &[DeadLetter]) -> Result<(), SinkError> {
-        // They have a file of their own.
-        Ok(())
     }
 
     fn flush(&mut self, before: Epoch) -> Result<(), SinkError> {

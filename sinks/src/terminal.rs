@@ -1,7 +1,7 @@
 //! Tables as plain aligned text, and a sink that keeps the newest row of each symbol for one.
 
 use crate::batch::failed;
-use market::{Cell, ColumnKind, DeadLetter, Epoch, Rows, Sink, SinkError, Time, Width};
+use market::{Cell, ColumnKind, Rows, Sink, SinkError, Time, Width};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -104,14 +104,6 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
             }
             self.newest.insert(symbol, (key.ts_open, cells));
         }
-        Ok(())
-    }
-
-    fn write_letters(&mut self, _: &[DeadLetter]) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Epoch) -> Result<(), SinkError> {
         Ok(())
     }
 

@@ -49,8 +49,12 @@ impl Sink for Chosen {
         self.inner.name()
     }
 
+    fn takes(&self, table: &TableSpec) -> bool {
+        self.tables.contains(&table.name) && self.inner.takes(table)
+    }
+
     fn write(&mut self, rows: &Rows) -> Result<(), SinkError> {
-        if self.tables.contains(&rows.table.name) { self.inner.write(rows) } else { Ok(()) }
+        self.inner.write(rows)
     }
 
     fn write_letters(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError> {

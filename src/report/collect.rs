@@ -1,7 +1,7 @@
 //! The sink behind a report: final bars and indicators by symbol and width, what a revised bar was
 //! first, and refused records by reason with an example of each.
 
-use market::{Bar, Body, DeadLetter, Epoch, Rows, Scales, Sink, SinkError, Time, Width};
+use market::{Bar, Body, DeadLetter, Rows, Scales, Sink, SinkError, Time, Width};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -88,14 +88,6 @@ impl Sink for Collector {
             let known = collected.refused.entry(letter.reason.code());
             known.or_insert_with(|| (0, letter.clone())).0 += 1;
         }
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Epoch) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
 }

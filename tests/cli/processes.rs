@@ -17,15 +17,10 @@ fn workers_change_nothing() {
     assert!(stores.iter().all(|tables| *tables == stores[0]));
 }
 
-#[test]
-fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
-    let folder = Folder::new();
-    let source =
-        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 20000, session = \"10min\" }\n";
-    folder.file("paced.toml", &format!("{source}pace = \"100x\"\n"));
-    folder.file("fast.toml", source);
+/// What a run into `store` says that is interrupted as soon as there is something to see.
+fn interrupted(folder: &Folder, config: &str) -> serde_json::Value {
     let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-        .args(["run", "--config", "paced.toml", "--data", "store", "--json"])
+        .args(["run", "--config", config, "--data", "store", "--json"])
         .current_dir(&folder.0)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -38,7 +33,17 @@ fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
     // The shell's own `kill`: a bare machine has no other.
     let interrupt = format!("kill -INT {}", child.id());
     assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-    let stopped = Done(child.wait_with_output().unwrap()).exits(130).json();
+    Done(child.wait_with_output().unwrap()).exits(130).json()
+}
+
+#[test]
+fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
+    let folder = Folder::new();
+    let source =
+        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 20000, session = \"10min\" }\n";
+    folder.file("paced.toml", &format!("{source}pace = \"100x\"\n"));
+    folder.file("fast.toml", source);
+    let stopped = interrupted(&folder, "paced.toml");
     assert_eq!(stopped["complete"], false);
     assert!(stopped["read"].as_u64() < Some(20_000));
     folder.run(&["run", "--config", "fast.toml", "--data", "store"]).exits(0);
@@ -54,19 +59,7 @@ fn a_process_that_waits_for_others_can_be_stopped() {
     let cluster =
         format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
     folder.file("cluster.toml", &format!("{cluster}[[source]]\nkind = \"simulator\"\n"));
-    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-        .args(["run", "--data", "store", "--json"])
-        .current_dir(&folder.0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while !folder.0.join("store/tidemill.sqlite").exists() {
-        std::thread::yield_now();
-    }
-    let interrupt = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-    let stopped = Done(child.wait_with_output().unwrap()).exits(130).json();
+    let stopped = interrupted(&folder, "cluster.toml");
     assert_eq!((&stopped["complete"], &stopped["read"]), (&false.into(), &0.into()));
 }
 

@@ -56,6 +56,8 @@ struct Outlet {
     ranks: Ranks,
     /// What goes to the sinks now, by table.
     orders: Vec<Order>,
+    /// The sinks that take a table, by table.
+    takers: Vec<Vec<usize>>,
 }
 
 /// Starts the thread. It ends when it was told the end or when every sender is gone.
@@ -76,8 +78,12 @@ impl Outlet {
         let tables = plan.tables.iter().map(count).collect();
         let left = Left { tables, ..Left::default() };
         let orders = plan.tables.iter().map(|_| Order::default()).collect();
+        let takers = |table: &Arc<TableSpec>| {
+            (0..sinks.len()).filter(|sink| sinks[*sink].takes(table)).collect()
+        };
+        let takers = plan.tables.iter().map(takers).collect();
         let (waiting, letters, ranks) = (Vec::new(), Vec::new(), Ranks::default());
-        Outlet { plan, sinks, waiting, letters, left, ranks, orders }
+        Outlet { plan, sinks, waiting, letters, left, ranks, orders, takers }
     }
 
     fn run(mut self, receiver: &Receiver<Leaving>) -> Result<Left, RunError> {
@@ -119,7 +125,7 @@ impl Outlet {
             let new = keys.iter().filter(|key| key.revision == 0).count() as u64;
             count.rows += new;
             count.revised += keys.len() as u64 - new;
-            if !self.sinks.is_empty() {
+            if !self.takers[rows.table as usize].is_empty() {
                 let order = &mut self.orders[rows.table as usize];
                 order.extend(keys, &self.ranks, number as u32, *at as u32);
             }
@@ -146,7 +152,7 @@ impl Outlet {
         });
         for chunk in order.sorted.chunks(ROWS_MAX) {
             let rows = self.gather(table, chunk.iter().map(|place| order.place(*place)));
-            self.sinks.iter_mut().try_for_each(|sink| sink.write(&rows))?;
+            self.takers[table].iter().try_for_each(|&sink| self.sinks[sink].write(&rows))?;
         }
         order.clear();
         self.orders[table] = order;

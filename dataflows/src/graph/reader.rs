@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// Batches of a partition under way in the graph.
 const AHEAD_MAX: usize = 16;
 
+/// Batches that a partition reads at a time where it has as many: what they change goes out in one
+/// message, and the workers tell each other once how far they are.
+const ROUND_BATCHES: usize = 4;
+
 /// One partition that this worker reads.
 pub(crate) struct Reader {
     number: usize,
@@ -78,7 +82,7 @@ impl Readers {
         self.readers.iter().filter(|reader| !reader.done).map(|reader| reader.path.epoch()).min()
     }
 
-    /// Polls every partition that may read once. `complete` is the least epoch that is not complete.
+    /// Polls every partition that may read. `complete` is the least epoch that is not complete.
     pub(crate) fn round(&mut self, complete: Epoch) -> Round {
         let mut round = Round::default();
         let mut ticks = TickOutput::default();
@@ -87,14 +91,23 @@ impl Readers {
             while reader.ahead.front().is_some_and(|&epoch| epoch < complete) {
                 reader.ahead.pop_front();
             }
-            // The one that holds the frontier must go on, or nothing would.
-            if reader.ahead.len() >= AHEAD_MAX && reader.path.epoch() > complete {
-                round.blocked = true;
-                continue;
-            }
-            match reader.poll(&mut ticks, &mut round.leaving) {
-                Ok(busy) => round.busy |= busy,
-                Err(error) => self.run.fail(error.into()),
+            for _ in 0..ROUND_BATCHES {
+                // The one that holds the frontier must go on, or nothing would.
+                if reader.ahead.len() >= AHEAD_MAX && reader.path.epoch() > complete {
+                    round.blocked = true;
+                    break;
+                }
+                match reader.poll(&mut ticks, &mut round.leaving) {
+                    Ok(true) => round.busy = true,
+                    Ok(false) => break,
+                    Err(error) => {
+                        self.run.fail(error.into());
+                        break;
+                    }
+                }
+                if reader.done {
+                    break;
+                }
             }
             reader.report(&self.run);
         }
@@ -117,7 +130,7 @@ impl Readers {
 }
 
 impl Reader {
-    /// Folds the next batch, if there is one; whether there may be more at once.
+    /// Folds the next batch, if there is one; whether there was something.
     fn poll(
         &mut self,
         ticks: &mut TickOutput,

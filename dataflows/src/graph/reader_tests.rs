@@ -62,10 +62,11 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
     let read = || polls.each_ref().map(|polls| polls.load(Ordering::Relaxed));
     for round in 1..=3 * AHEAD_MAX {
         let blocked = readers.round(100).blocked;
-        assert_eq!((read(), blocked), ([round, round.min(AHEAD_MAX)], round > AHEAD_MAX));
+        let batches = round * ROUND_BATCHES;
+        assert_eq!((read(), blocked), ([batches, batches.min(AHEAD_MAX)], batches > AHEAD_MAX));
     }
     assert_eq!(readers.epoch(), Some(100));
     // Four epochs more are complete, so there is room for as many batches.
     (0..AHEAD_MAX).for_each(|_| drop(readers.round(104)));
-    assert_eq!(read(), [4 * AHEAD_MAX, AHEAD_MAX + 4]);
+    assert_eq!(read(), [4 * AHEAD_MAX * ROUND_BATCHES, AHEAD_MAX + 4]);
 }

@@ -8,7 +8,7 @@
 use super::file_name;
 use crate::batch::{Rhythm, failed, is_done};
 use crate::marks::Marks;
-use market::{DeadLetter, Epoch, Rows, Sink, SinkError, Time};
+use market::{DeadLetter, Epoch, Rows, Sink, SinkError, TableSpec, Time};
 use serde_json::{Map, Value};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
@@ -243,6 +243,10 @@ fn encode(letter: &DeadLetter) -> Value {
 impl Sink for LetterSink {
     fn name(&self) -> &str {
         "dead_letters"
+    }
+
+    fn takes(&self, _: &TableSpec) -> bool {
+        false
     }
 
     fn write(&mut self, _: &Rows) -> Result<(), SinkError> {

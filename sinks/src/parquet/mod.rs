@@ -21,7 +21,7 @@ use crate::marks::Marks;
 use crate::names::Names;
 use buffer::Buffer;
 use encode::{Job, write_all};
-use market::{DeadLetter, Epoch, EpochLength, Rows, Sink, SinkError, TableSpec, Time};
+use market::{Epoch, EpochLength, Rows, Sink, SinkError, TableSpec, Time};
 use parquet::errors::ParquetError;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -257,11 +257,6 @@ impl Sink for ParquetSink {
             return Ok(());
         }
         self.take_in(rows, first).map_err(self.failed())
-    }
-
-    fn write_letters(&mut self, _: &[DeadLetter]) -> Result<(), SinkError> {
-        // They have a file of their own.
-        Ok(())
     }
 
     fn flush(&mut self, before: Epoch) -> Result<(), SinkError> {
