@@ -4,7 +4,7 @@
 use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
 use market::{
     Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
-    Sink, SinkError, Size, Symbols, Time, Waker,
+    Scale, Scales, Sink, SinkError, Size, Symbols, Time, Waker,
 };
 use operators::indicator::Registry;
 use proptest::prelude::*;
@@ -173,6 +173,12 @@ fn compute_by_two(
     })
 }
 
+/// Scales of their own, which two of the symbols have.
+fn coarse() -> Scales {
+    let scale = |digits| Scale::new(digits).expect("a scale");
+    Scales { price: scale(7), size: scale(8) }
+}
+
 fn compute_on(
     cluster: Cluster,
     empty: Empty,
@@ -180,7 +186,8 @@ fn compute_on(
     cuts: &[usize],
     slow: &[usize],
 ) -> (Vec<String>, Outcome) {
-    let symbols = Symbols::default();
+    let symbols =
+        Symbols::with_scales([("S1".to_owned(), coarse()), ("S4".to_owned(), coarse())].into());
     let lines = Lines::default();
     let open = |(number, log): (usize, &Vec<Trade>)| {
         let slow = slow[number % slow.len()];

@@ -149,6 +149,53 @@ fn rows_beyond_the_last_flush_are_never_committed() {
 }
 
 #[test]
+fn a_stop_stores_parquet_rows_up_to_the_last_flush() {
+    let folder = TempDir::new().unwrap();
+    let options = ParquetOptions::default();
+    let mut sink = ParquetSink::open(folder.path(), "L", options).unwrap();
+    for (epoch, rows) in [(0, 5), (1, 7)] {
+        let Op::Rows(rows) = &log::many(epoch, rows)[0] else { panic!("rows come first") };
+        sink.write(rows).unwrap();
+        sink.flush(1).unwrap();
+    }
+    drop(sink);
+    assert_eq!(log::last_parquet_rows(folder.path()).lines().count(), 5);
+}
+
+#[test]
+fn rows_wait_in_as_many_bytes_as_told() {
+    let folder = TempDir::new().unwrap();
+    // Less than a row takes: each is a file.
+    let options = ParquetOptions { part_bytes: 1, ..ParquetOptions::default() };
+    let mut sink = ParquetSink::open(folder.path(), "L", options).unwrap();
+    let Op::Rows(rows) = &log::many(1, 10)[0] else { panic!("rows come first") };
+    sink.write(rows).unwrap();
+    let date = folder.path().join("parquet/aggregated_data/date=1970-01-01");
+    assert_eq!(std::fs::read_dir(date).unwrap().count(), 10);
+}
+
+#[test]
+fn a_replay_folds_a_date_that_has_no_file_when_its_span_ends() {
+    for (part_rows, expected) in [(9, &["data"][..]), (3, &["part", "part"])] {
+        let folder = TempDir::new().unwrap();
+        let options = ParquetOptions {
+            span_epochs: 16,
+            part_rows,
+            folds_spans: true,
+            ..ParquetOptions::default()
+        };
+        let mut sink = ParquetSink::open(folder.path(), "L", options).unwrap();
+        let Op::Rows(rows) = &log::many(1, 5)[0] else { panic!("rows come first") };
+        sink.write(rows).unwrap();
+        sink.flush(16).unwrap();
+        let date = folder.path().join("parquet/aggregated_data/date=1970-01-01");
+        let names = std::fs::read_dir(date).unwrap().map(|entry| entry.unwrap().file_name());
+        let kind = |name: std::ffi::OsString| name.to_string_lossy()[..4].to_owned();
+        assert_eq!(names.map(kind).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
 fn a_run_that_was_taken_over_cannot_write() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tidemill.sqlite");

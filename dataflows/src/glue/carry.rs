@@ -104,3 +104,7 @@ fn carried_after(bar: &Bar, traded: Time, width: Width) -> Option<Bar> {
     let carried = next < traded.ns().saturating_add(CARRY_NS_MAX);
     carried.then(|| Bar::carried(Time::from_ns(next), bar.close))
 }
+
+#[cfg(test)]
+#[path = "carry_tests.rs"]
+mod tests;

@@ -206,3 +206,7 @@ impl<T> Grid<T> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "grid_tests.rs"]
+mod tests;

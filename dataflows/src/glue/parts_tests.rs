@@ -8,7 +8,7 @@ use market::{EpochLength, Offset, RowKey, Scales, Size, Symbols, Width};
 use operators::bar::{Partial, RollUp};
 use operators::indicator::{IndicatorSet, Registry};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HORIZON: i64 = 20 * Time::SECOND;
 
@@ -17,6 +17,8 @@ struct Glue {
     bars: BarBook,
     /// The last word on each bar.
     last: BTreeMap<(usize, i64), Bar>,
+    /// The last word on each row of any width and kind: its revision, and itself.
+    rows: BTreeMap<(bool, Width, usize, Time), (u32, String)>,
     wide: Windowed<RollUp, Bar>,
     indicators: Keyed<IndicatorSet>,
 }
@@ -37,6 +39,7 @@ impl Glue {
         Glue {
             bars: BarBook::new(narrow, clock, empty),
             last: BTreeMap::new(),
+            rows: BTreeMap::new(),
             wide: Windowed::new(wide, narrow, clock, RollUp::new(wide), blank),
             indicators: Keyed::new(clock, vec![Lane::new(narrow, stride, make)]),
         }
@@ -52,25 +55,55 @@ impl Glue {
         self.bars.settle(epoch, |key, bar| bars.push((key, *bar)));
         let name = |key: &RowKey| (key.symbol.index(), key.ts_open.ns() / Time::SECOND);
         self.last.extend(bars.iter().map(|(key, bar)| (name(key), *bar)));
-        let mut said: Vec<String> = bars.iter().map(|row| format!("{row:?}")).collect();
+        let mut said: Vec<(bool, RowKey, String)> =
+            bars.iter().map(|(key, bar)| (false, *key, format!("{bar:?}"))).collect();
         for run in bars.chunk_by(|a, b| a.0.symbol == b.0.symbol) {
             let symbol = run[0].0.symbol;
             let inputs = || run.iter().map(|(_, bar)| bar);
-            let mut say = |key: RowKey, bar: &Bar| said.push(format!("{key:?} {bar:?}"));
+            let mut say = |key: RowKey, bar: &Bar| said.push((false, key, format!("{bar:?}")));
             self.wide.apply(epoch, symbol, inputs(), &mut say);
             let bits = |row: &[f64]| row.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-            let mut say = |key: RowKey, row: &[f64]| said.push(format!("{key:?} {:?}", bits(row)));
+            let mut say =
+                |key: RowKey, row: &[f64]| said.push((true, key, format!("{:?}", bits(row))));
             self.indicators.apply(0, epoch, symbol, inputs(), &mut say);
         }
         self.indicators.forget(epoch);
-        self.wide.close(epoch, |key, bar| said.push(format!("{key:?} {bar:?}")));
+        self.wide.close(epoch, |key, bar| said.push((false, key, format!("{bar:?}"))));
+        self.note(&said);
+        let mut said: Vec<String> = said.iter().map(|row| format!("{row:?}")).collect();
         said.sort();
         said
     }
 
+    /// A row that is new has revision 0, and one that is handed out again differs and counts on.
+    fn note(&mut self, said: &[(bool, RowKey, String)]) {
+        for (floats, key, row) in said {
+            let name = (*floats, key.width, key.symbol.index(), key.ts_open);
+            let old = self.rows.insert(name, (key.revision, row.clone()));
+            let revision = old.as_ref().map_or(0, |(revision, _)| revision + 1);
+            assert_eq!(key.revision, revision, "{key:?} after {old:?}");
+            assert!(old.is_none_or(|(_, old)| old != *row), "{key:?} is said again: {row}");
+        }
+    }
+
+    /// What was read of `before` and later epochs is in no snapshot of those before.
+    fn read_ahead(&mut self, before: Epoch) {
+        if self.last.is_empty() {
+            return;
+        }
+        let snapshots = [before, before + 1_000].map(|epoch| {
+            let until = EpochLength::SECOND.start(epoch);
+            self.bars.reach(&Reach { at: before, base: 0, until });
+            let mut snapshot = Snapshot::default();
+            self.bars.snapshot(before, &|_| true, &mut snapshot);
+            snapshot.words().to_vec()
+        });
+        assert_eq!(snapshots[0], snapshots[1]);
+    }
+
     /// Taken apart into symbols of even and of odd number, and put together in new instances.
     fn cut(&self, before: Epoch, empty: Empty) -> Self {
-        let mut new = Glue::new(empty);
+        let mut new = Glue { rows: self.rows.clone(), ..Glue::new(empty) };
         for parity in [1, 0] {
             let of = move |symbol: SymbolId| symbol.index() % 2 == parity;
             let mut part = Snapshot::default();
@@ -156,6 +189,18 @@ fn expected(trades: &[Trade], end: Epoch, carry: bool) -> BTreeMap<(usize, i64),
     bars
 }
 
+/// Symbols with a bar of which several partitions hold trades.
+fn expected_spread(trades: &[Trade]) -> u64 {
+    let mut bars: BTreeMap<(u32, i64), BTreeSet<u32>> = BTreeMap::new();
+    let mut epoch = 100;
+    for &(step, symbol, partition, late, _) in trades {
+        epoch += step;
+        bars.entry((symbol, (epoch - late) / 2)).or_default().insert(partition);
+    }
+    let spread = bars.iter().filter(|(_, partitions)| partitions.len() > 1);
+    spread.map(|((symbol, _), _)| symbol).collect::<BTreeSet<_>>().len() as u64
+}
+
 proptest! {
     #[test]
     fn a_cut_between_any_two_epochs_is_invisible(
@@ -173,6 +218,7 @@ proptest! {
         for epoch in 100..last {
             if cuts.contains(&epoch) {
                 prop_assert_eq!(&whole.last, &expected(&trades, epoch, carry));
+                parts.read_ahead(epoch);
                 parts = parts.cut(epoch, empty);
             }
             let now = rows.get(&epoch).map_or(&[][..], Vec::as_slice);
@@ -180,6 +226,7 @@ proptest! {
             prop_assert_eq!(whole.bars.next_carry(), parts.bars.next_carry(), "epoch {}", epoch);
         }
         prop_assert_eq!(whole.bars.spread_symbols(), parts.bars.spread_symbols());
+        prop_assert_eq!(whole.bars.spread_symbols(), expected_spread(&trades));
         prop_assert_eq!(whole.last, expected(&trades, last, carry));
     }
 }

@@ -268,3 +268,7 @@ impl Ranks {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "outlet_tests.rs"]
+mod tests;

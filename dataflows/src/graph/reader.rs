@@ -164,3 +164,7 @@ impl Reader {
         run.progress.report(self.number, &counts, self.partition.progress());
     }
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -133,6 +133,22 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What the threads of a run over these partitions share; `outlet` where rows leave by this process.
+    pub(crate) fn new(
+        watch: Watch,
+        partitions: Vec<Opener>,
+        outlet: Option<SyncSender<Leaving>>,
+    ) -> Self {
+        Shared {
+            stop: watch.stop,
+            progress: watch.progress,
+            failure: Mutex::new(None),
+            partitions: Mutex::new(partitions.into_iter().map(Some).collect()),
+            outlet: Mutex::new(outlet),
+            complete: AtomicU64::new(0),
+        }
+    }
+
     /// Ends the run with `error`, unless it has failed already.
     pub(crate) fn fail(&self, error: RunError) {
         let mut failure = self.failure.lock().expect("no holder of this lock panics");
@@ -176,14 +192,7 @@ pub fn run(
         }
         _ => (None, None),
     };
-    let shared = Arc::new(Shared {
-        stop: watch.stop,
-        progress: watch.progress,
-        failure: Mutex::new(None),
-        partitions: Mutex::new(partitions.into_iter().map(Some).collect()),
-        outlet: Mutex::new(sender),
-        complete: AtomicU64::new(0),
-    });
+    let shared = Arc::new(Shared::new(watch, partitions, sender));
     let workers = start_workers(plan, &cluster, shared.clone());
     drop(shared.outlet.lock().expect("no holder of this lock panics").take());
     let left = match thread.map(JoinHandleExt::finish) {

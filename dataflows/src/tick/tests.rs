@@ -6,11 +6,30 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 const LATENESS: i64 = 2 * Time::SECOND;
-const HORIZON: i64 = 120 * Time::SECOND;
+/// Less than trades may be late.
+const HORIZON: i64 = 30 * Time::SECOND;
 
 fn plan() -> TickPlan {
     let bases = [10, 15].map(|s| Width::from_seconds(s).unwrap()).to_vec();
     TickPlan { epoch: EpochLength::SECOND, horizons: Horizons::all(HORIZON), bases, reaches: true }
+}
+
+/// How far each batch that enters an epoch says the log went, and its end.
+fn expected_reaches(ticks: &[(Epoch, SymbolId, Tick)]) -> Vec<Reach> {
+    let (mut reaches, mut at) = (Vec::new(), Epoch::MIN);
+    for &(epoch, _, _) in ticks {
+        if epoch > at {
+            let until = EpochLength::SECOND.start(epoch);
+            reaches.extend((0..2).map(|base| Reach { at, base, until }));
+            at = epoch;
+        }
+    }
+    for (base, width) in (0..).zip(plan().bases) {
+        let end = |(_, _, tick): &(Epoch, SymbolId, Tick)| width.open_of(tick.ts).ns() + width.ns();
+        let last = ticks.iter().map(end).max();
+        reaches.extend(last.map(|end| Reach { at, base, until: Time::from_ns(end) }));
+    }
+    reaches
 }
 
 /// Steps in milliseconds, a delay in milliseconds, a symbol and a price.
@@ -141,5 +160,6 @@ proptest! {
         }
         prop_assert_eq!(said, expected);
         prop_assert_eq!(late, lates);
+        prop_assert_eq!(out.reaches, expected_reaches(&ticks));
     }
 }

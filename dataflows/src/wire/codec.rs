@@ -303,3 +303,7 @@ impl<T> IntoOption<T> for (bool, T) {
         self.0.then_some(self.1)
     }
 }
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;

@@ -89,3 +89,7 @@ impl Distributor<Shared> for ToFirst {
 
     fn flush<T: Clone, P: Push<Message<T, Shared>>>(&mut self, _time: &T, _pushers: &mut [P]) {}
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;

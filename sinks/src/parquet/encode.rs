@@ -212,6 +212,7 @@ mod tests {
     use crate::parquet::buffer::Buffer;
     use crate::parquet::fold::from_memory;
     use market::{Body, Epoch, RowKey, Symbols, TableSpec, Time, Width};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
 
     /// As many rows as two groups hold and one more.
     fn rows() -> market::Rows {
@@ -249,5 +250,20 @@ mod tests {
         let read = crate::parquet::file::read(&path("a"), BATCH_ROWS).unwrap();
         let read: usize = read.map(|batch| batch.unwrap().num_rows()).sum();
         assert_eq!(read, rows.len());
+    }
+
+    #[test]
+    fn no_row_group_is_empty() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (mut names, rows) = (crate::names::Names::default(), rows());
+        names.learn(&rows.symbols);
+        for (count, groups) in [(1, 1), (GROUP_ROWS, 1), (GROUP_ROWS + 1, 2), (2 * GROUP_ROWS, 2)] {
+            let mut buffer = Buffer::new(&rows.table);
+            buffer.push(&rows, 0..count, &names);
+            let path = folder.path().join(count.to_string());
+            write_all(&[from_memory(path.clone(), &buffer, &names, Epoch::MAX, true)]).unwrap();
+            let file = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+            assert_eq!(file.metadata().num_row_groups(), groups, "{count} rows");
+        }
     }
 }

@@ -110,10 +110,11 @@ fn row(symbols: &Symbols, epoch: Epoch, key: (&str, usize, i64), revision: u32) 
     let width: Width = ["1min", "session"][key.1].parse().unwrap();
     RowKey {
         epoch,
-        ts_open: Time::from_ns(key.2 * 60 * Time::SECOND),
+        // Two rows start at a time.
+        ts_open: Time::from_ns(key.2.div_euclid(2) * 60 * Time::SECOND),
         symbol: symbols.intern(key.0.as_bytes()).unwrap(),
         width,
-        seq: 0,
+        seq: key.2.rem_euclid(2) as u32,
         revision,
     }
 }
@@ -251,7 +252,7 @@ fn select(folder: &Path, table: &str) -> String {
 pub fn sqlite_rows(folder: &Path) -> String {
     let db = rusqlite::Connection::open(folder.join("tidemill.sqlite")).unwrap();
     let mut out = String::new();
-    for table in ["aggregated_data", "technical_indicators"] {
+    for table in TABLES {
         let mut rows = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = rows.column_count();
         let mut rows = rows.query([]).unwrap();
@@ -296,33 +297,47 @@ pub fn memory_rows(sink: &MemorySink) -> String {
 
 /// The folded files in the same form.
 pub fn parquet_rows(folder: &Path) -> String {
+    read_parquet(folder, true)
+}
+
+/// Of each key in any file the last revision, in the same form.
+pub fn last_parquet_rows(folder: &Path) -> String {
+    read_parquet(folder, false)
+}
+
+fn read_parquet(folder: &Path, folded: bool) -> String {
     let mut out = String::new();
-    for table in ["aggregated_data", "technical_indicators"] {
-        let mut rows = Vec::new();
+    for table in TABLES {
+        let mut rows = BTreeMap::new();
         let Ok(dates) = fs::read_dir(folder.join("parquet").join(table)) else { continue };
         for date in dates {
             let files: Vec<_> = fs::read_dir(date.unwrap().path()).unwrap().collect();
-            assert_eq!(files.len(), 1, "a folded date is one file");
-            let path = files[0].as_ref().unwrap().path();
-            let file = fs::File::open(&path).unwrap();
-            // As Arrow too: the types that readers see.
-            ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap()).unwrap();
-            let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
-            for row in reader {
-                rows.push(parquet_row(&row.unwrap()));
+            assert!(!folded || files.len() == 1, "a folded date is one file");
+            for file in files {
+                let file = fs::File::open(file.unwrap().path()).unwrap();
+                // As Arrow too: the types that readers see.
+                ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap()).unwrap();
+                let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+                for row in reader {
+                    let (place, revision, text) = parquet_row(&row.unwrap());
+                    assert!(!folded || !rows.contains_key(&place), "{place:?} is there twice");
+                    let last = rows.entry(place).or_default();
+                    *last = (revision, text).max(std::mem::take(last));
+                }
             }
         }
-        rows.sort();
-        for (_, text) in rows {
+        for (_, text) in rows.values() {
             writeln!(out, "{text}").unwrap();
         }
     }
     out
 }
 
+const TABLES: [&str; 2] = ["aggregated_data", "technical_indicators"];
+
 type Place = (String, String, i64, i64);
 
-fn parquet_row(row: &parquet::record::Row) -> (Place, String) {
+fn parquet_row(row: &parquet::record::Row) -> (Place, i64, String) {
     let texts: Vec<String> = row
         .get_column_iter()
         .map(|(_, field)| match field {
@@ -335,5 +350,6 @@ fn parquet_row(row: &parquet::record::Row) -> (Place, String) {
         .collect();
     let place =
         (texts[0].clone(), texts[1].clone(), texts[2].parse().unwrap(), texts[3].parse().unwrap());
-    (place, texts.iter().fold(String::new(), |line, text| line + text + "|"))
+    let revision = texts[texts.len() - 2].parse().unwrap();
+    (place, revision, texts.iter().fold(String::new(), |line, text| line + text + "|"))
 }

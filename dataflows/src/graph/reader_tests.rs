@@ -1,0 +1,72 @@
+//! How far a partition reads ahead of the slowest, and that the slowest always reads.
+
+use super::*;
+use crate::graph::run::Watch;
+use crate::tick::Horizons;
+use market::{Admitted, Counts, EpochLength, Offset, PartitionError, Price, Size, Time, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A partition of one trade a batch, whose epochs rise by `step`.
+struct Steps {
+    epoch: Epoch,
+    step: i64,
+    symbols: Symbols,
+    polls: Arc<AtomicUsize>,
+}
+
+impl Partition for Steps {
+    fn poll(&mut self) -> Result<Polled, PartitionError> {
+        self.polls.fetch_add(1, Ordering::Relaxed);
+        let mut batch = Admitted::default();
+        batch.runs.push(market::Run { epoch: self.epoch, rows: 0..1 });
+        batch.trades.ts_event.push(Time::from_ns(self.epoch * Time::SECOND));
+        batch.trades.symbol.push(self.symbols.intern(b"A").unwrap());
+        batch.trades.price.push(Price::from_raw(1));
+        batch.trades.size.push(Size::from_raw(1));
+        batch.trades.offset.push(Offset::from_raw(0));
+        self.epoch += self.step;
+        Ok(Polled::Batch(Box::new(batch)))
+    }
+
+    fn recycle(&mut self, _batch: Box<Admitted>) {}
+
+    fn wake_by(&mut self, _waker: Waker) {}
+
+    fn counts(&self) -> Counts {
+        Counts::default()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        None
+    }
+}
+
+#[test]
+fn a_partition_waits_for_the_slowest_which_reads_on() {
+    let symbols = Symbols::default();
+    let plan = TickPlan {
+        epoch: EpochLength::SECOND,
+        horizons: Horizons::all(Time::SECOND),
+        bases: vec!["10s".parse().unwrap()],
+        reaches: false,
+    };
+    let polls = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let partition = |(number, step): (usize, i64)| {
+        let (symbols, polls) = (symbols.clone(), polls[number].clone());
+        (number, Box::new(Steps { epoch: 100, step, symbols, polls }) as Box<dyn Partition>)
+    };
+    // The first stays in its epoch; each batch of the second is one epoch on.
+    let partitions = [0, 1].map(|step| partition((step as usize, step))).into();
+    let run = Arc::new(Run::new(Watch::default(), Vec::new(), None));
+    let mut readers = Readers::new(partitions, &plan, symbols.clone(), 1, run);
+    let read = || polls.each_ref().map(|polls| polls.load(Ordering::Relaxed));
+    for round in 1..=3 * AHEAD_MAX {
+        let blocked = readers.round(100).blocked;
+        let batches = round * ROUND_BATCHES;
+        assert_eq!((read(), blocked), ([batches, batches.min(AHEAD_MAX)], batches > AHEAD_MAX));
+    }
+    assert_eq!(readers.epoch(), Some(100));
+    // Four epochs more are complete, so there is room for as many batches.
+    (0..AHEAD_MAX).for_each(|_| drop(readers.round(104)));
+    assert_eq!(read(), [4 * AHEAD_MAX * ROUND_BATCHES, AHEAD_MAX + 4]);
+}
