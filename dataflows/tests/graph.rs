@@ -166,7 +166,10 @@ fn compute_by_two(
     let addresses: Vec<String> = ports.iter().map(address).collect();
     drop(ports);
     let started_at = Time::from_ns(0);
-    let cluster = |process| Cluster { workers, process, addresses: addresses.clone(), started_at };
+    let cluster = |process| {
+        let addresses = addresses.clone();
+        Cluster { workers, process, addresses, started_at, terms: 0 }
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| compute_on(cluster(1), empty, logs, cuts, &[0]));
         compute_on(cluster(0), empty, logs, cuts, &[0])

@@ -61,11 +61,58 @@ impl Bar {
     }
 }
 
-/// `notional / volume` in units of price; NaN for no volume.
-#[inline]
+/// The nearest double of `notional / volume` in units of price; NaN for no volume.
 fn vwap(notional: i128, volume: i128, scales: Scales) -> f64 {
-    if volume == 0 {
-        return f64::NAN;
+    let (sum, unit) = (notional.unsigned_abs(), scales.price.unit().unsigned_abs());
+    match volume.unsigned_abs().checked_mul(u128::from(unit)) {
+        Some(0) => f64::NAN,
+        Some(divisor) if (notional < 0) == (volume < 0) => quotient(sum, divisor),
+        Some(divisor) => -quotient(sum, divisor),
+        // More was traded than there is: two roundings are as good.
+        None => notional as f64 / volume as f64 / unit as f64,
     }
-    notional as f64 / volume as f64 / scales.price.unit() as f64
+}
+
+/// The nearest double of `a / b`, where `b` is not 0: the quotient to 64 bits or more with what is left
+/// in its last bit, so that it is rounded once.
+fn quotient(a: u128, b: u128) -> f64 {
+    let (mut whole, mut rest) = (a / b, a % b);
+    let mut shift = 0;
+    // Each turn adds as many bits as the remainder has room for.
+    while whole < 1 << 64 && rest != 0 && shift < 1_000 {
+        let room = rest.leading_zeros().min(whole.leading_zeros()).min(62);
+        if room == 0 {
+            return a as f64 / b as f64;
+        }
+        let more = rest << room;
+        (whole, rest) = ((whole << room) | (more / b), more % b);
+        shift += room as i32;
+    }
+    let exact = (whole | u128::from(rest != 0)) as f64;
+    exact * f64::from_bits(((1023 - shift as i64) as u64) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_vwap_is_the_nearest_double() {
+        let unit = 1_000_000_000i128;
+        // 2000 at 4.9162 and 1000 at 4.9163.
+        let notional = (2_000 * 4_916_200_000 + 1_000 * 4_916_300_000) * unit;
+        assert_eq!(vwap(notional, 3_000 * unit, Scales::default()), 4.916_233_333_333_333_5);
+        assert!(vwap(0, 0, Scales::default()).is_nan());
+    }
+
+    proptest! {
+        /// Below 2^53 the processor's division is the nearest, and a factor changes nothing.
+        #[test]
+        fn quotients_are_rounded_once(a in 0u128..1 << 53, b in 1u128..1 << 53, bits in 0u32..74) {
+            let nearest = a as f64 / b as f64;
+            let factor = (1u128 << bits) - u128::from(bits > 1);
+            prop_assert_eq!(quotient(a * factor, b * factor), nearest);
+        }
+    }
 }

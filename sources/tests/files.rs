@@ -214,4 +214,10 @@ fn an_identity_tells_contents_apart() {
     let identities = files.identity().expect("files");
     assert_ne!(identities[0].hash, identities[1].hash);
     assert_eq!(files.identity().expect("files"), identities);
+    // A change in the middle is seen, whatever the length stays.
+    let mut text = std::fs::read(&a).expect("a file");
+    let middle = text.len() / 2;
+    text[middle] ^= 1;
+    std::fs::write(&a, text).expect("a file");
+    assert_ne!(files.identity().expect("files")[0].hash, identities[0].hash);
 }

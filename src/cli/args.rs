@@ -48,7 +48,7 @@ pub(super) enum Command {
 /// Flags of every command that runs the graph.
 #[derive(Args, Debug)]
 pub(super) struct RunFlags {
-    /// Store folder [default: tidemill-data]
+    /// Store folder [default: the file's deployment.data, else tidemill-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
     /// Worker threads, and as many decoder threads
@@ -198,9 +198,9 @@ pub(super) struct QueryArgs {
     /// One SQL statement that reads
     #[arg(value_name = "SQL")]
     pub sql: String,
-    /// Store folder
-    #[arg(long, value_name = "DIR", default_value = "tidemill-data")]
-    pub data: PathBuf,
+    /// Store folder [default: that of cluster.toml where there is one, else tidemill-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// table, csv or json
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: String,
@@ -252,9 +252,9 @@ pub(super) struct LetterArgs {
 /// Which letters of which store.
 #[derive(Args, Debug)]
 pub(super) struct LetterFilter {
-    /// Store folder
-    #[arg(long, value_name = "DIR", default_value = "tidemill-data")]
-    pub data: PathBuf,
+    /// Store folder [default: that of cluster.toml where there is one, else tidemill-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Only those of a reason, as duplicate
     #[arg(long, value_name = "REASON")]
     pub reason: Option<String>,

@@ -4,7 +4,7 @@
 use super::Failure;
 use super::args::DemoArgs;
 use super::output::{print, print_json};
-use super::run::start;
+use super::run::{start, verdict};
 use crate::config::{Config, Override};
 use crate::engine::{Engine, Summary, line};
 use crate::report::Collector;
@@ -51,7 +51,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<u8, Failure> {
         let report = line("report", &report.display().to_string());
         print(&format!("{chart}\n{}{report}", summary.text()))?;
     }
-    Ok(summary.exit_code(max_refused, args.run.strict))
+    Ok(verdict(&summary, max_refused, args.run.strict))
 }
 
 /// Written aside and renamed, so that a page that is open never reads half of one.

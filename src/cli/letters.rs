@@ -1,8 +1,8 @@
 //! `tidemill dead-letters`: what was refused, counted, shown and exported.
 
-use super::Failure;
 use super::args::{LetterAction, LetterArgs, LetterFilter};
 use super::output::{print, print_json};
+use super::{Failure, store_folder};
 use crate::engine::{grouped, table};
 use serde_json::{Value, json};
 use sinks::{Filter, LetterError, Letters, Summary};
@@ -21,7 +21,7 @@ pub(super) fn letters(args: &LetterArgs) -> Result<u8, Failure> {
 }
 
 fn open(filter: &LetterFilter) -> Result<(Letters, Filter), Failure> {
-    let letters = Letters::open(&filter.data).map_err(failure)?;
+    let letters = Letters::open(&store_folder(filter.data.as_deref())?).map_err(failure)?;
     Ok((letters, Filter { reason: filter.reason.clone(), symbol: filter.symbol.clone() }))
 }
 

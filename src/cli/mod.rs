@@ -17,6 +17,7 @@ mod watch;
 
 use args::{Arguments, Command};
 use clap::Parser;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// It failed while running.
@@ -29,6 +30,20 @@ const USAGE: u8 = 2;
 struct Failure {
     code: u8,
     message: String,
+}
+
+/// The store that a command reads: the folder given, else that of the configuration here, else the usual.
+fn store_folder(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    const USUAL: &str = "tidemill-data";
+    if let Some(folder) = given {
+        return Ok(folder.to_owned());
+    }
+    let Ok(text) = std::fs::read_to_string("cluster.toml") else { return Ok(USUAL.into()) };
+    let file: toml::Table = text
+        .parse()
+        .map_err(|error| Failure::usage(format!("cluster.toml: {error}; --data names a store")))?;
+    let named = file.get("deployment").and_then(|table| table.get("data")?.as_str());
+    Ok(named.unwrap_or(USUAL).into())
 }
 
 impl Failure {

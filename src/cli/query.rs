@@ -1,7 +1,7 @@
 //! `tidemill query`: one reading statement against the embedded store.
 
-use super::Failure;
 use super::args::QueryArgs;
+use super::{Failure, store_folder};
 use sinks::{Format, QueryError};
 
 /// Answers it.
@@ -11,7 +11,7 @@ pub(super) fn query(args: &QueryArgs) -> Result<u8, Failure> {
         false => args.format.parse().map_err(Failure::usage)?,
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let answered = sinks::query(&args.data, &args.sql, format, &mut out);
+    let answered = sinks::query(&store_folder(args.data.as_deref())?, &args.sql, format, &mut out);
     match answered
         .and_then(|rows| std::io::Write::flush(&mut out).map(|()| rows).map_err(Into::into))
     {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::args::{LayoutFlags, ReplayArgs};
-use super::run::{finish, lay, overrides, start};
+use super::run::{finish, lay, overrides, start, verdict};
 use crate::config::{Config, Override};
 use crate::engine::Engine;
 use operators::indicator::Registry;
@@ -15,7 +15,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     let engine = Engine::new(config).store(args.run.replace);
     let summary = start(engine)?;
     finish(&summary, &args.run)?;
-    Ok(summary.exit_code(max_refused, args.run.strict))
+    Ok(verdict(&summary, max_refused, args.run.strict))
 }
 
 fn configure(args: &ReplayArgs) -> Result<Config, Failure> {

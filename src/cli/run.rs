@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::args::{RunArgs, RunFlags};
-use super::output::{print, print_json};
+use super::output::{complain, print, print_json};
 use super::progress::Shown;
 use super::watch::interruptible;
 use crate::config::{Config, Override};
@@ -23,7 +23,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     if args.process > 0 && summary.complete {
         return Ok(0);
     }
-    Ok(summary.exit_code(max_refused, strict))
+    Ok(verdict(&summary, max_refused, strict))
 }
 
 /// Runs an engine with progress shown and Ctrl-C watched.
@@ -41,6 +41,21 @@ pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
 /// Prints the summary: a document, or lines on standard error.
 pub(super) fn finish(summary: &Summary, flags: &RunFlags) -> Result<(), Failure> {
     if flags.json { print_json(&summary.json()) } else { print(&summary.text()) }
+}
+
+/// The exit code; what makes it 3 is said.
+pub(super) fn verdict(summary: &Summary, max_refused: f64, strict: bool) -> u8 {
+    let code = summary.exit_code(max_refused, strict);
+    let (used, refused) = (summary.counts.used, summary.counts.refused_total());
+    if code == 3 && used == 0 {
+        complain("no record could be used");
+    } else if code == 3 && strict {
+        complain(&format!("{refused} records were refused, wanted none: --strict"));
+    } else if code == 3 {
+        let percent = max_refused * 100.0;
+        complain(&format!("{refused} records were refused, wanted at most {percent}% or 100"));
+    }
+    code
 }
 
 /// What the common flags lay over the file.

@@ -8,6 +8,9 @@ use std::sync::{Arc, OnceLock};
 /// The one stop flag of this process: a handler is set once.
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
+/// The exit code of a process that lost another one.
+const LOST_PEER: u8 = 4;
+
 /// A watch whose run Ctrl-C (and a polite kill) ends with what is complete; a second one ends the
 /// process at once.
 pub(super) fn interruptible() -> Result<Watch, Failure> {
@@ -32,6 +35,13 @@ pub(super) fn abort_on_panic() {
     std::panic::set_hook(Box::new(move |info| {
         if sources::panic_is_guarded() {
             return;
+        }
+        // Sockets of the workers are read and written there, and nothing else.
+        if info.location().is_some_and(|at| at.file().contains("timely_communication")) {
+            super::output::complain(
+                "another process of this run is gone, so this one ends; a second run goes on from what is stored",
+            );
+            std::process::exit(i32::from(LOST_PEER));
         }
         default(info);
         super::output::complain(

@@ -71,7 +71,7 @@ impl EngineError {
             EngineError::Store(error) => error.is_usage(),
             EngineError::Sink(_) | EngineError::Failed(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
-            EngineError::Run(RunError::Plan(_)) => true,
+            EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
             EngineError::Run(_) => false,
         }
     }
@@ -174,8 +174,9 @@ impl Engine {
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
         let mut store = None;
+        let identity = inputs.identity(&self.config);
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
-            let opened = Store::open(&folder, &inputs.identity(&self.config), replace, started_at)?;
+            let opened = Store::open(&folder, &identity, replace, started_at)?;
             sinks.extend(outputs::open(&self.config, &plan, &opened)?);
             store = Some(opened);
         }
@@ -184,6 +185,7 @@ impl Engine {
             process: self.process,
             addresses: self.config.processes().to_vec(),
             started_at: store.as_ref().map_or(started_at, Store::started_at),
+            terms: identity.number(),
         };
         let files = inputs.files();
         let partitions = inputs.open(&self.config, &self.symbols);

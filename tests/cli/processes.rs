@@ -1,7 +1,8 @@
 //! Threads, processes and Ctrl-C.
 
 use super::{Done, Folder, tables};
-use std::process::{Command, Stdio};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 
 #[test]
 fn workers_change_nothing() {
@@ -9,30 +10,42 @@ fn workers_change_nothing() {
     let stores = ["1", "2", "4"].map(|workers| {
         let demo = ["demo", "--trades", "20000", "--data", workers, "--workers", workers];
         folder.run(&demo).exits(0);
-        // The time of the first start is in what `future` letters say; every other byte is the log's.
-        let mut tables = tables(&folder.0, workers);
-        tables.pop();
-        tables
+        tables(&folder.0, workers)
     });
     assert!(stores.iter().all(|tables| *tables == stores[0]));
 }
 
-/// What a run into `store` says that is interrupted as soon as there is something to see.
-fn interrupted(folder: &Folder, config: &str) -> serde_json::Value {
-    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-        .args(["run", "--config", config, "--data", "store", "--json"])
+/// A cluster of two processes, at ports that were free a moment ago.
+fn two() -> String {
+    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [first, second] = ports.map(|port| port.local_addr().unwrap());
+    format!("[cluster]\nprocesses = [\"{first}\", \"{second}\"]\n")
+}
+
+fn spawn(folder: &Folder, config: &str, data: &str, process: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["run", "--config", config, "--data", data, "--json", "--process", process])
         .current_dir(&folder.0)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    // The store is there once the run has begun; a handler is set before it is opened.
+        .unwrap()
+}
+
+/// Sends Ctrl-C, once there is a store: a handler is set before one is opened.
+fn interrupt(folder: &Folder, child: &Child) {
     while !folder.0.join("store/tidemill.sqlite").exists() {
         std::thread::yield_now();
     }
     // The shell's own `kill`: a bare machine has no other.
     let interrupt = format!("kill -INT {}", child.id());
     assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+}
+
+/// What a run into `store` says that is interrupted as soon as there is something to see.
+fn interrupted(folder: &Folder, config: &str) -> serde_json::Value {
+    let child = spawn(folder, config, "store", "0");
+    interrupt(folder, &child);
     Done(child.wait_with_output().unwrap()).exits(130).json()
 }
 
@@ -55,9 +68,7 @@ fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
 #[test]
 fn a_process_that_waits_for_others_can_be_stopped() {
     let folder = Folder::new();
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let cluster =
-        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    let cluster = two();
     folder.file("cluster.toml", &format!("{cluster}[[source]]\nkind = \"simulator\"\n"));
     let stopped = interrupted(&folder, "cluster.toml");
     assert_eq!((&stopped["complete"], &stopped["read"]), (&false.into(), &0.into()));
@@ -68,9 +79,7 @@ fn a_process_that_waits_for_others_can_be_stopped() {
 #[test]
 fn every_process_judges_the_future_by_the_recorded_start() {
     let folder = Folder::new();
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let cluster =
-        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    let cluster = two();
     let source =
         "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 5000, partitions = 2 }\n";
     folder.file("two.toml", &format!("{cluster}{source}"));
@@ -91,16 +100,10 @@ fn every_process_judges_the_future_by_the_recorded_start() {
             }
         }
     }
-    let spawn = |process: &str| {
-        let args = ["run", "--config", "two.toml", "--data", "two", "--json", "--process", process];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-        command.args(args).current_dir(&folder.0).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap()
-    };
-    let ended = |child: std::process::Child, code: i32| -> serde_json::Value {
+    let ended = |child: Child, code: i32| -> serde_json::Value {
         Done(child.wait_with_output().unwrap()).exits(code).json()
     };
-    let [first, second] = ["0", "1"].map(spawn);
+    let [first, second] = ["0", "1"].map(|process| spawn(&folder, "two.toml", "two", process));
     let (first, second) = (ended(first, 3), ended(second, 0));
     let one = folder.run(&["run", "--config", "one.toml", "--data", "one", "--json"]);
     let one = one.exits(3).json();
@@ -115,25 +118,53 @@ fn every_process_judges_the_future_by_the_recorded_start() {
 #[test]
 fn two_processes_store_what_one_does() {
     let folder = Folder::new();
-    // Ports that were free a moment ago.
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let cluster =
-        format!("[cluster]\nprocesses = [\"127.0.0.1:{}\", \"127.0.0.1:{}\"]\n", free(), free());
+    let cluster = two();
     let source = "[[source]]\nkind = \"simulator\"\n\
         simulator = { trades = 20000, partitions = 3, late = 0.03 }\n\
         [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\"]\n";
     folder.file("two.toml", &format!("{cluster}{source}"));
     folder.file("one.toml", source);
-    let start = |process: &str| {
-        let args = ["run", "--config", "two.toml", "--data", "two", "--process", process];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-        command.args(args).current_dir(&folder.0).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().unwrap()
-    };
-    let children = ["0", "1"].map(start);
+    let children = ["0", "1"].map(|process| spawn(&folder, "two.toml", "two", process));
     for child in children {
         Done(child.wait_with_output().unwrap()).exits(0);
     }
     folder.run(&["run", "--config", "one.toml", "--data", "one"]).exits(0);
     assert!(tables(&folder.0, "two") == tables(&folder.0, "one"));
+}
+
+#[test]
+fn processes_that_were_not_given_the_same_do_not_begin() {
+    let folder = Folder::new();
+    let cluster = two();
+    for (name, trades) in [("a.toml", 1000), ("b.toml", 1001)] {
+        let source = format!("kind = \"simulator\"\nsimulator = {{ trades = {trades} }}\n");
+        folder.file(name, &format!("{cluster}[[source]]\n{source}"));
+    }
+    let children =
+        [("a.toml", "0"), ("b.toml", "1")].map(|(name, n)| spawn(&folder, name, "store", n));
+    for child in children {
+        Done(child.wait_with_output().unwrap()).exits(2).says("not given the same configuration");
+    }
+}
+
+/// Either process is interrupted; the other one ends too, and says why.
+#[test]
+fn a_process_that_loses_another_ends() {
+    for (stopped, other) in [("0", "1"), ("1", "0")] {
+        let folder = Folder::new();
+        let source = "[[source]]\nkind = \"simulator\"\npace = \"10x\"\n";
+        folder.file("two.toml", &format!("{}{source}", two()));
+        let [mut stopped, other] = [stopped, other].map(|n| spawn(&folder, "two.toml", "store", n));
+        // They have met once it says what was read.
+        let mut said = stopped.stderr.take().unwrap();
+        let (mut seen, mut byte) = (Vec::new(), [0]);
+        while !seen.ends_with(b" read") {
+            said.read_exact(&mut byte).unwrap();
+            seen.push(byte[0]);
+        }
+        interrupt(&folder, &stopped);
+        assert_eq!(stopped.wait().unwrap().code(), Some(130));
+        let other = Done(other.wait_with_output().unwrap());
+        assert!(other.exits(4).err().contains("another process of this run is gone"));
+    }
 }

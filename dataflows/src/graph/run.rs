@@ -8,7 +8,7 @@ use super::wiring;
 use market::{Counts, Partition, PartitionError, Sink, SinkError, Time};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -32,12 +32,15 @@ pub struct Cluster {
     pub addresses: Vec<String>,
     /// When the run first started. What process 0 says holds for all; the others' word is not heard.
     pub started_at: Time,
+    /// What all processes must be given alike, as a number: a run whose processes differ ends at once.
+    pub terms: u64,
 }
 
 impl Cluster {
     /// One process of `workers` workers, for partitions that don't ask when the run started.
     pub fn local(workers: usize) -> Self {
-        Cluster { workers, process: 0, addresses: Vec::new(), started_at: Time::from_ns(0) }
+        let (addresses, started_at) = (Vec::new(), Time::from_ns(0));
+        Cluster { workers, process: 0, addresses, started_at, terms: 0 }
     }
 }
 
@@ -117,6 +120,11 @@ pub enum RunError {
     /// A sink can't go on.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Not all processes were given the same.
+    #[error(
+        "the processes of this run were not given the same configuration and input, wanted the same for all"
+    )]
+    Differs,
     /// The workers could not be started or did not end well.
     #[error("workers: {0}")]
     Workers(String),
@@ -235,12 +243,39 @@ fn outlet_plan(plan: &Plan) -> OutletPlan {
 
 fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
     let Some((builders, others)) = communication(cluster, &shared.stop)? else { return Ok(()) };
-    let start = cluster.started_at;
-    let work = move |worker: &mut Worker| work(worker, &plan, start, &shared);
+    let given = (cluster.started_at, cluster.terms);
+    let together = cluster.addresses.len() > 1;
+    let (stop, left) = (shared.stop.clone(), Arc::new(AtomicU64::new(0)));
+    let leaving = left.clone();
+    let work = move |worker: &mut Worker| {
+        let ended = work(worker, &plan, given, &shared);
+        leaving.fetch_add(1, Ordering::SeqCst);
+        // A worker that returns says goodbye, and the others would wait for what it never finished.
+        while together && !ended {
+            std::thread::park();
+        }
+    };
     let guards = execute_from(builders, others, timely::WorkerConfig::default(), work);
     let guards = guards.map_err(RunError::Workers)?;
-    guards.join().into_iter().collect::<Result<Vec<()>, _>>().map_err(RunError::Workers)?;
-    Ok(())
+    let (tell, ended) = channel();
+    std::thread::spawn(move || {
+        let joined = guards.join().into_iter().collect::<Result<Vec<()>, _>>();
+        // Nobody listens any more where the run was stopped.
+        let _ = tell.send(joined.map(|_| ()));
+    });
+    loop {
+        match ended.recv_timeout(PARK) {
+            Ok(joined) => return joined.map_err(RunError::Workers),
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            // The other processes learn of a stop when this one ends, and its sockets with it.
+            Err(RecvTimeoutError::Timeout) => {
+                let all_left = left.load(Ordering::SeqCst) == cluster.workers.max(1) as u64;
+                if stop.load(Ordering::Relaxed) && all_left {
+                    return Ok(());
+                }
+            }
+        }
+    }
 }
 
 /// What the workers of a process are made of, and what is kept as long as they run.
@@ -272,9 +307,14 @@ fn communication(cluster: &Cluster, stop: &AtomicBool) -> Result<Option<Builders
 /// How long a worker sleeps at most before it looks whether the run was stopped.
 pub(super) const PARK: Duration = Duration::from_millis(50);
 
-fn work(worker: &mut Worker, plan: &Plan, start: Time, shared: &Arc<Shared>) {
-    let Some(start) = told(worker, start, &shared.stop) else { return leave(worker) };
-    let partitions = shared.open(worker.index(), worker.peers(), start);
+/// A worker's part; whether all workers come to the same end.
+fn work(worker: &mut Worker, plan: &Plan, given: (Time, u64), shared: &Arc<Shared>) -> bool {
+    let Some(heard) = told(worker, given, &shared.stop) else { return leave(worker) };
+    if heard.differs {
+        shared.fail(RunError::Differs);
+        return true;
+    }
+    let partitions = shared.open(worker.index(), worker.peers(), heard.start);
     let outlet = match worker.index() {
         0 => shared.outlet.lock().expect("no holder of this lock panics").take(),
         _ => None,
@@ -285,14 +325,15 @@ fn work(worker: &mut Worker, plan: &Plan, start: Time, shared: &Arc<Shared>) {
     }
     if probe.done() {
         shared.complete.store(1, Ordering::SeqCst);
-        return;
+        return true;
     }
-    leave(worker);
+    leave(worker)
 }
 
-/// Drops what has not ended, so that the worker does.
-fn leave(worker: &mut Worker) {
+/// Drops what has not ended, so that the worker does: an end of its own.
+fn leave(worker: &mut Worker) -> bool {
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);
     }
+    false
 }
