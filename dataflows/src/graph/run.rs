@@ -251,8 +251,10 @@ fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(
         let ended = work(worker, &plan, given, &shared);
         leaving.fetch_add(1, Ordering::SeqCst);
         // A worker that returns says goodbye, and the others would wait for what it never finished.
-        while together && !ended {
-            std::thread::park();
+        if together && !ended {
+            loop {
+                std::thread::park();
+            }
         }
     };
     let guards = execute_from(builders, others, timely::WorkerConfig::default(), work);
