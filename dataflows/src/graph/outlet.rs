@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 
 /// Messages between the graph and the thread: few, for a message may hold the rows of every symbol, and
 /// a sink that is slower than the graph lets them all wait.
-const PARCELS_MAX: usize = 64;
+const PARCELS_MAX: usize = 16;
 /// Rows that a sink is handed at a time.
 const ROWS_MAX: usize = 65_536;
 

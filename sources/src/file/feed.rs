@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Pieces of a stream that wait to be delivered before its task pauses.
-const QUEUED_MAX: usize = 12;
+const QUEUED_MAX: usize = 8;
 /// Pieces that a task makes at a step.
 pub(super) const STEP_PIECES: usize = 4;
 
