@@ -13,10 +13,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("market", &[]),
     ("operators", &["market"]),
     ("dataflows", &["market", "operators"]),
-    ("sources", &["market"]),
-    ("sinks", &["market"]),
+    ("kafka", &[]),
+    ("sources", &["market", "kafka"]),
+    ("sinks", &["market", "kafka"]),
     ("edge", &["market"]),
-    ("", &["market", "operators", "dataflows", "sources", "sinks", "edge"]),
+    ("", &["market", "operators", "dataflows", "kafka", "sources", "sinks", "edge"]),
 ];
 
 /// Libraries that are at home in some crates only.
@@ -24,6 +25,8 @@ const AT_HOME: &[(&str, &[&str])] = &[
     ("timely", &["dataflows"]),
     ("differential-dataflow", &["dataflows"]),
     ("tokio", &["sinks", "edge", ""]),
+    ("rdkafka", &["kafka"]),
+    ("rdkafka-sys", &["kafka"]),
     ("chrono", &[]),
 ];
 

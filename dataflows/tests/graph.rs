@@ -168,7 +168,7 @@ fn compute_by_two(
     let started_at = Time::from_ns(0);
     let cluster = |process| {
         let addresses = addresses.clone();
-        Cluster { workers, process, addresses, started_at, terms: 0 }
+        Cluster { workers, process, addresses, started_at, ..Cluster::local(0) }
     };
     std::thread::scope(|scope| {
         scope.spawn(|| compute_on(cluster(1), empty, logs, cuts, &[0]));

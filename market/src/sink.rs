@@ -10,8 +10,8 @@ pub struct SinkError {
     pub what: String,
 }
 
-/// Where rows go; what a sink has no use for, it need not take. Called from one thread, epoch after epoch in order; what is handed over depends on
-/// the input log alone.
+/// Where rows go; what a sink has no use for, it need not take. Called from one thread, epoch after epoch
+/// in order; what is handed over depends on the input log alone.
 pub trait Sink: Send {
     /// Its name in messages and counts, as `sqlite`.
     fn name(&self) -> &str;
@@ -21,7 +21,8 @@ pub trait Sink: Send {
         true
     }
 
-    /// Rows of complete epochs of a table that it takes: ordered by epoch, within it by symbol text, width, start and seq.
+    /// Rows of complete epochs of a table that it takes: ordered by epoch, within it by symbol text, width,
+    /// start and seq.
     ///
     /// # Errors
     /// Fails when the store refuses or is away.
@@ -40,6 +41,14 @@ pub trait Sink: Send {
     /// # Errors
     /// Fails when the store refuses or is away.
     fn flush(&mut self, _before: Epoch) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Makes everything that was flushed durable at once, if a sink gathers flushes: a checkpoint waits for it.
+    ///
+    /// # Errors
+    /// Fails when the store refuses or is away.
+    fn sync(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
 

@@ -11,6 +11,14 @@ pub struct Offset(u64);
 impl Offset {
     /// Bits of the record number below the file number.
     const ROW_BITS: u32 = 40;
+    /// Tells a place in a topic from one in a file.
+    const MESSAGE: u64 = 1 << 63;
+    /// Bits of the index below the message's offset.
+    const INDEX_BITS: u32 = 20;
+    /// The greatest index in a message.
+    pub const INDEX_MAX: u32 = (1 << Self::INDEX_BITS) - 1;
+    /// The greatest offset of a message.
+    pub const MESSAGE_MAX: u64 = (1 << (63 - Self::INDEX_BITS)) - 1;
 
     /// Record `row` (0-based, the header not counted) of file number `file` of its partition.
     #[inline]
@@ -28,6 +36,27 @@ impl Offset {
     #[inline]
     pub const fn row(self) -> u64 {
         self.0 & ((1 << Self::ROW_BITS) - 1)
+    }
+
+    /// Record `index` of the message at `offset` of its partition of a topic. Whatever a file gave before
+    /// the topic comes before it.
+    #[inline]
+    pub const fn in_message(offset: u64, index: u32) -> Self {
+        Offset(
+            Self::MESSAGE
+                | (offset & Self::MESSAGE_MAX) << Self::INDEX_BITS
+                | (index & Self::INDEX_MAX) as u64,
+        )
+    }
+
+    /// The offset and the index in it, of a record that came in a message.
+    #[inline]
+    pub const fn message(self) -> Option<(u64, u32)> {
+        if self.0 & Self::MESSAGE == 0 {
+            return None;
+        }
+        let offset = self.0 >> Self::INDEX_BITS & Self::MESSAGE_MAX;
+        Some((offset, self.0 as u32 & Self::INDEX_MAX))
     }
 
     /// As one number that rises along the log.
@@ -180,5 +209,16 @@ mod tests {
     fn offsets_rise_from_file_to_file() {
         assert!(Offset::in_file(1, 0) > Offset::in_file(0, u64::from(u32::MAX)));
         assert_eq!((Offset::in_file(3, 7).file(), Offset::in_file(3, 7).row()), (3, 7));
+        assert_eq!(Offset::in_file(3, 7).message(), None);
+    }
+
+    #[test]
+    fn offsets_in_a_topic_rise_and_come_after_those_of_files() {
+        let last = Offset::in_message(Offset::MESSAGE_MAX, Offset::INDEX_MAX);
+        assert_eq!(last.message(), Some((Offset::MESSAGE_MAX, Offset::INDEX_MAX)));
+        assert!(last > Offset::in_message(1, 0));
+        assert!(Offset::in_message(1, 0) > Offset::in_message(0, Offset::INDEX_MAX));
+        assert!(Offset::in_message(0, 0) > Offset::in_file(1 << 22, 0));
+        assert_eq!(Offset::in_message(7, 3).message(), Some((7, 3)));
     }
 }

@@ -6,6 +6,8 @@
 //! For every cut of every input: snapshot, then restore into a kernel made with the same parameters,
 //! then the same outputs follow, bit for bit.
 
+use market::SymbolId;
+
 /// A state machine over inputs of one key in time order.
 pub trait Kernel: Send {
     /// What it takes in: a bar, mostly.
@@ -84,6 +86,17 @@ impl Snapshot {
         self.words.extend(values.iter().map(|&value| value as u64));
     }
 
+    /// Appends a symbol, by its id in this process.
+    #[inline]
+    pub fn symbol(&mut self, symbol: SymbolId) {
+        self.u64(symbol.index() as u64);
+    }
+
+    /// Replaces the word at `place`, as a length that is known only after what it counts.
+    pub fn set(&mut self, place: usize, value: u64) {
+        self.words[place] = value;
+    }
+
     /// Empties it and keeps the buffer.
     pub fn clear(&mut self) {
         self.words.clear();
@@ -106,12 +119,34 @@ impl Snapshot {
 #[derive(Clone, Debug)]
 pub struct Restore<'a> {
     words: &'a [u64],
+    /// This process's ids of the symbols 0, 1, ... of the process that wrote it; none where it is this one.
+    symbols: Option<&'a [SymbolId]>,
 }
 
 impl<'a> Restore<'a> {
     /// Reads from the first of `words`.
     pub fn new(words: &'a [u64]) -> Self {
-        Restore { words }
+        Restore { words, symbols: None }
+    }
+
+    /// Reads what another process wrote, whose symbol number k is `symbols[k]` here.
+    pub fn foreign(words: &'a [u64], symbols: &'a [SymbolId]) -> Self {
+        Restore { words, symbols: Some(symbols) }
+    }
+
+    /// The next word, as a symbol of this process.
+    #[inline]
+    pub fn symbol(&mut self) -> SymbolId {
+        let number = self.u64();
+        match self.symbols {
+            None => SymbolId::from_index(number as u32),
+            Some(symbols) => symbols[number as usize],
+        }
+    }
+
+    /// Passes over `count` words.
+    pub fn skip(&mut self, count: usize) {
+        self.words = &self.words[count..];
     }
 
     /// The next word, unsigned.

@@ -39,15 +39,6 @@ pub struct Identity {
     pub parts: Vec<(String, String)>,
 }
 
-impl Identity {
-    /// Its fingerprint as a number, so that others can be asked whether theirs is the same.
-    pub fn number(&self) -> u64 {
-        self.fingerprint.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
-    }
-}
-
 /// Why a store was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -10,7 +10,8 @@ mod partition;
 mod simulator;
 
 pub use admission::{
-    Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, SnapshotError,
+    Admission, AdmissionConfig, AdmissionConfigError, Judged, OutlierMode, OutlierRule, Place,
+    SnapshotError,
 };
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{

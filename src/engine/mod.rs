@@ -185,7 +185,7 @@ impl Engine {
             process: self.process,
             addresses: self.config.processes().to_vec(),
             started_at: store.as_ref().map_or(started_at, Store::started_at),
-            terms: identity.number(),
+            terms: identity.fingerprint,
         };
         let files = inputs.files();
         let partitions = inputs.open(&self.config, &self.symbols);

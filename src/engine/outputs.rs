@@ -65,6 +65,10 @@ impl Sink for Chosen {
         self.inner.flush(before)
     }
 
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.inner.sync()
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.inner.finish()
     }

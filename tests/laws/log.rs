@@ -280,7 +280,7 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
     let starts = [feeding.started_at, Time::GREATEST];
     let cluster = |process: usize| {
         let (addresses, started_at) = (addresses.clone(), starts[process]);
-        Cluster { workers, process, addresses, started_at, terms: 0 }
+        Cluster { workers, process, addresses, started_at, ..Cluster::local(0) }
     };
     std::thread::scope(|scope| {
         scope.spawn(|| run_on(cluster(1), logs, carry, &feeding));

@@ -5,7 +5,7 @@
 //! epoch, when the epoch is complete and if it differs from what was handed out before.
 
 use super::grid::Grid;
-use super::parts::{Parts, load_symbol, save_symbols};
+use super::parts::{Parts, load_symbols, save_symbols};
 use super::{Clockwork, SymbolIndex, Words};
 use crate::tick::PartialRow;
 use market::{Bar, Epoch, Price, RowKey, SymbolId, Time, Width};
@@ -244,11 +244,11 @@ impl Parts for BarBook {
         });
     }
 
-    fn restore(&mut self, from: &mut Restore<'_>) {
+    fn restore(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
         self.reach = self.reach.max(Time::from_ns(from.i64()));
         self.carried = self.carried.max(Time::from_ns(from.i64()));
-        for _ in 0..from.u64() {
-            let place = self.place(load_symbol(from));
+        load_symbols(of, from, |symbol, from| {
+            let place = self.place(symbol);
             let spread = from.u64() == 1;
             let [newest, traded] = [(); 2].map(|()| Time::from_ns(from.i64()));
             let before = (from.u64() == 1).then(|| {
@@ -262,7 +262,7 @@ impl Parts for BarBook {
                 let column = self.bars.column(slot.first.ts_open());
                 self.bars.cell_or(column, place, || slot);
             }
-        }
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 //! A lane is one width; its kernels, and so its columns, are the same for every symbol. A late input
 //! revises its row and those after it, as far as they change.
 
-use super::parts::{Parts, load_symbol, save_symbols};
+use super::parts::{Parts, load_symbols, save_symbols};
 use super::{At, Clockwork, SymbolIndex, Timelines};
 use market::{Epoch, RowKey, SymbolId, Width};
 use operators::{Kernel, Restore, Snapshot};
@@ -101,12 +101,12 @@ where
         }
     }
 
-    fn restore(&mut self, from: &mut Restore<'_>) {
+    fn restore(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
         for lane in &mut self.lanes {
-            for _ in 0..from.u64() {
-                let place = lane.place(load_symbol(from));
+            load_symbols(of, from, |symbol, from| {
+                let place = lane.place(symbol);
                 lane.timelines.load(place, from);
-            }
+            });
         }
     }
 }

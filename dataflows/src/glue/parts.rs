@@ -4,7 +4,8 @@
 //! follows a restored cut is what would have followed it, bit for bit.
 
 use super::SymbolIndex;
-use market::{Bar, Epoch, Price, SymbolId, Time};
+use market::{Bar, Epoch, SymbolId};
+use operators::bar::{load_bar, save_bar};
 use operators::{Restore, Snapshot};
 
 /// State that is kept by symbol.
@@ -13,8 +14,9 @@ pub trait Parts {
     /// symbols by the ids of this process.
     fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
 
-    /// Takes in the symbols of a part that [`Parts::snapshot`] wrote of one with the same parameters.
-    fn restore(&mut self, from: &mut Restore<'_>);
+    /// Takes in the symbols that `of` chooses of a part that [`Parts::snapshot`] wrote of one with the same
+    /// parameters.
+    fn restore(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>);
 }
 
 /// What is written as words of a snapshot and read back.
@@ -27,19 +29,11 @@ pub trait Words: Sized {
 
 impl Words for Bar {
     fn save(&self, to: &mut Snapshot) {
-        to.i64(self.ts_open.ns());
-        to.i64s(&[self.open, self.high, self.low, self.close].map(Price::raw));
-        to.u64(self.trade_count);
-        to.i128(self.volume);
-        to.i128(self.notional);
+        save_bar(self, to);
     }
 
     fn load(from: &mut Restore<'_>) -> Self {
-        let ts_open = Time::from_ns(from.i64());
-        let [open, high, low, close] = [(); 4].map(|()| Price::from_raw(from.i64()));
-        let trade_count = from.u64();
-        let [volume, notional] = [(); 2].map(|()| from.i128());
-        Bar { ts_open, open, high, low, close, trade_count, volume, notional }
+        load_bar(from)
     }
 }
 
@@ -54,7 +48,8 @@ impl Words for Box<[f64]> {
     }
 }
 
-/// Appends how many symbols of `index` are chosen, then each with what `save` says of its place.
+/// Appends how many symbols of `index` are chosen, then each with the length of what `save` says of its
+/// place, so that it can be passed over, and that.
 pub(super) fn save_symbols(
     index: &SymbolIndex,
     of: &dyn Fn(SymbolId) -> bool,
@@ -64,14 +59,28 @@ pub(super) fn save_symbols(
     let symbols = || index.symbols().iter().enumerate().filter(|(_, symbol)| of(**symbol));
     to.u64(symbols().count() as u64);
     for (place, symbol) in symbols() {
-        to.u64(symbol.index() as u64);
+        to.symbol(*symbol);
+        let length = to.words().len();
+        to.u64(0);
         save(place, to);
+        to.set(length, (to.words().len() - length - 1) as u64);
     }
 }
 
-/// Reads the id back that [`save_symbols`] puts before a symbol's part.
-pub(super) fn load_symbol(from: &mut Restore<'_>) -> SymbolId {
-    SymbolId::from_index(from.u64() as u32)
+/// Reads back what [`save_symbols`] wrote: `load` is called for each symbol that is chosen.
+pub(super) fn load_symbols(
+    of: &dyn Fn(SymbolId) -> bool,
+    from: &mut Restore<'_>,
+    mut load: impl FnMut(SymbolId, &mut Restore<'_>),
+) {
+    for _ in 0..from.u64() {
+        let (symbol, length) = (from.symbol(), from.u64() as usize);
+        if of(symbol) {
+            load(symbol, from);
+        } else {
+            from.skip(length);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! the kernel's after its last input. It is handed out when the interval is over, at the interval's own
 //! time, and again whenever a late input changes it.
 
-use super::parts::{Parts, load_symbol, save_symbols};
+use super::parts::{Parts, load_symbols, save_symbols};
 use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timelines, Words};
 use market::{Epoch, RowKey, SymbolId, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
@@ -148,10 +148,10 @@ where
         });
     }
 
-    fn restore(&mut self, from: &mut Restore<'_>) {
+    fn restore(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
         let before = from.i64();
-        for _ in 0..from.u64() {
-            let place = self.place(load_symbol(from));
+        load_symbols(of, from, |symbol, from| {
+            let place = self.place(symbol);
             self.timelines.load(place, from);
             for _ in 0..from.u64() {
                 let window = Window::<C>::load(from);
@@ -161,7 +161,7 @@ where
                 }
                 self.windows[place].push_back(window);
             }
-        }
+        });
     }
 }
 

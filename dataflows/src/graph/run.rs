@@ -32,15 +32,15 @@ pub struct Cluster {
     pub addresses: Vec<String>,
     /// When the run first started. What process 0 says holds for all; the others' word is not heard.
     pub started_at: Time,
-    /// What all processes must be given alike, as a number: a run whose processes differ ends at once.
-    pub terms: u64,
+    /// What all processes must be given alike: a run whose processes differ ends at once.
+    pub terms: String,
 }
 
 impl Cluster {
     /// One process of `workers` workers, for partitions that don't ask when the run started.
     pub fn local(workers: usize) -> Self {
         let (addresses, started_at) = (Vec::new(), Time::from_ns(0));
-        Cluster { workers, process: 0, addresses, started_at, terms: 0 }
+        Cluster { workers, process: 0, addresses, started_at, terms: String::new() }
     }
 }
 
@@ -243,12 +243,12 @@ fn outlet_plan(plan: &Plan) -> OutletPlan {
 
 fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
     let Some((builders, others)) = communication(cluster, &shared.stop)? else { return Ok(()) };
-    let given = (cluster.started_at, cluster.terms);
+    let given = (cluster.started_at, cluster.terms.clone());
     let together = cluster.addresses.len() > 1;
     let (stop, left) = (shared.stop.clone(), Arc::new(AtomicU64::new(0)));
     let leaving = left.clone();
     let work = move |worker: &mut Worker| {
-        let ended = work(worker, &plan, given, &shared);
+        let ended = work(worker, &plan, &given, &shared);
         leaving.fetch_add(1, Ordering::SeqCst);
         // A worker that returns says goodbye, and the others would wait for what it never finished.
         if together && !ended {
@@ -310,7 +310,7 @@ fn communication(cluster: &Cluster, stop: &AtomicBool) -> Result<Option<Builders
 pub(super) const PARK: Duration = Duration::from_millis(50);
 
 /// A worker's part; whether all workers come to the same end.
-fn work(worker: &mut Worker, plan: &Plan, given: (Time, u64), shared: &Arc<Shared>) -> bool {
+fn work(worker: &mut Worker, plan: &Plan, given: &(Time, String), shared: &Arc<Shared>) -> bool {
     let Some(heard) = told(worker, given, &shared.stop) else { return leave(worker) };
     if heard.differs {
         shared.fail(RunError::Differs);

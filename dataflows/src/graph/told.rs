@@ -27,18 +27,18 @@ pub(crate) struct Heard {
 /// run was stopped before.
 pub(crate) fn told(
     worker: &mut Worker,
-    (given, terms): (Time, u64),
+    (given, terms): &(Time, String),
     stop: &AtomicBool,
 ) -> Option<Heard> {
-    let said = Some((worker.index() as u64, given.ns(), terms));
+    let said = Some((worker.index() as u64, given.ns(), terms.clone()));
     let heard = Rc::new(Cell::new(Heard::default()));
-    let (listening, done) = (heard.clone(), Handle::new());
+    let (listening, mine, done) = (heard.clone(), terms.clone(), Handle::new());
     worker.dataflow::<u64, _, _>(|scope| {
         let words = said.to_stream(scope).broadcast();
         words
             .inspect(move |(worker, ns, other)| {
                 let mut heard = listening.get();
-                heard.differs |= *other != terms;
+                heard.differs |= *other != mine;
                 if *worker == 0 {
                     heard.start = Time::from_ns(*ns);
                 }

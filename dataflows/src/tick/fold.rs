@@ -192,7 +192,7 @@ impl Fold {
         to.u64(self.late.len() as u64);
         for (start, symbol) in &self.late {
             to.i64(start.ns());
-            to.u64(symbol.index() as u64);
+            to.symbol(*symbol);
         }
         to.u64(self.intervals.len() as u64);
         for interval in &self.intervals {
@@ -203,7 +203,8 @@ impl Fold {
             let all: Vec<_> = newest.chain(older.map(|(&s, &p)| (s, false, p))).collect();
             to.u64(all.len() as u64);
             for (symbol, newest, partial) in all {
-                to.u64((symbol.index() as u64) << 1 | u64::from(newest));
+                to.symbol(symbol);
+                to.u64(u64::from(newest));
                 partial.snapshot(to);
             }
         }
@@ -214,16 +215,15 @@ impl Fold {
         self.closed = Time::from_ns(from.i64());
         for _ in 0..from.u64() {
             let start = Time::from_ns(from.i64());
-            self.late.push((start, SymbolId::from_index(from.u64() as u32)));
+            self.late.push((start, from.symbol()));
         }
         for _ in 0..from.u64() {
             let start = Time::from_ns(from.i64());
             let count = from.u64();
             self.interval(start);
             for _ in 0..count {
-                let tagged = from.u64();
-                let symbol = SymbolId::from_index((tagged >> 1) as u32);
-                self.put_back(symbol, tagged & 1 == 1, Partial::restore(from));
+                let (symbol, newest) = (from.symbol(), from.u64() == 1);
+                self.put_back(symbol, newest, Partial::restore(from));
             }
         }
     }

@@ -7,6 +7,7 @@
 //! The output after each narrower bar is the wide bar so far; a bar of the next interval begins it anew.
 //! Carried bars (no trade) count only where nothing traded. O(1) a step, 10 words of state.
 
+use super::{load_bar, save_bar};
 use crate::{Kernel, Restore, Snapshot};
 use market::{Bar, Price, Time, Width};
 
@@ -42,20 +43,11 @@ impl Kernel for RollUp {
     }
 
     fn snapshot(&self, to: &mut Snapshot) {
-        let bar = &self.bar;
-        to.i64(bar.ts_open.ns());
-        to.i64s(&[bar.open, bar.high, bar.low, bar.close].map(Price::raw));
-        to.u64(bar.trade_count);
-        to.i128(bar.volume);
-        to.i128(bar.notional);
+        save_bar(&self.bar, to);
     }
 
     fn restore(&mut self, from: &mut Restore<'_>) {
-        let ts_open = Time::from_ns(from.i64());
-        let [open, high, low, close] = [(); 4].map(|()| Price::from_raw(from.i64()));
-        let trade_count = from.u64();
-        let [volume, notional] = [(); 2].map(|()| from.i128());
-        self.bar = Bar { ts_open, open, high, low, close, trade_count, volume, notional };
+        self.bar = load_bar(from);
     }
 }
 

@@ -120,7 +120,7 @@ impl ParquetSink {
         while row < rows.len() {
             let (span, day) = (span_of(rows.keys[row].epoch), rows.keys[row].ts_open.day());
             if span != table.span {
-                write_all(&table.jobs(&self.folder, &self.names, &self.options)?)?;
+                write_all(&table.jobs(&self.folder, &self.names, &self.options, Epoch::MAX)?)?;
                 table.parts.clear();
                 table.span = span;
             }
@@ -164,7 +164,7 @@ impl ParquetSink {
             // One table after the other: the rows of one are gone when the next is encoded.
             let has_ended = |table: &&mut Table| table.span < whole.div_euclid(span);
             for table in self.tables.values_mut().filter(has_ended) {
-                write_all(&table.jobs(&self.folder, &self.names, &self.options)?)?;
+                write_all(&table.jobs(&self.folder, &self.names, &self.options, Epoch::MAX)?)?;
                 table.parts.clear();
             }
         }
@@ -195,42 +195,25 @@ impl ParquetSink {
 }
 
 impl Table {
-    /// The files of what waits of a span that has ended.
+    /// The files of what waits of epochs before `before`.
     fn jobs<'a>(
         &'a self,
         folder: &Path,
         names: &'a Names,
         options: &ParquetOptions,
+        before: Epoch,
     ) -> Result<Vec<Job<'a>>, ParquetError> {
         let mut jobs = Vec::new();
-        for (&day, part) in self.parts.iter().filter(|(_, part)| part.buffer.len() > 0) {
+        for (&day, part) in self.parts.iter().filter(|(_, part)| part.buffer.before(before) > 0) {
             let date = date_folder(folder, &self.spec, day);
             let folds = options.folds_spans && fold::is_new(&date)?;
             let name = match folds {
                 true => fold::FOLDED.to_owned(),
                 false => part_name(self.span, options, part.cut),
             };
-            let path = date.join(name);
-            jobs.push(fold::from_memory(path, &part.buffer, names, Epoch::MAX, folds));
+            jobs.push(fold::from_memory(date.join(name), &part.buffer, names, before, folds));
         }
         Ok(jobs)
-    }
-
-    /// The files of what waits of epochs before `before`.
-    fn early_jobs<'a>(
-        &'a self,
-        folder: &Path,
-        names: &'a Names,
-        options: &ParquetOptions,
-        before: Epoch,
-    ) -> Vec<Job<'a>> {
-        let parts = self.parts.iter().filter(|(_, part)| part.buffer.before(before) > 0);
-        let job = |(&day, part): (&i64, &'a Part)| {
-            let path = date_folder(folder, &self.spec, day);
-            let path = path.join(part_name(self.span, options, part.cut));
-            fold::from_memory(path, &part.buffer, names, before, false)
-        };
-        parts.map(job).collect()
     }
 }
 
@@ -276,8 +259,11 @@ impl Drop for ParquetSink {
     /// A run that was stopped: what was complete is stored, ahead of the mark.
     fn drop(&mut self) {
         let Some(before) = self.before else { return };
+        // The span goes on in the next run, so nothing is folded.
+        let options = ParquetOptions { folds_spans: false, ..self.options };
         for table in self.tables.values() {
-            let _ = write_all(&table.early_jobs(&self.folder, &self.names, &self.options, before));
+            let jobs = table.jobs(&self.folder, &self.names, &options, before);
+            let _ = jobs.and_then(|jobs| write_all(&jobs));
         }
     }
 }

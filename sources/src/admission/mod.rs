@@ -40,7 +40,7 @@ pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule
 
 use crate::{Decoded, Heartbeat, Undecoded};
 use duplicates::{Duplicates, STREAMS_PER_SYMBOL_MAX};
-use market::{Counts, DeadLetter, Epoch, EpochLength, Reason, Run, Symbols, Time, TradeId};
+use market::{Counts, DeadLetter, Epoch, EpochLength, Offset, Reason, Run, Symbols, Time, TradeId};
 use outlier::Level;
 use record::{Record, Refusal, raw_text};
 use std::ops::Range;
@@ -63,8 +63,45 @@ pub struct Admission {
     /// A record that jumped, and copies of it.
     waiting: Vec<Waiting>,
     counts: Counts,
+    /// Of the last record that was judged.
+    position: Offset,
+    /// Judging stops behind the record that brings this epoch.
+    stop: Epoch,
     runs: Vec<Run>,
     letters: Vec<DeadLetter>,
+}
+
+/// How far a batch was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The next row.
+    row: usize,
+    /// Rows that it was decoded with; those behind had waited and were appended.
+    rows: usize,
+}
+
+impl Place {
+    /// The first record of a batch behind the one at `after`, which and those before were judged already:
+    /// those that are no rows are taken out.
+    pub fn behind(after: Option<Offset>, batch: &mut Decoded) -> Self {
+        let rows = batch.trades.len();
+        let Some(after) = after else { return Place { row: 0, rows } };
+        batch.undecoded.retain(|record| record.offset > after);
+        batch.heartbeats.retain(|beat| beat.offset > after);
+        Place { row: batch.trades.offset.partition_point(|offset| *offset <= after), rows }
+    }
+}
+
+/// What judging brought: runs of admitted rows in log order, letters in the order of decision, and where
+/// to go on where it stopped within the batch.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// What was admitted.
+    pub runs: Vec<Run>,
+    /// What was refused.
+    pub letters: Vec<DeadLetter>,
+    /// What is left to be judged.
+    pub rest: Option<Place>,
 }
 
 impl Admission {
@@ -86,43 +123,83 @@ impl Admission {
             known: 0,
             waiting: Vec::new(),
             counts: Counts::default(),
+            position: Offset::default(),
+            stop: Epoch::MAX,
             runs: Vec::new(),
             letters: Vec::new(),
         }
     }
 
-    /// Judges a batch: runs of admitted rows in log order, and letters in the order of decision. May append
-    /// rows that had waited; takes the undecoded records and the heartbeats out of the batch.
-    pub fn admit(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
-        let rows = batch.trades.len();
-        let undecoded = std::mem::take(&mut batch.undecoded);
-        let heartbeats = std::mem::take(&mut batch.heartbeats);
-        self.counts.read += (rows + undecoded.len()) as u64;
-        let mut at = 0;
-        let mut undecoded = undecoded.into_iter().peekable();
-        let mut heartbeats = heartbeats.into_iter().peekable();
+    /// Judging stops behind the record that brings `epoch` or a later one, so that a snapshot can be taken
+    /// there; until it is told otherwise.
+    pub fn stop_at(&mut self, epoch: Epoch) {
+        self.stop = epoch;
+    }
+
+    /// Judges a batch. May append rows that had waited; takes the undecoded records and the heartbeats that
+    /// it judges out of the batch.
+    pub fn admit(&mut self, batch: &mut Decoded) -> Judged {
+        let place = Place::behind(None, batch);
+        self.admit_from(batch, place)
+    }
+
+    /// Judges what is left of a batch.
+    pub fn admit_from(&mut self, batch: &mut Decoded, place: Place) -> Judged {
+        let (Place { row: mut at, rows }, began) = (place, self.mark.epoch);
+        let mut undecoded = std::mem::take(&mut batch.undecoded).into_iter().peekable();
+        let mut heartbeats = std::mem::take(&mut batch.heartbeats).into_iter().peekable();
         loop {
             let broken = undecoded.peek().map(|u| (u.before_row, u.offset));
             let beat = heartbeats.peek().map(|h| (h.before_row, h.offset));
-            let Some(next) = [broken, beat].into_iter().flatten().min() else { break };
-            let before = (next.0 as usize).min(rows);
-            self.judge_rows(batch, at..before);
-            at = at.max(before);
-            if broken == Some(next) {
-                undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
+            let next = [broken, beat].into_iter().flatten().min();
+            if self.has_stopped(began) {
+                break;
+            }
+            let before = next.map_or(rows, |next| (next.0 as usize).min(rows));
+            at = self.judge_rows(batch, at..before);
+            if self.has_stopped(began) || next.is_none() {
+                break;
+            }
+            if broken == next {
+                undecoded.next().into_iter().for_each(|record| {
+                    self.counts.read += 1;
+                    self.position = record.offset;
+                    self.refuse_undecoded(record);
+                });
             } else if let Some(heartbeat) = heartbeats.next() {
+                self.position = heartbeat.offset;
                 self.judge_heartbeat(batch, heartbeat, at as u32);
             }
         }
-        self.judge_rows(batch, at..rows);
-        self.waiting.iter_mut().for_each(Waiting::outlive_batch);
-        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
+        batch.undecoded.extend(undecoded);
+        batch.heartbeats.extend(heartbeats);
+        let is_left = at < rows || !batch.undecoded.is_empty() || !batch.heartbeats.is_empty();
+        let rest = is_left.then_some(Place { row: at, rows });
+        if rest.is_none() {
+            self.waiting.iter_mut().for_each(Waiting::outlive_batch);
+        }
+        Judged { rest, ..self.said() }
+    }
+
+    /// Whether the epoch where judging stops has come since that of `began`.
+    fn has_stopped(&self, began: Epoch) -> bool {
+        began < self.stop && self.mark.epoch >= self.stop
+    }
+
+    fn said(&mut self) -> Judged {
+        let (runs, letters) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters));
+        Judged { runs, letters, rest: None }
     }
 
     /// The log has ended: what waits is admitted into `batch`, an empty one.
-    pub fn finish(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+    pub fn finish(&mut self, batch: &mut Decoded) -> Judged {
         self.decide(batch, true);
-        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
+        self.said()
+    }
+
+    /// Of the last record that was judged: the next one that is read stands behind it.
+    pub fn position(&self) -> Offset {
+        self.position
     }
 
     /// What was read, used and refused so far. A record that waits is read and neither.
@@ -140,9 +217,10 @@ impl Admission {
         self.duplicates.left_early
     }
 
-    fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) {
-        let mut at = rows.start;
-        while at < rows.end {
+    /// Judges rows, up to where judging stops; the next row.
+    fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) -> usize {
+        let (mut at, began) = (rows.start, self.mark.epoch);
+        while at < rows.end && !self.has_stopped(began) {
             if self.waiting.is_empty() {
                 let calm = self.admit_calm(&batch.trades, at..rows.end);
                 if calm > at {
@@ -155,6 +233,11 @@ impl Admission {
             self.judge_row(batch, at as u32);
             at += 1;
         }
+        if at > rows.start {
+            self.counts.read += (at - rows.start) as u64;
+            self.position = batch.trades.offset[at - 1];
+        }
+        at
     }
 
     fn judge_row(&mut self, batch: &mut Decoded, row: u32) {

@@ -6,12 +6,13 @@ use super::codec::{Reader, SnapshotError, Writer};
 use super::outlier::Level;
 use super::waiting::Waiting;
 use super::{Admission, AdmissionConfig};
-use market::{EpochLength, Reason, SymbolId, Symbols};
+use market::{EpochLength, Offset, Reason, SymbolId, Symbols};
 
 impl Admission {
     /// Its state between two batches.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut to = Writer::default();
+        to.u64(self.position.raw());
         self.mark.snapshot(&mut to);
         let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
         to.u64(u64::from(self.known));
@@ -43,6 +44,7 @@ impl Admission {
     ) -> Result<Self, SnapshotError> {
         let mut admission = Admission::new(config, length, symbols.clone(), partition);
         let mut from = Reader::new(bytes, &symbols);
+        admission.position = Offset::from_raw(from.u64()?);
         admission.mark.restore(&mut from)?;
         for _ in 0..from.count()? {
             let at = from.symbol()?.index();

@@ -160,22 +160,17 @@ fn by_dictionary<B: Block, T: Copy>(
 
 /// An empty venue is the venue `-`, so that the column has a value for every row.
 fn venues<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut Vec<SymbolId>) {
-    let known = |text: &[u8]| match text {
-        b"" => desk.symbols.text(b"-").ok(),
-        text => desk.symbols.text(text).ok(),
-    };
-    if by_dictionary(block, text, known, out) {
+    let Desk { symbols, text: scratch, flaws, .. } = desk;
+    let mut id_of = |venue: &[u8]| symbols.text(if venue.is_empty() { b"-" } else { venue });
+    if by_dictionary(block, text, |venue| id_of(venue).ok(), out) {
         return;
     }
     for row in 0..block.rows() {
-        let found = cell(block, text, row, &mut desk.text).map(|text| match text {
-            b"" => desk.symbols.text(b"-"),
-            text => desk.symbols.text(text),
-        });
+        let found = cell(block, text, row, scratch).map(&mut id_of);
         out.push(match found {
             Some(Ok(id)) => id,
-            Some(Err(error)) => desk.flaws.symbol(row, Reason::Field, error),
-            None => desk.flaws.unmapped(row, Reason::Field, SymbolId::default()),
+            Some(Err(error)) => flaws.symbol(row, Reason::Field, error),
+            None => flaws.unmapped(row, Reason::Field, SymbolId::default()),
         });
     }
 }

@@ -20,8 +20,6 @@ const CHUNK_BYTES: usize = 1 << 16;
 /// Rows of a Parquet row group, and of what is encoded at once.
 const GROUP_ROWS: usize = 1 << 18;
 const BATCH_ROWS: usize = 1 << 16;
-/// Columns of a Parquet file that a trade must have, the first ones.
-const REQUIRED_COLUMNS: usize = 4;
 
 /// Which columns of a trade a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,15 +183,9 @@ pub fn write_parquet<W: Write + Send>(
 ) -> parquet::errors::Result<Written> {
     let mut written = Written::default();
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(ticks.names()));
-    let has_venue = ticks.has_venue();
+    let has_venue = ticks.has_venue() && columns.are_all();
     let mut rows: Vec<Tick> = Vec::with_capacity(BATCH_ROWS);
-    let batch = |rows: &[Tick]| match columns {
-        Columns::All => all_columns(rows, &names, has_venue),
-        Columns::Required => {
-            let first: Vec<usize> = (0..REQUIRED_COLUMNS).collect();
-            Ok(all_columns(rows, &names, false)?.project(&first)?)
-        }
-    };
+    let batch = |rows: &[Tick]| batch(rows, &names, columns, has_venue);
     let schema = batch(&rows)?.schema();
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -216,9 +208,10 @@ pub fn write_parquet<W: Write + Send>(
     Ok(written)
 }
 
-fn all_columns(
+fn batch(
     rows: &[Tick],
     names: &ArrayRef,
+    columns: Columns,
     has_venue: bool,
 ) -> parquet::errors::Result<RecordBatch> {
     let named = |keys: Int32Array, values: &ArrayRef| -> parquet::errors::Result<ArrayRef> {
@@ -229,23 +222,25 @@ fn all_columns(
     let times = TimestampNanosecondArray::from_iter_values(rows.iter().map(|t| t.ts_event.ns()));
     let price = |tick: &Tick| tick.price.decimal(Scale::NANO).to_f64();
     let size = |tick: &Tick| tick.size.decimal(Scale::NANO).to_f64();
-    let ids = Int64Array::from_iter_values(rows.iter().map(|tick| tick.trade_id as i64));
-    let sides: ArrayRef = Arc::new(StringArray::from_iter_values(["A", "B", "N"]));
-    let side = Int32Array::from_iter_values(rows.iter().map(|tick| tick.side as i32));
-    let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
+    let mut arrays: Vec<(&str, ArrayRef, bool)> = vec![
         ("symbol", named(symbols, names)?, true),
         ("ts_event", Arc::new(times.with_timezone("UTC")), false),
         ("price", Arc::new(Float64Array::from_iter_values(rows.iter().map(price))), false),
         ("size", Arc::new(Float64Array::from_iter_values(rows.iter().map(size))), false),
-        ("trade_id", Arc::new(ids), false),
-        ("side", named(side, &sides)?, false),
     ];
+    if columns.are_all() {
+        let ids = Int64Array::from_iter_values(rows.iter().map(|tick| tick.trade_id as i64));
+        let sides: ArrayRef = Arc::new(StringArray::from_iter_values(["A", "B", "N"]));
+        let side = Int32Array::from_iter_values(rows.iter().map(|tick| tick.side as i32));
+        arrays.push(("trade_id", Arc::new(ids), false));
+        arrays.push(("side", named(side, &sides)?, false));
+    }
     if has_venue {
         let venues: ArrayRef = Arc::new(StringArray::from_iter_values(VENUES));
         let venue: Int32Array = rows.iter().map(|tick| tick.venue.map(|n| n as i32)).collect();
-        columns.push(("venue", named(venue, &venues)?, true));
+        arrays.push(("venue", named(venue, &venues)?, true));
     }
-    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+    Ok(RecordBatch::try_from_iter_with_nullable(arrays)?)
 }
 
 fn venue_name(tick: &Tick) -> &'static str {
