@@ -145,7 +145,7 @@ fn main() {
     let opener: Opener = Box::new(move |_| Ok(Box::new(minutes)));
     let sink = Box::new(Arrivals { rows: 0, arrived: sender, waker });
     let cluster = Cluster::local(1);
-    dataflows::run(plan, cluster, vec![opener], vec![sink], Watch::default()).expect("a run");
+    dataflows::run(plan, cluster, vec![opener], vec![sink], Watch::default(), None).expect("a run");
 
     let mut times = times_ms.lock().expect("no panic").split_off(WARM_UP - 1);
     times.sort_by(f64::total_cmp);

@@ -89,7 +89,7 @@ fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: u
     let partitions = logs.into_iter().enumerate().map(open).collect();
     let plan = plan(&symbols, &specs);
     let outcome =
-        dataflows::run(plan, Cluster::local(workers), partitions, vec![], Watch::default());
+        dataflows::run(plan, Cluster::local(workers), partitions, vec![], Watch::default(), None);
     outcome.expect("the run ends well")
 }
 

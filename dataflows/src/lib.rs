@@ -4,6 +4,7 @@
 //! are polled ([`tick`]), partial bars go to the worker of their symbol, and everything beyond is applied
 //! epoch by epoch when the epoch is complete ([`glue`]).
 
+pub mod checkpoint;
 pub mod glue;
 mod graph;
 pub mod tick;
@@ -11,7 +12,7 @@ mod wire;
 
 pub use glue::Empty;
 pub use graph::{
-    Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress, RunError, TableCount,
-    Watch, run,
+    CheckpointProgress, Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress,
+    RunError, Start, TableCount, Watch, run,
 };
 pub use tick::Horizons;

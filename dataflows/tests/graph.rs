@@ -1,97 +1,14 @@
 //! Whole graphs over logs that are admitted already: workers, cuts and the speed of partitions are
 //! invisible in every row, revisions and times of knowledge included.
 
-use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch, run};
-use market::{
-    Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
-    Scale, Scales, Sink, SinkError, Size, Symbols, Time, Waker,
-};
-use operators::indicator::Registry;
+#[expect(dead_code, reason = "these laws go on from no checkpoint")]
+mod log;
+
+use dataflows::{Cluster, Empty, Opener, Outcome, Watch, run};
+use log::{Log, Trade, coarse, lines_of, logs, plan, same};
+use market::{Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex};
-
-const LATENESS: i64 = 2 * Time::SECOND;
-const HORIZON: i64 = 180 * Time::SECOND;
-
-/// A trade: time, symbol's name, price, size.
-#[derive(Clone, Debug)]
-struct Trade {
-    ts: i64,
-    symbol: String,
-    price: i64,
-    size: i64,
-}
-
-/// A partition over a log in memory, cut as told; every poll in `slow` finds nothing at first.
-struct Log {
-    trades: std::vec::IntoIter<Trade>,
-    symbols: Symbols,
-    watermark: i64,
-    cuts: Vec<usize>,
-    polls: usize,
-    slow: usize,
-    row: u64,
-    waker: Option<Waker>,
-}
-
-impl Log {
-    fn new(trades: Vec<Trade>, symbols: &Symbols, cuts: Vec<usize>, slow: usize) -> Self {
-        let (trades, symbols) = (trades.into_iter(), symbols.clone());
-        Log { trades, symbols, watermark: i64::MIN, cuts, polls: 0, slow, row: 0, waker: None }
-    }
-
-    fn admit(&mut self, trade: &Trade, to: &mut Admitted) {
-        self.row += 1;
-        self.watermark = self.watermark.max(trade.ts - LATENESS);
-        if trade.ts < self.watermark - HORIZON {
-            return;
-        }
-        let row = to.trades.len() as u32;
-        let epoch = self.watermark.div_euclid(Time::SECOND);
-        match to.runs.last_mut() {
-            Some(run) if run.epoch == epoch => run.rows.end = row + 1,
-            _ => to.runs.push(Run { epoch, rows: row..row + 1 }),
-        }
-        to.trades.ts_event.push(Time::from_ns(trade.ts));
-        to.trades.symbol.push(self.symbols.intern(trade.symbol.as_bytes()).unwrap());
-        to.trades.price.push(Price::from_raw(trade.price));
-        to.trades.size.push(Size::from_raw(trade.size));
-        to.trades.offset.push(Offset::in_file(0, self.row));
-    }
-}
-
-impl Partition for Log {
-    fn poll(&mut self) -> Result<Polled, PartitionError> {
-        self.polls += 1;
-        if self.slow > 0 && !self.polls.is_multiple_of(self.slow + 1) {
-            let waker = self.waker.clone().unwrap();
-            std::thread::spawn(move || waker());
-            return Ok(Polled::Pending);
-        }
-        let rows = self.cuts[self.polls % self.cuts.len()];
-        let trades: Vec<Trade> = self.trades.by_ref().take(rows).collect();
-        if trades.is_empty() {
-            return Ok(Polled::End);
-        }
-        let mut batch = Admitted::default();
-        trades.iter().for_each(|trade| self.admit(trade, &mut batch));
-        Ok(Polled::Batch(Box::new(batch)))
-    }
-
-    fn recycle(&mut self, _batch: Box<Admitted>) {}
-
-    fn wake_by(&mut self, waker: Waker) {
-        self.waker = Some(waker);
-    }
-
-    fn counts(&self) -> Counts {
-        Counts { read: self.row, ..Counts::default() }
-    }
-
-    fn progress(&self) -> Option<f64> {
-        None
-    }
-}
 
 /// Every row as text, in the order a sink is given them.
 #[derive(Clone, Default)]
@@ -103,43 +20,8 @@ impl Sink for Lines {
     }
 
     fn write(&mut self, rows: &Rows) -> Result<(), SinkError> {
-        let mut lines = self.0.lock().unwrap();
-        for (at, key) in rows.keys.iter().enumerate() {
-            let cells: Vec<String> = (0..rows.table.columns.len())
-                .map(|column| format!("{:?}", rows.cell(at, column)))
-                .collect();
-            let (symbol, known) = (rows.symbols.text(key.symbol), rows.known_at[at]);
-            lines.push(format!(
-                "{} {symbol} {} {} epoch {} revision {} known {known} {}",
-                rows.table.name,
-                key.width,
-                key.ts_open,
-                key.epoch,
-                key.revision,
-                cells.join(" ")
-            ));
-        }
+        self.0.lock().unwrap().extend(lines_of(rows));
         Ok(())
-    }
-}
-
-fn plan(empty: Empty, symbols: &Symbols) -> Plan {
-    let widths: Vec<_> = ["10s", "15s", "1min", "1h"].map(|w| w.parse().unwrap()).to_vec();
-    let registry = Registry::standard();
-    let list = ["sma(3)", "ema(4)", "rsi(3)", "macd(2,4,3)", "bb(3,2)", "vwap(session)"];
-    let list = list.map(|text| registry.parse(text).unwrap()).to_vec();
-    let indicators = vec![
-        IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..4].to_vec() },
-        IndicatorPlan { widths: vec![widths[2]], list: list[3..].to_vec() },
-    ];
-    Plan {
-        epoch: EpochLength::SECOND,
-        lateness_ns: LATENESS,
-        horizons: Horizons::all(HORIZON),
-        widths,
-        empty,
-        indicators,
-        symbols: symbols.clone(),
     }
 }
 
@@ -176,12 +58,6 @@ fn compute_by_two(
     })
 }
 
-/// Scales of their own, which two of the symbols have.
-fn coarse() -> Scales {
-    let scale = |digits| Scale::new(digits).expect("a scale");
-    Scales { price: scale(7), size: scale(8) }
-}
-
 fn compute_on(
     cluster: Cluster,
     empty: Empty,
@@ -200,7 +76,7 @@ fn compute_on(
     let partitions = logs.iter().enumerate().map(open).collect();
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(lines.clone())];
     let plan = plan(empty, &symbols);
-    let outcome = run(plan, cluster, partitions, sinks, Watch::default()).unwrap();
+    let outcome = run(plan, cluster, partitions, sinks, Watch::default(), None).unwrap();
     let mut lines = std::mem::take(&mut *lines.0.lock().unwrap());
     // The order is by table: how the tables' batches alternate is the schedule's.
     lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
@@ -215,37 +91,6 @@ fn final_values(lines: &[String]) -> Vec<String> {
         last.insert(words[..4].join(" "), words[10..].join(" "));
     }
     last.into_iter().map(|(key, values)| format!("{key} {values}")).collect()
-}
-
-fn logs() -> impl Strategy<Value = Vec<Vec<Trade>>> {
-    let step = prop_oneof![20 => 0i64..900, 1 => 10_000i64..100_000];
-    let delay = prop_oneof![8 => Just(0i64), 1 => 0i64..2_000, 1 => 0i64..90_000];
-    let trade = (step, delay, 0u8..7, 1i64..200, 1i64..9);
-    let log = prop::collection::vec(trade, 0..250);
-    prop::collection::vec(log, 1..5).prop_map(|logs| {
-        let stamp = |log: Vec<(i64, i64, u8, i64, i64)>| {
-            let mut head = 1_700_000_000_000;
-            let trade = |(step, delay, symbol, price, size)| {
-                head += step;
-                let (ts, symbol) = ((head - delay) * 1_000_000, format!("S{symbol}"));
-                Trade { ts, symbol, price: price * 10_000_000, size: size * 1_000_000_000 }
-            };
-            log.into_iter().map(trade).collect()
-        };
-        logs.into_iter().map(stamp).collect()
-    })
-}
-
-/// Fails with the first line that differs.
-fn same(a: &[String], b: &[String]) -> Result<(), TestCaseError> {
-    let differs = a.iter().zip(b).find(|(a, b)| a != b);
-    prop_assert!(
-        differs.is_none() && a.len() == b.len(),
-        "{} and {} lines, first {differs:#?}",
-        a.len(),
-        b.len()
-    );
-    Ok(())
 }
 
 proptest! {

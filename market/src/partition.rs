@@ -1,6 +1,6 @@
 //! The seam between sources and the graph: one partition, read in log order, already admitted.
 
-use crate::{Counts, DeadLetter, Epoch, Trades};
+use crate::{Counts, DeadLetter, Epoch, Offset, Trades};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -59,17 +59,19 @@ pub trait Partition: Send {
     /// Fails when the source can't be read on.
     fn poll(&mut self) -> Result<Polled, PartitionError>;
 
-    /// Ends a batch behind the record that brings `epoch` or a later one, so that a snapshot can be taken
-    /// there; until it is told otherwise. Cuts nothing else.
-    fn stop_at(&mut self, _epoch: Epoch) {}
-
     /// All that the next batch depends on, in bytes: taken between two polls, it goes on from there in any
     /// process. None where a partition cannot say it: a run with checkpoints refuses such a one.
     fn snapshot(&self) -> Option<Vec<u8>> {
         None
     }
 
-    /// Takes a batch back whose columns were folded, before the next poll, so that its buffers are used again.
+    /// Of the last record that was handed out or refused; for display, and for consumers of the log who ask
+    /// how far it was read.
+    fn position(&self) -> Option<Offset> {
+        None
+    }
+
+    /// Takes a batch back whose columns were folded, so that its buffers are used again.
     fn recycle(&mut self, batch: Box<Admitted>);
 
     /// Registers who is to be woken when a poll that was pending has something.

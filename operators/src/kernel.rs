@@ -107,6 +107,11 @@ impl Snapshot {
         &self.words
     }
 
+    /// The words, without the buffer's comforts.
+    pub fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
     /// Reads it from the start.
     pub fn reader(&self) -> Restore<'_> {
         Restore::new(&self.words)

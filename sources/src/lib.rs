@@ -10,8 +10,7 @@ mod partition;
 mod simulator;
 
 pub use admission::{
-    Admission, AdmissionConfig, AdmissionConfigError, Judged, OutlierMode, OutlierRule, Place,
-    SnapshotError,
+    Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, SnapshotError,
 };
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{

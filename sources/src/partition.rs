@@ -1,9 +1,11 @@
 //! A feed behind its admission: the partition that the graph reads.
 
-use crate::admission::{Admission, AdmissionConfig, Judged, Place, SnapshotError};
+use crate::admission::{Admission, AdmissionConfig, SnapshotError};
 use crate::{Decoded, Fed, Feed};
-use market::{Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled};
-use market::{Symbols, Waker};
+use market::{
+    Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled,
+};
+use market::{Run, Symbols, Waker};
 
 /// Batches whose columns may be away at once, so that their shells are kept for them.
 const SHELLS_MAX: usize = 64;
@@ -18,10 +20,8 @@ pub struct AdmittedPartition {
     /// What carries columns to the graph, come back.
     #[expect(clippy::vec_box, reason = "the boxes are handed on as they are")]
     carriers: Vec<Box<Admitted>>,
-    /// A batch that judging stopped in, and where.
-    rest: Option<(Box<Decoded>, Place)>,
-    /// What a snapshot had judged, and the feed still reads again.
-    after: Option<Offset>,
+    /// Whether it goes on from a snapshot, behind which the feed may begin earlier.
+    restored: bool,
     ended: bool,
 }
 
@@ -34,11 +34,11 @@ impl AdmittedPartition {
         symbols: Symbols,
         partition: u32,
     ) -> Self {
-        Self::over(feed, Admission::new(config, length, symbols, partition), None)
+        Self::over(feed, Admission::new(config, length, symbols, partition), false)
     }
 
     /// As [`AdmittedPartition::new`], going on from what [`Partition::snapshot`] gave. The feed may begin
-    /// anywhere up to [`AdmittedPartition::position`] of the snapshot.
+    /// anywhere up to the snapshot's position.
     ///
     /// # Errors
     /// Refuses bytes that are no snapshot.
@@ -51,19 +51,17 @@ impl AdmittedPartition {
         snapshot: &[u8],
     ) -> Result<Self, SnapshotError> {
         let admission = Admission::restore(config, length, symbols, partition, snapshot)?;
-        let after = admission.position();
-        Ok(Self::over(feed, admission, Some(after)))
+        Ok(Self::over(feed, admission, true))
     }
 
-    fn over(feed: Box<dyn Feed>, admission: Admission, after: Option<Offset>) -> Self {
+    fn over(feed: Box<dyn Feed>, admission: Admission, restored: bool) -> Self {
         let (shells, carriers) = (Vec::new(), Vec::new());
-        AdmittedPartition { feed, admission, shells, carriers, rest: None, after, ended: false }
+        AdmittedPartition { feed, admission, shells, carriers, restored, ended: false }
     }
 
-    /// Of the last record that a snapshot had judged.
-    pub fn position(snapshot: &[u8]) -> Option<Offset> {
-        let word = snapshot.first_chunk()?;
-        Some(Offset::from_raw(u64::from_le_bytes(*word)))
+    /// Of the last record that a snapshot had judged, if any was: the feed may begin behind it.
+    pub fn position_in(snapshot: &[u8]) -> Option<Offset> {
+        Admission::position_in(snapshot)
     }
 
     /// The admission behind it.
@@ -71,22 +69,21 @@ impl AdmittedPartition {
         &self.admission
     }
 
-    fn judge(&mut self, mut batch: Box<Decoded>, place: Place) -> Polled {
-        let judged = self.admission.admit_from(&mut batch, place);
-        self.hand_out(batch, judged)
-    }
-
-    fn hand_out(&mut self, mut batch: Box<Decoded>, judged: Judged) -> Polled {
-        let mut admitted = self.carriers.pop().unwrap_or_default();
-        admitted.trades = std::mem::take(&mut batch.trades);
-        (admitted.runs, admitted.letters) = (judged.runs, judged.letters);
-        for letter in &mut admitted.letters {
+    fn hand_out(
+        &mut self,
+        mut batch: Box<Decoded>,
+        runs: Vec<Run>,
+        mut letters: Vec<DeadLetter>,
+    ) -> Polled {
+        for letter in &mut letters {
             letter.source = self.feed.source_of(letter.offset);
         }
-        match judged.rest {
-            Some(place) => self.rest = Some((batch, place)),
-            None if self.shells.len() < SHELLS_MAX => self.shells.push(batch),
-            None => {}
+        let mut admitted = self.carriers.pop().unwrap_or_default();
+        admitted.trades = std::mem::take(&mut batch.trades);
+        admitted.runs = runs;
+        admitted.letters = letters;
+        if self.shells.len() < SHELLS_MAX {
+            self.shells.push(batch);
         }
         Polled::Batch(admitted)
     }
@@ -97,33 +94,28 @@ impl Partition for AdmittedPartition {
         if self.ended {
             return Ok(Polled::End);
         }
-        if let Some((batch, place)) = self.rest.take() {
-            return Ok(self.judge(batch, place));
-        }
         match self.feed.poll()? {
             Fed::Pending => Ok(Polled::Pending),
             Fed::Batch(mut batch) => {
-                let place = Place::behind(self.after, &mut batch);
-                Ok(self.judge(batch, place))
+                let (runs, letters) = match self.restored {
+                    true => self.admission.admit_behind(&mut batch),
+                    false => self.admission.admit(&mut batch),
+                };
+                Ok(self.hand_out(batch, runs, letters))
             }
             Fed::End => {
                 self.ended = true;
                 let mut batch = Box::<Decoded>::default();
-                let judged = self.admission.finish(&mut batch);
-                if judged.runs.is_empty() && judged.letters.is_empty() {
+                let (runs, letters) = self.admission.finish(&mut batch);
+                if runs.is_empty() && letters.is_empty() {
                     return Ok(Polled::End);
                 }
-                Ok(self.hand_out(batch, judged))
+                Ok(self.hand_out(batch, runs, letters))
             }
         }
     }
 
     fn recycle(&mut self, mut batch: Box<Admitted>) {
-        if let Some((rest, _)) = &mut self.rest {
-            rest.trades = std::mem::take(&mut batch.trades);
-            self.carriers.push(batch);
-            return;
-        }
         let mut shell = self.shells.pop().unwrap_or_default();
         shell.trades = std::mem::take(&mut batch.trades);
         shell.trades.clear();
@@ -139,12 +131,12 @@ impl Partition for AdmittedPartition {
         self.feed.wake_by(waker);
     }
 
-    fn stop_at(&mut self, epoch: Epoch) {
-        self.admission.stop_at(epoch);
-    }
-
     fn snapshot(&self) -> Option<Vec<u8>> {
         Some(self.admission.snapshot())
+    }
+
+    fn position(&self) -> Option<Offset> {
+        self.admission.position()
     }
 
     fn counts(&self) -> Counts {

@@ -5,15 +5,17 @@ use super::identity::identity;
 use crate::config::{
     Config, FilesConfig, Order, OutlierMode, PartitionMode, SimulatorConfig, SourceKind, Timing,
 };
-use dataflows::{Horizons, Opener};
-use market::{Partition, PartitionError, Symbols, Time, Trades};
+use dataflows::{Horizons, Opener, Start};
+use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
     AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
     Files, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed, SimulatedFeed, Simulation,
 };
 
-/// Opens one partition's log on the worker that reads it.
-pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, PartitionError> + Send>;
+/// Opens one partition's log on the worker that reads it, at its beginning or anywhere up to behind the
+/// record given: those up to it were judged already.
+pub(super) type FeedOpener =
+    Box<dyn FnOnce(Option<Offset>) -> Result<Box<dyn Feed>, PartitionError> + Send>;
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
@@ -40,7 +42,7 @@ impl Inputs {
             for trades in memory {
                 inputs
                     .feeds
-                    .push(Box::new(|| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
+                    .push(Box::new(|_| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
             }
             inputs.timings = vec![config.timing(); inputs.feeds.len()];
             return Ok(inputs);
@@ -69,7 +71,9 @@ impl Inputs {
     fn read(&mut self, source: FileSource, symbols: &Symbols) -> Result<(), EngineError> {
         let checked = source.check().map_err(source_error)?;
         self.facts.extend(identity(&checked).map_err(source_error)?);
-        self.feeds.extend(checked.open(symbols).map_err(source_error)?);
+        let opened = checked.open(symbols).map_err(source_error)?.into_iter();
+        self.feeds
+            .extend(opened.map(|open| Box::new(move |_: Option<Offset>| open()) as FeedOpener));
         self.files.push(checked);
         Ok(())
     }
@@ -84,7 +88,7 @@ impl Inputs {
         for partition in 0..session.partitions {
             let (simulation, symbols, of) =
                 (simulation.clone(), symbols.clone(), session.partitions);
-            self.feeds.push(Box::new(move || {
+            self.feeds.push(Box::new(move |_| {
                 let feed = SimulatedFeed::new(&simulation, &symbols, partition, of)
                     .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
                 Ok(Box::new(feed) as Box<dyn Feed>)
@@ -118,10 +122,20 @@ impl Inputs {
         let epoch = config.epoch();
         let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
             let (admission, symbols) = (admission(config, timing), symbols.clone());
-            Box::new(move |started_at| {
-                let admission = AdmissionConfig { started_at, ..admission };
-                let partition =
-                    AdmittedPartition::new(feed()?, admission, epoch, symbols, number as u32);
+            Box::new(move |start: Start| {
+                let admission = AdmissionConfig { started_at: start.at, ..admission };
+                let number = number as u32;
+                let partition = match start.saved {
+                    None => AdmittedPartition::new(feed(None)?, admission, epoch, symbols, number),
+                    Some(saved) => {
+                        let feed = feed(AdmittedPartition::position_in(&saved))?;
+                        AdmittedPartition::restore(feed, admission, epoch, symbols, number, &saved)
+                            .map_err(|error| PartitionError {
+                                what: error.to_string(),
+                                usage: false,
+                            })?
+                    }
+                };
                 Ok(Box::new(partition) as Box<dyn Partition>)
             })
         };
@@ -178,10 +192,10 @@ pub(crate) fn simulation(session: &SimulatorConfig) -> Simulation {
 }
 
 fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
-    Box::new(move || {
+    Box::new(move |after| {
         let pace = Pace::new(factor)
             .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
-        Ok(Box::new(PacedFeed::new(feed()?, pace)?))
+        Ok(Box::new(PacedFeed::new(feed(after)?, pace)?))
     })
 }
 

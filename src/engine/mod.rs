@@ -189,7 +189,7 @@ impl Engine {
         };
         let files = inputs.files();
         let partitions = inputs.open(&self.config, &self.symbols);
-        let outcome = match dataflows::run(plan, cluster, partitions, sinks, self.watch) {
+        let outcome = match dataflows::run(plan, cluster, partitions, sinks, self.watch, None) {
             Ok(outcome) => outcome,
             Err(error) => return Err(give_up(EngineError::from(error), store)),
         };

@@ -297,8 +297,8 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
         let symbols = symbols.clone();
         let length = EpochLength::SECOND;
-        Box::new(move |started_at| {
-            let mut config = AdmissionConfig::new(started_at);
+        Box::new(move |start: dataflows::Start| {
+            let mut config = AdmissionConfig::new(start.at);
             (config.lateness_ns, config.horizon_ns) = timing;
             let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
             Ok(Box::new(partition) as Box<dyn Partition>)
@@ -308,6 +308,6 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
     let memory = MemorySink::default();
     let sinks: Vec<Box<dyn market::Sink>> = vec![Box::new(memory.clone())];
     let plan = plan(&symbols, carry, feeding, logs.len());
-    let outcome = dataflows::run(plan, cluster, partitions, sinks, Watch::default());
+    let outcome = dataflows::run(plan, cluster, partitions, sinks, Watch::default(), None);
     Made { memory, outcome: outcome.expect("the run ends well") }
 }

@@ -7,8 +7,10 @@
 //! The operator holds one capability, which follows the input's frontier: what an activation makes goes
 //! out in a few parcels at that capability, each row with its own epoch.
 
+use crate::checkpoint::{Cuts, Piece};
 use crate::wire::{Parcel, RowParcel, Shared};
-use market::{Bar, Body, Epoch, RowKey, Symbols, Width};
+use market::{Bar, Body, Epoch, RowKey, SymbolId, Symbols, Width};
+use operators::{Restore, Snapshot};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::ParallelizationContract;
@@ -25,6 +27,10 @@ pub trait Stage<C> {
     fn apply(&mut self, epoch: Epoch, out: &mut Output);
     /// The input has ended and every epoch was applied.
     fn finish(&mut self, _out: &mut Output) {}
+    /// Appends its state once everything before `before` was applied and nothing else.
+    fn save(&self, before: Epoch, to: &mut Snapshot);
+    /// Takes in, of a part that [`Stage::save`] wrote, the symbols that `of` chooses.
+    fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>);
 }
 
 /// Parcels under way, one for each width.
@@ -101,45 +107,72 @@ pub(crate) fn limit(frontier: &MutableAntichain<Epoch>) -> Option<Epoch> {
     frontier.frontier().first().copied()
 }
 
-/// Puts a stage on timely.
+/// Puts a stage on timely. Nothing is applied that was not granted; at a boundary its state is cut.
 pub fn by_epoch<'s, C, P, S>(
     input: Stream<'s, Epoch, C>,
     pact: P,
     name: &str,
     mut stage: S,
     mut out: Output,
+    cuts: &Cuts,
 ) -> Stream<'s, Epoch, Shared>
 where
     C: timely::Container,
     P: ParallelizationContract<Epoch, C>,
     S: Stage<C> + 'static,
 {
+    let (cuts, piece) = (cuts.clone(), name.to_owned());
+    let scope = input.scope();
     input.unary_frontier::<CapacityContainerBuilder<Shared>, _, _, _>(
         pact,
         name,
-        |capability, _| {
+        |capability, info| {
+            cuts.join(1, scope.activator_for(info.address));
             let mut capability = Some(capability);
+            let mut cut = Epoch::MIN;
             move |(input, frontier), output| {
                 input.for_each(|_, container| stage.receive(std::mem::take(container)));
                 let limit = limit(frontier);
-                while let Some(epoch) = stage.next_epoch() {
+                let gate = cuts.gate();
+                let mut barred = None;
+                loop {
+                    let next = stage.next_epoch();
+                    let is_before = |at: Epoch| {
+                        next.is_none_or(|next| next >= at) && limit.is_none_or(|limit| limit >= at)
+                    };
+                    if let Some(at) = gate.boundary.filter(|&at| cut < at && is_before(at)) {
+                        cut = at;
+                        cuts.give(piece_of(&piece, &stage, at), None);
+                    }
+                    let Some(epoch) = next else { break };
                     if limit.is_some_and(|limit| epoch >= limit) {
+                        break;
+                    }
+                    if epoch >= gate.granted {
+                        cuts.reach(epoch);
+                        barred = Some(epoch);
                         break;
                     }
                     stage.apply(epoch, &mut out);
                 }
                 let Some(held) = &mut capability else { return };
-                if limit.is_none() {
+                if limit.is_none() && barred.is_none() {
                     stage.finish(&mut out);
                 }
                 let mut session = output.session(held);
                 out.drain().for_each(|mut parcel| session.give_container(&mut parcel));
                 drop(session);
-                match limit {
+                match limit.into_iter().chain(barred).min() {
                     Some(limit) => held.downgrade(&limit),
                     None => capability = None,
                 }
             }
         },
     )
+}
+
+fn piece_of<C, S: Stage<C>>(name: &str, stage: &S, before: Epoch) -> Piece {
+    let mut words = Snapshot::default();
+    stage.save(before, &mut words);
+    Piece { name: name.to_owned(), words: words.into_words(), bytes: Vec::new() }
 }

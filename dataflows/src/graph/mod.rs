@@ -1,6 +1,7 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
 mod by_epoch;
+mod held;
 mod meet;
 mod outlet;
 mod plan;
@@ -11,4 +12,7 @@ mod told;
 mod wiring;
 
 pub use plan::{IndicatorPlan, Plan, PlanError};
-pub use run::{Cluster, Opener, Outcome, Progress, RunError, TableCount, Watch, run};
+pub(crate) use run::Shared;
+pub use run::{
+    CheckpointProgress, Cluster, Opener, Outcome, Progress, RunError, Start, TableCount, Watch, run,
+};

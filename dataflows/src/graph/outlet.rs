@@ -5,20 +5,25 @@
 //! [`PARCELS_MAX`] messages lies between: a slow sink backs the graph up.
 
 use super::run::{RunError, TableCount};
+use crate::checkpoint::Owed;
 use crate::wire::{Parcel, RowParcel, Shared};
 use market::{
     Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Messages between the graph and the thread: few, for a message may hold the rows of every symbol, and
 /// a sink that is slower than the graph lets them all wait.
 const PARCELS_MAX: usize = 16;
 /// Rows that a sink is handed at a time.
 const ROWS_MAX: usize = 65_536;
+
+/// How long nothing comes before sinks make durable what they gathered.
+const IDLE: Duration = Duration::from_millis(5);
 
 /// What the graph tells the thread.
 pub(crate) enum Leaving {
@@ -45,6 +50,8 @@ pub(crate) struct OutletPlan {
     pub epoch: EpochLength,
     pub lateness_ns: i64,
     pub symbols: Symbols,
+    /// What checkpoints wait for; then sinks are also made durable whenever the graph has nothing for them.
+    pub owed: Option<Arc<Owed>>,
 }
 
 struct Outlet {
@@ -58,6 +65,9 @@ struct Outlet {
     orders: Vec<Order>,
     /// The sinks that take a table, by table.
     takers: Vec<Vec<usize>>,
+    /// Everything before this was written and flushed, and whether it was made durable since.
+    flushed: Epoch,
+    synced: bool,
 }
 
 /// Starts the thread. It ends when it was told the end or when every sender is gone.
@@ -83,11 +93,12 @@ impl Outlet {
         };
         let takers = plan.tables.iter().map(takers).collect();
         let (waiting, letters, ranks) = (Vec::new(), Vec::new(), Ranks::default());
-        Outlet { plan, sinks, waiting, letters, left, ranks, orders, takers }
+        let (flushed, synced) = (Epoch::MIN, true);
+        Outlet { plan, sinks, waiting, letters, left, ranks, orders, takers, flushed, synced }
     }
 
     fn run(mut self, receiver: &Receiver<Leaving>) -> Result<Left, RunError> {
-        while let Ok(leaving) = receiver.recv() {
+        while let Some(leaving) = self.next(receiver)? {
             match leaving {
                 Leaving::Parcel(parcel) => self.receive(parcel),
                 Leaving::Before(epoch) => self.pass_on(epoch)?,
@@ -100,6 +111,24 @@ impl Outlet {
             }
         }
         Ok(self.left)
+    }
+
+    /// What comes next; none when the graph is gone. Sinks that gather what they are given make it durable
+    /// when nothing comes for a while.
+    fn next(&mut self, receiver: &Receiver<Leaving>) -> Result<Option<Leaving>, RunError> {
+        if self.plan.owed.is_some() && !self.synced {
+            match receiver.recv_timeout(IDLE) {
+                Err(RecvTimeoutError::Timeout) => self.sync()?,
+                received => return Ok(received.ok()),
+            }
+        }
+        Ok(receiver.recv().ok())
+    }
+
+    fn sync(&mut self) -> Result<(), RunError> {
+        self.sinks.iter_mut().try_for_each(|sink| sink.sync())?;
+        self.synced = true;
+        Ok(())
     }
 
     fn receive(&mut self, parcel: Shared) {
@@ -137,6 +166,11 @@ impl Outlet {
         self.waiting.retain(|(parcel, at)| parcel.rows().is_some_and(|rows| *at < rows.keys.len()));
         self.write_letters(epoch)?;
         self.sinks.iter_mut().try_for_each(|sink| sink.flush(epoch))?;
+        (self.flushed, self.synced) = (epoch, false);
+        if let Some(owed) = self.plan.owed.clone().filter(|owed| owed.is_due(epoch)) {
+            self.sync()?;
+            owed.pay(self.flushed);
+        }
         Ok(())
     }
 

@@ -56,7 +56,8 @@ fn outlet(symbols: &Symbols) -> (Outlet, Recorder) {
     let tables = vec![TableSpec::bars(), TableSpec::floats("factors", &["x".to_owned()])];
     let tables = tables.into_iter().map(Arc::new).collect();
     let symbols = symbols.clone();
-    let plan = OutletPlan { tables, epoch: EpochLength::SECOND, lateness_ns: 0, symbols };
+    let epoch = EpochLength::SECOND;
+    let plan = OutletPlan { tables, epoch, lateness_ns: 0, symbols, owed: None };
     let recorder = Recorder::default();
     (Outlet::new(plan, vec![Box::new(recorder.clone())]), recorder)
 }

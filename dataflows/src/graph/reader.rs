@@ -2,13 +2,18 @@
 //!
 //! The capability stands at the least epoch that any of the worker's partitions can still change. A
 //! partition reads ahead of the slowest by at most [`AHEAD_MAX`] batches whose results are not yet
-//! complete everywhere; the one that holds the frontier may always read.
+//! complete everywhere; the one that holds the frontier may always read. No reader enters an epoch that was
+//! not granted, and each is cut when it crosses a boundary: what was folded before it, what admission knows,
+//! and the rows in hand beyond it.
 
 use super::by_epoch::RESERVE_MAX;
-use super::run::Shared as Run;
+use super::held::{Held, load_letters, save_letters};
+use super::run::{RunError, Shared as Run};
+use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials};
 use market::{Epoch, Partition, Polled, Symbols};
+use operators::Snapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -26,7 +31,23 @@ pub(crate) struct Reader {
     path: TickPath,
     /// Epochs that batches ended in, as long as the graph has not completed them.
     ahead: VecDeque<Epoch>,
+    /// A batch that is not folded to its end.
+    held: Option<Held>,
+    /// The last boundary it was cut at.
+    cut: Epoch,
+    /// The log has ended, and what is open waits to be closed.
+    ending: bool,
     done: bool,
+}
+
+/// What a step of a reader found.
+enum Step {
+    /// A batch, or the end.
+    Read,
+    /// Nothing to read yet.
+    Idle,
+    /// An epoch that was not granted yet.
+    Barred,
 }
 
 /// What one round of reading brought.
@@ -47,7 +68,10 @@ pub(crate) struct Readers {
     readers: Vec<Reader>,
     symbols: Symbols,
     peers: usize,
+    cuts: Cuts,
     run: Arc<Run>,
+    /// Letters that a restored cut sends again.
+    letters: Vec<Parcel>,
     /// Rows of the longest round so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
     reserve: usize,
 }
@@ -59,6 +83,7 @@ impl Readers {
         plan: &TickPlan,
         symbols: Symbols,
         peers: usize,
+        cuts: Cuts,
         run: Arc<Run>,
     ) -> Self {
         let reader = |(number, partition): (usize, Box<dyn Partition>)| Reader {
@@ -66,10 +91,31 @@ impl Readers {
             partition,
             path: TickPath::new(plan.clone(), number as u32),
             ahead: VecDeque::new(),
+            held: None,
+            cut: Epoch::MIN,
+            ending: false,
             done: false,
         };
         let readers = partitions.into_iter().map(reader).collect();
-        Readers { readers, symbols, peers, run, reserve: 0 }
+        Readers { readers, symbols, peers, cuts, run, letters: Vec::new(), reserve: 0 }
+    }
+
+    /// Goes on from a checkpoint: partitions were opened with what it holds of them.
+    pub(crate) fn restore(&mut self, from: &Restored) {
+        for reader in &mut self.readers {
+            let name = piece_name(reader.number);
+            for (mut words, bytes) in from.bundles.iter().flat_map(|bundle| bundle.pieces(&name)) {
+                reader.path.restore(&mut words);
+                reader.held = Some(Held::load(&mut words));
+                self.letters.push(load_letters(saved_of(bytes).1));
+            }
+            reader.cut = from.manifest.epoch.unwrap_or(Epoch::MIN);
+        }
+    }
+
+    /// How many partitions there are.
+    pub(crate) fn len(&self) -> usize {
+        self.readers.len()
     }
 
     /// Has every partition wake the worker by `waker`.
@@ -84,30 +130,12 @@ impl Readers {
 
     /// Polls every partition that may read. `complete` is the least epoch that is not complete.
     pub(crate) fn round(&mut self, complete: Epoch) -> Round {
-        let mut round = Round::default();
+        let mut round = Round { leaving: std::mem::take(&mut self.letters), ..Round::default() };
         let mut ticks = TickOutput::default();
         ticks.rows.reserve(self.reserve);
-        for reader in self.readers.iter_mut().filter(|reader| !reader.done) {
-            while reader.ahead.front().is_some_and(|&epoch| epoch < complete) {
-                reader.ahead.pop_front();
-            }
-            for _ in 0..ROUND_BATCHES {
-                // The one that holds the frontier must go on, or nothing would.
-                if reader.ahead.len() >= AHEAD_MAX && reader.path.epoch() > complete {
-                    round.blocked = true;
-                    break;
-                }
-                match reader.poll(&mut ticks, &mut round.leaving) {
-                    Ok(true) => round.busy = true,
-                    Ok(false) => break,
-                    Err(error) => {
-                        self.run.fail(error.into());
-                        break;
-                    }
-                }
-                if reader.done {
-                    break;
-                }
+        for reader in &mut self.readers {
+            if let Err(error) = reader.round(complete, &self.cuts, &mut ticks, &mut round) {
+                self.run.fail(error);
             }
             reader.report(&self.run);
         }
@@ -130,32 +158,151 @@ impl Readers {
 }
 
 impl Reader {
-    /// Folds the next batch, if there is one; whether there was something.
-    fn poll(
+    /// Reads as many batches as it may.
+    fn round(
         &mut self,
+        complete: Epoch,
+        cuts: &Cuts,
         ticks: &mut TickOutput,
-        leaving: &mut Vec<Parcel>,
-    ) -> Result<bool, market::PartitionError> {
-        match self.partition.poll()? {
-            Polled::Pending => Ok(false),
-            Polled::Batch(mut batch) => {
-                self.path.fold(&batch, ticks);
-                if !batch.letters.is_empty() {
-                    leaving.push(Parcel::Letters(std::mem::take(&mut batch.letters)));
-                }
-                self.partition.recycle(batch);
-                self.ahead.push_back(self.path.epoch());
-                Ok(true)
+        round: &mut Round,
+    ) -> Result<(), RunError> {
+        while self.ahead.front().is_some_and(|&epoch| epoch < complete) {
+            self.ahead.pop_front();
+        }
+        let gate = cuts.gate();
+        for _ in 0..ROUND_BATCHES {
+            if self.done {
+                break;
             }
-            Polled::End => {
-                self.path.end(ticks);
-                self.done = true;
-                let mut counts = self.partition.counts();
-                counts.late = self.path.late();
-                leaving.push(Parcel::Counts(counts));
-                Ok(true)
+            // The one that holds the frontier must go on, or nothing would.
+            if self.ahead.len() >= AHEAD_MAX && self.path.epoch() > complete {
+                round.blocked = true;
+                break;
+            }
+            match self.step(gate, cuts, ticks, &mut round.leaving)? {
+                Step::Read => round.busy = true,
+                Step::Idle | Step::Barred => break,
             }
         }
+        if self.done {
+            // Nothing changes any more: every boundary finds the same.
+            self.cut_at(gate.boundary, cuts)?;
+        } else {
+            cuts.reach(self.path.epoch());
+        }
+        Ok(())
+    }
+
+    /// Folds what is in hand, or else the next batch.
+    fn step(
+        &mut self,
+        gate: Gate,
+        cuts: &Cuts,
+        ticks: &mut TickOutput,
+        leaving: &mut Vec<Parcel>,
+    ) -> Result<Step, RunError> {
+        if self.held.is_none() && !self.ending {
+            match self.partition.poll()? {
+                Polled::Pending => return Ok(Step::Idle),
+                Polled::Batch(batch) => {
+                    let held = Held::new(batch);
+                    if !held.letters.is_empty() {
+                        leaving.push(Parcel::Letters(held.letters.clone()));
+                    }
+                    self.held = Some(held);
+                }
+                Polled::End => self.ending = true,
+            }
+        }
+        if self.ending {
+            return self.end(gate, cuts, ticks, leaving);
+        }
+        while let Some(held) = &self.held {
+            let Some(run) = held.run() else { break };
+            let epoch = run.epoch;
+            if !self.enter(epoch, gate, cuts, ticks)? {
+                return Ok(Step::Barred);
+            }
+            if let Some(held) = &mut self.held {
+                self.path.fold_run(&held.batch, &held.batch.runs[held.next]);
+                held.next += 1;
+            }
+        }
+        if let Some(held) = self.held.take() {
+            self.partition.recycle(held.batch);
+            self.ahead.push_back(self.path.epoch());
+        }
+        Ok(Step::Read)
+    }
+
+    /// Enters `epoch`, if that was granted, and is cut at a boundary on the way.
+    fn enter(
+        &mut self,
+        epoch: Epoch,
+        gate: Gate,
+        cuts: &Cuts,
+        ticks: &mut TickOutput,
+    ) -> Result<bool, RunError> {
+        if epoch <= self.path.epoch() {
+            return Ok(true);
+        }
+        if epoch >= gate.granted {
+            cuts.reach(epoch);
+            return Ok(false);
+        }
+        if let Some(boundary) = gate.boundary.filter(|&at| self.cut < at && at <= epoch) {
+            self.path.enter(boundary, ticks);
+            self.cut_at(Some(boundary), cuts)?;
+        }
+        self.path.enter(epoch, ticks);
+        Ok(true)
+    }
+
+    /// Closes what is open, once that was granted.
+    fn end(
+        &mut self,
+        gate: Gate,
+        cuts: &Cuts,
+        ticks: &mut TickOutput,
+        leaving: &mut Vec<Parcel>,
+    ) -> Result<Step, RunError> {
+        if let Some(last) = self.path.last_close() {
+            if last >= gate.granted {
+                cuts.reach(last);
+                return Ok(Step::Barred);
+            }
+            if let Some(boundary) = gate.boundary.filter(|&at| self.cut < at && at <= last) {
+                self.path.enter(boundary, ticks);
+                self.cut_at(Some(boundary), cuts)?;
+            }
+        }
+        self.path.end(ticks);
+        self.done = true;
+        let mut counts = self.partition.counts();
+        counts.late = self.path.late();
+        leaving.push(Parcel::Counts(counts));
+        Ok(Step::Read)
+    }
+
+    /// Gives what is held to the checkpoint of `boundary`, unless it was given.
+    fn cut_at(&mut self, boundary: Option<Epoch>, cuts: &Cuts) -> Result<(), RunError> {
+        let Some(boundary) = boundary.filter(|&at| self.cut < at) else { return Ok(()) };
+        self.cut = boundary;
+        let mut words = Snapshot::default();
+        self.path.snapshot(&mut words);
+        match &self.held {
+            Some(held) => held.save(&mut words),
+            None => words.u64(0),
+        }
+        let partition = self.partition.snapshot().ok_or(RunError::NoSnapshot(self.number))?;
+        let mut bytes = (partition.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(partition);
+        bytes.extend(save_letters(self.held.as_ref(), boundary));
+        let (name, words) = (piece_name(self.number), words.words().to_vec());
+        let offset = self.partition.position().map(market::Offset::raw);
+        let position = Position { partition: self.number as u32, offset };
+        cuts.give(Piece { name, words, bytes }, Some(position));
+        Ok(())
     }
 
     fn report(&self, run: &Run) {
@@ -163,6 +310,24 @@ impl Reader {
         counts.late = self.path.late();
         run.progress.report(self.number, &counts, self.partition.progress());
     }
+}
+
+/// The name of a partition's piece.
+fn piece_name(number: usize) -> String {
+    format!("tick/{number}")
+}
+
+/// What the partition itself saved, and the letters behind it.
+fn saved_of(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = bytes.split_first_chunk().expect("a whole piece has a length");
+    rest.split_at(u64::from_le_bytes(*length) as usize)
+}
+
+/// What a checkpoint holds of partition `number` itself.
+pub(crate) fn saved(from: &Restored, number: usize) -> Option<Vec<u8>> {
+    let name = piece_name(number);
+    let mut pieces = from.bundles.iter().flat_map(|bundle| bundle.pieces(&name));
+    pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 use super::meet::meet;
 use super::outlet::{self, Leaving, Left, OutletPlan};
 use super::plan::{Plan, PlanError};
-use super::told::told;
-use super::wiring;
-use market::{Counts, Partition, PartitionError, Sink, SinkError, Time};
+use super::reader::saved;
+use super::told::{Given, told};
+use super::wiring::{self, Beginning};
+use crate::checkpoint::{
+    Checkpoints, Cuts, Entry, Office, Owed, RestoreError, Restored, Scribe, SequenceError, control,
+};
+use market::{Counts, Epoch, Partition, PartitionError, Sink, SinkError, Symbols, Time};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
@@ -17,9 +21,17 @@ use timely::communication::{Config as Communication, Hooks};
 use timely::execute::execute_from;
 use timely::worker::Worker;
 
-/// Opens a partition on the worker that reads it, told when the run first started: the same time in
-/// every process.
-pub type Opener = Box<dyn FnOnce(Time) -> Result<Box<dyn Partition>, PartitionError> + Send>;
+/// What a partition begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// When the run first started: the same time in every process.
+    pub at: Time,
+    /// What [`Partition::snapshot`] gave, where the run goes on from a checkpoint that holds it.
+    pub saved: Option<Vec<u8>>,
+}
+
+/// Opens a partition on the worker that reads it.
+pub type Opener = Box<dyn FnOnce(Start) -> Result<Box<dyn Partition>, PartitionError> + Send>;
 
 /// Workers and processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +60,22 @@ impl Cluster {
 #[derive(Debug, Default)]
 pub struct Progress {
     partitions: Mutex<Vec<(Counts, Option<f64>)>>,
+    checkpoints: Mutex<CheckpointProgress>,
+}
+
+/// What became of a run's checkpoints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointProgress {
+    /// Manifests written.
+    pub written: u64,
+    /// The epoch of the last one.
+    pub epoch: Option<Epoch>,
+    /// Bytes of state that this process stored.
+    pub bytes: u64,
+    /// Checkpoints, or parts of them, that could not be stored; the run goes on without.
+    pub failed: u64,
+    /// Why the last of those could not.
+    pub last_failure: Option<String>,
 }
 
 impl Progress {
@@ -57,6 +85,27 @@ impl Progress {
             partitions.resize_with(partition + 1, Default::default);
         }
         partitions[partition] = (counts.clone(), part);
+    }
+
+    pub(crate) fn checkpoint_part(&self, bytes: u64) {
+        self.checkpoints.lock().expect("no holder of this lock panics").bytes += bytes;
+    }
+
+    pub(crate) fn checkpoint_written(&self, epoch: Epoch) {
+        let mut checkpoints = self.checkpoints.lock().expect("no holder of this lock panics");
+        checkpoints.written += 1;
+        checkpoints.epoch = Some(epoch);
+    }
+
+    pub(crate) fn checkpoint_failed(&self, why: &str) {
+        let mut checkpoints = self.checkpoints.lock().expect("no holder of this lock panics");
+        checkpoints.failed += 1;
+        checkpoints.last_failure = Some(why.to_owned());
+    }
+
+    /// What became of the run's checkpoints so far.
+    pub fn checkpoints(&self) -> CheckpointProgress {
+        self.checkpoints.lock().expect("no holder of this lock panics").clone()
     }
 
     /// What this process's partitions counted so far.
@@ -125,6 +174,15 @@ pub enum RunError {
         "the processes of this run were not given the same configuration and input, wanted the same for all"
     )]
     Differs,
+    /// A partition that cannot be kept in a checkpoint.
+    #[error("partition {0} cannot say what it holds, so a run that reads it keeps no checkpoints")]
+    NoSnapshot(usize),
+    /// The checkpoint cannot be gone on from.
+    #[error("checkpoints: {0}")]
+    Restore(#[from] RestoreError),
+    /// Another run has taken over.
+    #[error("checkpoints: {0}")]
+    Sequence(#[from] SequenceError),
     /// The workers could not be started or did not end well.
     #[error("workers: {0}")]
     Workers(String),
@@ -138,6 +196,11 @@ pub(crate) struct Shared {
     partitions: Mutex<Vec<Option<Opener>>>,
     outlet: Mutex<Option<SyncSender<Leaving>>>,
     complete: AtomicU64,
+    office: Option<Office>,
+    /// What the run goes on from: read once a process, by the first worker that is told.
+    restored: OnceLock<Option<Restored>>,
+    /// Who writes this process's share of checkpoints.
+    scribe: OnceLock<Scribe>,
 }
 
 impl Shared {
@@ -154,7 +217,20 @@ impl Shared {
             partitions: Mutex::new(partitions.into_iter().map(Some).collect()),
             outlet: Mutex::new(outlet),
             complete: AtomicU64::new(0),
+            office: None,
+            restored: OnceLock::new(),
+            scribe: OnceLock::new(),
         }
+    }
+
+    /// Reads the checkpoint that the run goes on from, where there is one.
+    fn restore(&self, from: Option<&str>, symbols: &Symbols) -> Option<&Restored> {
+        let read = || {
+            let depot = &self.office.as_ref()?.checkpoints.depot;
+            let restored = Restored::read(&**depot, from?, symbols);
+            restored.map_err(|error| self.fail(error.into())).ok()
+        };
+        self.restored.get_or_init(read).as_ref()
     }
 
     /// Ends the run with `error`, unless it has failed already.
@@ -165,10 +241,17 @@ impl Shared {
     }
 
     /// Opens the partitions of worker `index` of `peers`.
-    fn open(&self, index: usize, peers: usize, start: Time) -> Vec<(usize, Box<dyn Partition>)> {
+    fn open(
+        &self,
+        index: usize,
+        peers: usize,
+        at: Time,
+        from: Option<&Restored>,
+    ) -> Vec<(usize, Box<dyn Partition>)> {
         let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
         let mut mine = Vec::new();
         for number in (index..partitions.len()).step_by(peers) {
+            let start = Start { at, saved: from.and_then(|from| saved(from, number)) };
             match partitions[number].take().map(|open| open(start)) {
                 Some(Ok(partition)) => mine.push((number, partition)),
                 Some(Err(error)) => self.fail(error.into()),
@@ -180,7 +263,8 @@ impl Shared {
 }
 
 /// Runs `plan` over `partitions` until they end or the watch stops it. Every process is given the same
-/// plan and partitions and reads those of its own workers; rows go to the sinks of process 0.
+/// plan and partitions and reads those of its own workers; rows go to the sinks of process 0. With
+/// `checkpoints` it goes on from the last one, and keeps more.
 ///
 /// # Errors
 /// Fails when the plan can't run, a source can't be read on, or a sink can't go on; what was complete
@@ -191,16 +275,20 @@ pub fn run(
     partitions: Vec<Opener>,
     sinks: Vec<Box<dyn Sink>>,
     watch: Watch,
+    checkpoints: Option<Checkpoints>,
 ) -> Result<Outcome, RunError> {
     plan.check()?;
+    let owed = checkpoints.as_ref().map(|_| Arc::new(Owed::new()));
     let (sender, thread) = match cluster.process {
         0 => {
-            let (sender, thread) = outlet::start(outlet_plan(&plan), sinks);
+            let (sender, thread) = outlet::start(outlet_plan(&plan, owed.clone()), sinks);
             (Some(sender), Some(thread))
         }
         _ => (None, None),
     };
-    let shared = Arc::new(Shared::new(watch, partitions, sender));
+    let mut shared = Shared::new(watch, partitions, sender);
+    shared.office = checkpoints.zip(owed).map(|(checkpoints, owed)| Office { checkpoints, owed });
+    let shared = Arc::new(shared);
     let workers = start_workers(plan, &cluster, shared.clone());
     drop(shared.outlet.lock().expect("no holder of this lock panics").take());
     let left = match thread.map(JoinHandleExt::finish) {
@@ -232,18 +320,26 @@ impl JoinHandleExt for std::thread::JoinHandle<Result<Left, RunError>> {
     }
 }
 
-fn outlet_plan(plan: &Plan) -> OutletPlan {
+fn outlet_plan(plan: &Plan, owed: Option<Arc<Owed>>) -> OutletPlan {
     OutletPlan {
         tables: plan.tables(),
         epoch: plan.epoch,
         lateness_ns: plan.lateness_ns,
         symbols: plan.symbols.clone(),
+        owed,
     }
 }
 
 fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
     let Some((builders, others)) = communication(cluster, &shared.stop)? else { return Ok(()) };
-    let given = (cluster.started_at, cluster.terms.clone());
+    let claimed = shared.office.as_ref().and_then(|office| office.checkpoints.claimed.as_ref());
+    let from = claimed.and_then(|claimed| claimed.manifest.clone());
+    let given = Given {
+        start: cluster.started_at,
+        terms: cluster.terms.clone(),
+        generation: claimed.map_or(0, |claimed| claimed.generation),
+        from: from.map(|(_, manifest)| Entry::Manifest(manifest).text()),
+    };
     let together = cluster.addresses.len() > 1;
     let (stop, left) = (shared.stop.clone(), Arc::new(AtomicU64::new(0)));
     let leaving = left.clone();
@@ -310,29 +406,42 @@ fn communication(cluster: &Cluster, stop: &AtomicBool) -> Result<Option<Builders
 pub(super) const PARK: Duration = Duration::from_millis(50);
 
 /// A worker's part; whether all workers come to the same end.
-fn work(worker: &mut Worker, plan: &Plan, given: &(Time, String), shared: &Arc<Shared>) -> bool {
+fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -> bool {
     let Some(heard) = told(worker, given, &shared.stop) else { return leave(worker) };
     if heard.differs {
         shared.fail(RunError::Differs);
         return true;
     }
-    let partitions = shared.open(worker.index(), worker.peers(), heard.start);
+    let from = shared.restore(heard.from.as_deref(), &plan.symbols);
+    let partitions = shared.open(worker.index(), worker.peers(), heard.start, from);
+    let cuts = match &shared.office {
+        None => Cuts::open(),
+        Some(office) => {
+            let cuts = Cuts::closed();
+            let scribe = shared.scribe.get_or_init(|| {
+                Scribe::start(&office.checkpoints, heard.generation, &plan.symbols, shared)
+            });
+            control(worker, &cuts, office, scribe, shared);
+            cuts
+        }
+    };
     let outlet = match worker.index() {
         0 => shared.outlet.lock().expect("no holder of this lock panics").take(),
         _ => None,
     };
-    let probe = wiring::build(worker, plan, partitions, outlet, shared);
+    let probe = wiring::build(worker, plan, Beginning { partitions, outlet, cuts, from }, shared);
     while !probe.done() && !shared.stop.load(Ordering::Relaxed) {
         worker.step_or_park(Some(PARK));
     }
-    if probe.done() {
+    let ended = probe.done();
+    if ended {
         shared.complete.store(1, Ordering::SeqCst);
-        return true;
     }
-    leave(worker)
+    leave(worker);
+    ended
 }
 
-/// Drops what has not ended, so that the worker does: an end of its own.
+/// Drops what has not ended, so that the worker does.
 fn leave(worker: &mut Worker) -> bool {
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);

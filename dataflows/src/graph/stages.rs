@@ -2,9 +2,9 @@
 
 use super::by_epoch::{Output, Stage};
 use super::plan::Plan;
-use crate::glue::{BarBook, Batch, Keyed, Lane, Pending, Windowed};
+use crate::glue::{BarBook, Batch, Keyed, Lane, Parts, Pending, Windowed};
 use crate::wire::{Parcel, Partials, Shared, Timed};
-use market::{Bar, Epoch, Scales, Symbols, Width};
+use market::{Bar, Epoch, Scales, SymbolId, Symbols, Width};
 use operators::bar::RollUp;
 use operators::indicator::{IndicatorLayout, IndicatorSet};
 use operators::{Kernel, Restore, Snapshot};
@@ -70,6 +70,14 @@ impl Stage<Partials> for Bars {
         }
     }
 
+    fn save(&self, before: Epoch, to: &mut Snapshot) {
+        self.books.iter().for_each(|book| book.snapshot(before, &|_| true, to));
+    }
+
+    fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
+        self.books.iter_mut().for_each(|book| book.restore(of, from));
+    }
+
     fn finish(&mut self, out: &mut Output) {
         let spread = self.books.first().map_or(0, BarBook::spread_symbols);
         out.other(Parcel::Spread(spread));
@@ -112,6 +120,14 @@ impl Stage<Shared> for RollUps {
             });
         }
         windows.close(epoch, |key, bar| out.bar(key, bar));
+    }
+
+    fn save(&self, before: Epoch, to: &mut Snapshot) {
+        self.windows.snapshot(before, &|_| true, to);
+    }
+
+    fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
+        self.windows.restore(of, from);
     }
 }
 
@@ -173,6 +189,14 @@ impl Stage<Shared> for Indicators {
             });
         });
         self.lanes.forget(epoch);
+    }
+
+    fn save(&self, before: Epoch, to: &mut Snapshot) {
+        self.lanes.snapshot(before, &|_| true, to);
+    }
+
+    fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
+        self.lanes.restore(of, from);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::run::PARK;
 use market::Time;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use timely::dataflow::operators::probe::Handle;
@@ -14,40 +14,55 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Inspect, Probe, ToStream};
 use timely::worker::Worker;
 
+/// What a worker is given, and says.
+pub(crate) struct Given {
+    /// When the run first started, as worker 0 knows it.
+    pub start: Time,
+    /// What all must have alike.
+    pub terms: String,
+    /// The generation that was claimed, on worker 0.
+    pub generation: u64,
+    /// The entry of the checkpoint that the run goes on from, on worker 0.
+    pub from: Option<String>,
+}
+
 /// What a worker heard of all.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Heard {
     /// The time that worker 0 was given.
     pub start: Time,
+    /// The generation that worker 0's process claimed.
+    pub generation: u64,
+    /// The entry of the checkpoint that worker 0 goes on from.
+    pub from: Option<String>,
     /// Whether some worker was given other terms than this one.
     pub differs: bool,
 }
 
 /// What all workers say, of which the first one's time counts and the terms must be one; none when the
 /// run was stopped before.
-pub(crate) fn told(
-    worker: &mut Worker,
-    (given, terms): &(Time, String),
-    stop: &AtomicBool,
-) -> Option<Heard> {
-    let said = Some((worker.index() as u64, given.ns(), terms.clone()));
-    let heard = Rc::new(Cell::new(Heard::default()));
-    let (listening, mine, done) = (heard.clone(), terms.clone(), Handle::new());
+pub(crate) fn told(worker: &mut Worker, given: &Given, stop: &AtomicBool) -> Option<Heard> {
+    let from = given.from.clone().filter(|_| worker.index() == 0);
+    let start = (given.start.ns(), given.generation);
+    let said = Some((worker.index() as u64, start, given.terms.clone(), from));
+    let heard = Rc::new(RefCell::new(Heard::default()));
+    let (listening, mine, done) = (heard.clone(), given.terms.clone(), Handle::new());
     worker.dataflow::<u64, _, _>(|scope| {
         let words = said.to_stream(scope).broadcast();
         words
-            .inspect(move |(worker, ns, other)| {
-                let mut heard = listening.get();
+            .inspect(move |(worker, (ns, generation), other, from)| {
+                let mut heard = listening.borrow_mut();
                 heard.differs |= *other != mine;
                 if *worker == 0 {
                     heard.start = Time::from_ns(*ns);
+                    heard.generation = *generation;
+                    heard.from.clone_from(from);
                 }
-                listening.set(heard);
             })
             .probe_with(&done);
     });
     while !done.done() && !stop.load(Ordering::Relaxed) {
         worker.step_or_park(Some(PARK));
     }
-    done.done().then(|| heard.get())
+    done.done().then(|| heard.take())
 }

@@ -6,13 +6,14 @@
 //!                 └──letters, counts────────────────┴────────────────────────────────────────────────>┴─> Outlet
 //! ```
 
-use super::by_epoch::{Output, by_epoch, limit};
+use super::by_epoch::{Output, Stage, by_epoch, limit};
 use super::outlet::Leaving;
 use super::plan::{BARS, INDICATORS, Plan};
 use super::reader::Readers;
 use super::run::Shared as Run;
 use super::stages::{Bars, Indicators, RollUps};
-use crate::wire::{Partials, Route, Shared, ToFirst};
+use crate::checkpoint::{Cuts, Restored};
+use crate::wire::{Partials, Route, Shared, ToFirst, owner};
 use market::{Epoch, Partition, Width};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::channels::pact::{DistributorPact, ParallelizationContract, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::probe::Handle;
@@ -35,31 +36,55 @@ type Streams<'s, C> = Stream<'s, Epoch, C>;
 /// How long a reader that is ahead of the graph waits before it looks again.
 const AHEAD_WAIT: Duration = Duration::from_micros(200);
 
+/// What a worker begins with.
+pub(crate) struct Beginning<'a> {
+    /// The partitions that it reads, with their numbers.
+    pub partitions: Vec<(usize, Box<dyn Partition>)>,
+    /// Where rows leave, on worker 0 of the first process.
+    pub outlet: Option<SyncSender<Leaving>>,
+    /// Its share in checkpoints.
+    pub cuts: Cuts,
+    /// The checkpoint that the run goes on from.
+    pub from: Option<&'a Restored>,
+}
+
+/// A worker's stages in the making: each is given what a checkpoint holds of it.
+struct Stages<'a> {
+    plan: &'a Plan,
+    cuts: Cuts,
+    from: Option<&'a Restored>,
+    index: usize,
+    peers: usize,
+}
+
 /// Builds the graph on a worker; the probe stands behind the sinks.
 pub(crate) fn build(
     worker: &mut Worker,
     plan: &Plan,
-    partitions: Vec<(usize, Box<dyn Partition>)>,
-    outlet: Option<SyncSender<Leaving>>,
+    beginning: Beginning<'_>,
     run: &Arc<Run>,
 ) -> Handle<Epoch> {
-    let peers = worker.peers();
+    let (index, peers) = (worker.index(), worker.peers());
+    let Beginning { partitions, outlet, cuts, from } = beginning;
     let complete = Handle::new();
-    let readers =
-        Readers::new(partitions, &plan.tick_plan(), plan.symbols.clone(), peers, run.clone());
+    let (ticks_plan, symbols) = (plan.tick_plan(), plan.symbols.clone());
+    let mut readers =
+        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone());
+    from.into_iter().for_each(|from| readers.restore(from));
+    let stages = Stages { plan, cuts: cuts.clone(), from, index, peers };
     worker.dataflow::<Epoch, _, _>(|scope| {
-        let (partials, leaving) = ticks(scope, readers, complete.clone());
+        let (partials, leaving) = ticks(scope, readers, complete.clone(), &cuts);
         let symbols = plan.symbols.clone();
         let by_symbol = DistributorPact(move |peers| Route::new(symbols, peers));
         let rows = Output::new(BARS, 0, &plan.symbols);
-        let bases = by_epoch(partials, by_symbol, "Bars", Bars::new(plan), rows);
-        let bars = scope.concatenate(roll_ups(plan, bases));
+        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan), rows);
+        let bars = scope.concatenate(roll_ups(&stages, bases));
         let columns = plan.indicator_columns().len();
         let mut all = vec![leaving, bars.clone()];
         if columns > 0 {
             let rows = Output::new(INDICATORS, columns, &plan.symbols);
             let stage = Indicators::new(plan);
-            all.push(by_epoch(bars, Pipeline, "Indicators", stage, rows));
+            all.push(stages.put(bars, Pipeline, "Indicators", stage, rows));
         }
         let leaving = scope.concatenate(all);
         leave(leaving, outlet, run.clone()).probe_with(&complete);
@@ -67,8 +92,34 @@ pub(crate) fn build(
     complete
 }
 
+impl Stages<'_> {
+    /// Puts a stage on timely, with the symbols of this worker that a checkpoint holds of it.
+    fn put<'s, C, P, S>(
+        &self,
+        input: Streams<'s, C>,
+        pact: P,
+        name: &str,
+        mut stage: S,
+        out: Output,
+    ) -> Streams<'s, Shared>
+    where
+        C: timely::Container,
+        P: ParallelizationContract<Epoch, C>,
+        S: Stage<C> + 'static,
+    {
+        let symbols = &self.plan.symbols;
+        let is_mine = |symbol| owner(symbols.group(symbol), self.peers) == self.index;
+        let bundles = self.from.into_iter().flat_map(|from| &from.bundles);
+        for (mut words, _) in bundles.flat_map(|bundle| bundle.pieces(name)) {
+            stage.load(&is_mine, &mut words);
+        }
+        by_epoch(input, pact, name, stage, out, &self.cuts)
+    }
+}
+
 /// Bars of all widths: each wider one from the widest that it rolls up from.
-fn roll_ups<'s>(plan: &Plan, bases: Streams<'s, Shared>) -> Vec<Streams<'s, Shared>> {
+fn roll_ups<'s>(stages: &Stages<'_>, bases: Streams<'s, Shared>) -> Vec<Streams<'s, Shared>> {
+    let plan = stages.plan;
     let mut streams: BTreeMap<Width, Streams<'s, Shared>> = BTreeMap::new();
     let mut all = vec![bases.clone()];
     for width in plan.sorted_widths() {
@@ -77,7 +128,8 @@ fn roll_ups<'s>(plan: &Plan, bases: Streams<'s, Shared>) -> Vec<Streams<'s, Shar
             Some(from) => {
                 let (stage, rows) =
                     (RollUps::new(plan, from, width), Output::new(BARS, 0, &plan.symbols));
-                let wide = by_epoch(streams[&from].clone(), Pipeline, "RollUps", stage, rows);
+                let name = format!("RollUps {width}");
+                let wide = stages.put(streams[&from].clone(), Pipeline, &name, stage, rows);
                 all.push(wide.clone());
                 wide
             }
@@ -92,6 +144,7 @@ fn ticks<'s>(
     scope: Scope<'s, Epoch>,
     mut readers: Readers,
     complete: Handle<Epoch>,
+    cuts: &Cuts,
 ) -> (Streams<'s, Partials>, Streams<'s, Shared>) {
     let mut builder = OperatorBuilder::new("Ticks".to_owned(), scope);
     let (partials, partial_stream) = builder.new_output();
@@ -100,6 +153,7 @@ fn ticks<'s>(
     let mut leaving = OutputBuilder::<_, CapacityContainerBuilder<Shared>>::from(leaving);
     let address = builder.operator_info().address;
     let activator = scope.activator_for(address.clone());
+    cuts.join(readers.len(), scope.activator_for(address.clone()));
     let waker = scope.worker().sync_activator_for(address.to_vec());
     readers.wake_by(Arc::new(move || {
         // A worker that is gone needs no waking.
@@ -110,7 +164,11 @@ fn ticks<'s>(
         let first = capabilities.pop().expect("two outputs have two capabilities");
         let mut held = Some((first, second));
         move |_frontiers| {
-            let Some((first, second)) = &mut held else { return };
+            let Some((first, second)) = &mut held else {
+                // Its partitions have ended, and are in every checkpoint that comes.
+                readers.round(Epoch::MAX);
+                return;
+            };
             let complete = complete.with_frontier(|frontier| frontier.first().copied());
             let mut round = readers.round(complete.unwrap_or(Epoch::MAX));
             if !round.partials.rows.is_empty() || !round.partials.reaches.is_empty() {

@@ -128,6 +128,12 @@ impl Fold {
         Some(self.end_of(open.start))
     }
 
+    /// The end of the last interval that has not closed.
+    pub(super) fn last_open_end(&self) -> Option<Time> {
+        let open = self.intervals.iter().rev().find(|interval| !interval.closed)?;
+        Some(self.end_of(open.start))
+    }
+
     /// The end of the newest interval.
     pub(super) fn last_end(&self) -> Option<Time> {
         self.intervals.back().map(|interval| self.end_of(interval.start))

@@ -106,14 +106,13 @@ impl TickPath {
     /// Folds an admitted batch.
     pub fn fold(&mut self, batch: &Admitted, out: &mut TickOutput) {
         for run in &batch.runs {
-            if run.epoch > self.epoch {
-                self.enter(run.epoch, out);
-            }
+            self.enter(run.epoch, out);
             self.fold_run(batch, run);
         }
     }
 
-    fn fold_run(&mut self, batch: &Admitted, run: &Run) {
+    /// Folds one run of a batch, whose epoch has been entered.
+    pub fn fold_run(&mut self, batch: &Admitted, run: &Run) {
         let rows = run.rows.start as usize..run.rows.end as usize;
         let trades = &batch.trades;
         let columns = trades.ts_event[rows.clone()]
@@ -144,9 +143,18 @@ impl TickPath {
         self.close_until(Epoch::MAX, out);
     }
 
-    /// Leaves the present epoch for `epoch`: first what the present one changed, then every bar that
-    /// closes between, each at its own time.
-    fn enter(&mut self, epoch: Epoch, out: &mut TickOutput) {
+    /// The epoch in which the last open bar closes, where one is open and that is still to come.
+    pub fn last_close(&self) -> Option<Epoch> {
+        let last = self.folds.iter().filter_map(Fold::last_open_end).max()?;
+        Some((self.plan.epoch.of(last) - 1).max(self.epoch))
+    }
+
+    /// Leaves the present epoch for `epoch`, if it is a later one: first what the present one changed, then
+    /// every bar that closes between, each at its own time.
+    pub fn enter(&mut self, epoch: Epoch, out: &mut TickOutput) {
+        if epoch <= self.epoch {
+            return;
+        }
         if self.plan.reaches {
             let until = self.plan.epoch.start(epoch);
             let reach = |base| Reach { at: self.epoch, base, until };

@@ -6,4 +6,4 @@ mod parcel;
 mod route;
 
 pub use parcel::{Names, Parcel, Partials, RowParcel, Shared, Timed};
-pub use route::{Route, ToFirst};
+pub use route::{Route, ToFirst, owner};

@@ -17,6 +17,11 @@ pub struct Route {
     waiting: Vec<Partials>,
 }
 
+/// The worker, of `peers`, that holds what belongs to a key group.
+pub fn owner(group: u8, peers: usize) -> usize {
+    usize::from(group) % peers
+}
+
 impl Route {
     /// A route to `peers` workers.
     pub fn new(symbols: Symbols, peers: usize) -> Self {
@@ -28,7 +33,7 @@ impl Route {
     fn worker(&mut self, symbol: market::SymbolId, peers: usize) -> usize {
         for id in self.workers.len()..=symbol.index() {
             let group = self.symbols.group(market::SymbolId::from_index(id as u32));
-            self.workers.push(u32::from(group) % peers as u32);
+            self.workers.push(owner(group, peers) as u32);
         }
         self.workers[symbol.index()] as usize
     }

@@ -63,45 +63,10 @@ pub struct Admission {
     /// A record that jumped, and copies of it.
     waiting: Vec<Waiting>,
     counts: Counts,
-    /// Of the last record that was judged.
-    position: Offset,
-    /// Judging stops behind the record that brings this epoch.
-    stop: Epoch,
+    /// Of the last record that was judged, if any was.
+    position: Option<Offset>,
     runs: Vec<Run>,
     letters: Vec<DeadLetter>,
-}
-
-/// How far a batch was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The next row.
-    row: usize,
-    /// Rows that it was decoded with; those behind had waited and were appended.
-    rows: usize,
-}
-
-impl Place {
-    /// The first record of a batch behind the one at `after`, which and those before were judged already:
-    /// those that are no rows are taken out.
-    pub fn behind(after: Option<Offset>, batch: &mut Decoded) -> Self {
-        let rows = batch.trades.len();
-        let Some(after) = after else { return Place { row: 0, rows } };
-        batch.undecoded.retain(|record| record.offset > after);
-        batch.heartbeats.retain(|beat| beat.offset > after);
-        Place { row: batch.trades.offset.partition_point(|offset| *offset <= after), rows }
-    }
-}
-
-/// What judging brought: runs of admitted rows in log order, letters in the order of decision, and where
-/// to go on where it stopped within the batch.
-#[derive(Debug, Default)]
-pub struct Judged {
-    /// What was admitted.
-    pub runs: Vec<Run>,
-    /// What was refused.
-    pub letters: Vec<DeadLetter>,
-    /// What is left to be judged.
-    pub rest: Option<Place>,
 }
 
 impl Admission {
@@ -123,83 +88,65 @@ impl Admission {
             known: 0,
             waiting: Vec::new(),
             counts: Counts::default(),
-            position: Offset::default(),
-            stop: Epoch::MAX,
+            position: None,
             runs: Vec::new(),
             letters: Vec::new(),
         }
     }
 
-    /// Judging stops behind the record that brings `epoch` or a later one, so that a snapshot can be taken
-    /// there; until it is told otherwise.
-    pub fn stop_at(&mut self, epoch: Epoch) {
-        self.stop = epoch;
+    /// Judges a batch: runs of admitted rows in log order, and letters in the order of decision. May append
+    /// rows that had waited; takes the undecoded records and the heartbeats out of the batch.
+    pub fn admit(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+        self.admit_from(0, batch)
     }
 
-    /// Judges a batch. May append rows that had waited; takes the undecoded records and the heartbeats that
-    /// it judges out of the batch.
-    pub fn admit(&mut self, batch: &mut Decoded) -> Judged {
-        let place = Place::behind(None, batch);
-        self.admit_from(batch, place)
+    /// As [`Admission::admit`], of the records behind the one at [`Admission::position`]: those before it
+    /// were judged by the run that this one goes on from, and are read again.
+    pub fn admit_behind(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+        let Some(after) = self.position else { return self.admit(batch) };
+        batch.undecoded.retain(|record| record.offset > after);
+        batch.heartbeats.retain(|beat| beat.offset > after);
+        self.admit_from(batch.trades.offset.partition_point(|offset| *offset <= after), batch)
     }
 
-    /// Judges what is left of a batch.
-    pub fn admit_from(&mut self, batch: &mut Decoded, place: Place) -> Judged {
-        let (Place { row: mut at, rows }, began) = (place, self.mark.epoch);
-        let mut undecoded = std::mem::take(&mut batch.undecoded).into_iter().peekable();
-        let mut heartbeats = std::mem::take(&mut batch.heartbeats).into_iter().peekable();
+    /// Of the last record that was judged, if any was.
+    pub fn position(&self) -> Option<Offset> {
+        self.position
+    }
+
+    fn admit_from(&mut self, first: usize, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+        let rows = batch.trades.len();
+        let undecoded = std::mem::take(&mut batch.undecoded);
+        let heartbeats = std::mem::take(&mut batch.heartbeats);
+        self.counts.read += (rows - first + undecoded.len()) as u64;
+        let last = [batch.trades.offset.last().copied(), undecoded.last().map(|u| u.offset)];
+        let last = last.into_iter().chain([heartbeats.last().map(|beat| beat.offset)]);
+        self.position = self.position.max(last.flatten().max());
+        let mut at = first;
+        let mut undecoded = undecoded.into_iter().peekable();
+        let mut heartbeats = heartbeats.into_iter().peekable();
         loop {
             let broken = undecoded.peek().map(|u| (u.before_row, u.offset));
             let beat = heartbeats.peek().map(|h| (h.before_row, h.offset));
-            let next = [broken, beat].into_iter().flatten().min();
-            if self.has_stopped(began) {
-                break;
-            }
-            let before = next.map_or(rows, |next| (next.0 as usize).min(rows));
-            at = self.judge_rows(batch, at..before);
-            if self.has_stopped(began) || next.is_none() {
-                break;
-            }
-            if broken == next {
-                undecoded.next().into_iter().for_each(|record| {
-                    self.counts.read += 1;
-                    self.position = record.offset;
-                    self.refuse_undecoded(record);
-                });
+            let Some(next) = [broken, beat].into_iter().flatten().min() else { break };
+            let before = (next.0 as usize).min(rows);
+            self.judge_rows(batch, at..before.max(at));
+            at = at.max(before);
+            if broken == Some(next) {
+                undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
             } else if let Some(heartbeat) = heartbeats.next() {
-                self.position = heartbeat.offset;
                 self.judge_heartbeat(batch, heartbeat, at as u32);
             }
         }
-        batch.undecoded.extend(undecoded);
-        batch.heartbeats.extend(heartbeats);
-        let is_left = at < rows || !batch.undecoded.is_empty() || !batch.heartbeats.is_empty();
-        let rest = is_left.then_some(Place { row: at, rows });
-        if rest.is_none() {
-            self.waiting.iter_mut().for_each(Waiting::outlive_batch);
-        }
-        Judged { rest, ..self.said() }
-    }
-
-    /// Whether the epoch where judging stops has come since that of `began`.
-    fn has_stopped(&self, began: Epoch) -> bool {
-        began < self.stop && self.mark.epoch >= self.stop
-    }
-
-    fn said(&mut self) -> Judged {
-        let (runs, letters) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters));
-        Judged { runs, letters, rest: None }
+        self.judge_rows(batch, at..rows);
+        self.waiting.iter_mut().for_each(Waiting::outlive_batch);
+        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
     }
 
     /// The log has ended: what waits is admitted into `batch`, an empty one.
-    pub fn finish(&mut self, batch: &mut Decoded) -> Judged {
+    pub fn finish(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
         self.decide(batch, true);
-        self.said()
-    }
-
-    /// Of the last record that was judged: the next one that is read stands behind it.
-    pub fn position(&self) -> Offset {
-        self.position
+        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
     }
 
     /// What was read, used and refused so far. A record that waits is read and neither.
@@ -217,10 +164,9 @@ impl Admission {
         self.duplicates.left_early
     }
 
-    /// Judges rows, up to where judging stops; the next row.
-    fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) -> usize {
-        let (mut at, began) = (rows.start, self.mark.epoch);
-        while at < rows.end && !self.has_stopped(began) {
+    fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) {
+        let mut at = rows.start;
+        while at < rows.end {
             if self.waiting.is_empty() {
                 let calm = self.admit_calm(&batch.trades, at..rows.end);
                 if calm > at {
@@ -233,11 +179,6 @@ impl Admission {
             self.judge_row(batch, at as u32);
             at += 1;
         }
-        if at > rows.start {
-            self.counts.read += (at - rows.start) as u64;
-            self.position = batch.trades.offset[at - 1];
-        }
-        at
     }
 
     fn judge_row(&mut self, batch: &mut Decoded, row: u32) {

@@ -8,11 +8,14 @@ use super::waiting::Waiting;
 use super::{Admission, AdmissionConfig};
 use market::{EpochLength, Offset, Reason, SymbolId, Symbols};
 
+/// The position of who judged nothing; no record has it.
+const NOWHERE: u64 = u64::MAX;
+
 impl Admission {
     /// Its state between two batches.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut to = Writer::default();
-        to.u64(self.position.raw());
+        to.u64(self.position.map_or(NOWHERE, Offset::raw));
         self.mark.snapshot(&mut to);
         let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
         to.u64(u64::from(self.known));
@@ -31,6 +34,12 @@ impl Admission {
         to.bytes
     }
 
+    /// Of the last record that the one which wrote `bytes` had judged, if any was.
+    pub fn position_in(bytes: &[u8]) -> Option<Offset> {
+        let position = u64::from_le_bytes(*bytes.first_chunk()?);
+        (position != NOWHERE).then(|| Offset::from_raw(position))
+    }
+
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.
     ///
     /// # Errors
@@ -44,7 +53,8 @@ impl Admission {
     ) -> Result<Self, SnapshotError> {
         let mut admission = Admission::new(config, length, symbols.clone(), partition);
         let mut from = Reader::new(bytes, &symbols);
-        admission.position = Offset::from_raw(from.u64()?);
+        let position = from.u64()?;
+        admission.position = (position != NOWHERE).then(|| Offset::from_raw(position));
         admission.mark.restore(&mut from)?;
         for _ in 0..from.count()? {
             let at = from.symbol()?.index();

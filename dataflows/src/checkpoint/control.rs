@@ -1,0 +1,154 @@
+//! The control stream: what workers ask for, and what worker 0 grants. A dataflow of its own, without time.
+
+use super::Checkpoints;
+use super::coordinator::{Coordinator, Owed, Said};
+use super::cuts::{Cuts, Gate, Grant};
+use super::manifest::Position;
+use super::scribe::{Mail, Scribe, Settled};
+use crate::graph::Shared as Run;
+use market::Epoch;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Operator;
+use timely::dataflow::operators::generic::source;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::{Scope, StreamVec};
+use timely::worker::Worker;
+
+/// What a worker says, as it travels: kind, number, worker, name, positions.
+type Words = (u8, i64, u64, String, Vec<(u32, Option<u64>)>);
+
+/// What worker 0 grants, as it travels: granted, asked at, boundary, checkpoint.
+type Granted = (i64, i64, Option<i64>, u64);
+
+/// What the workers of a run with checkpoints have in common.
+#[derive(Clone)]
+pub(crate) struct Office {
+    /// How they are kept.
+    pub checkpoints: Checkpoints,
+    /// What the sinks owe.
+    pub owed: Arc<Owed>,
+}
+
+/// Puts the control stream on a worker. It ends when the worker drops it.
+pub(crate) fn control(
+    worker: &mut Worker,
+    cuts: &Cuts,
+    office: &Office,
+    scribe: &Scribe,
+    run: &Arc<Run>,
+) {
+    worker.dataflow::<u64, _, _>(|scope| {
+        let asks = asks(scope, cuts, scribe, run);
+        let grants = coordinate(asks, office, scribe).broadcast();
+        let cuts = cuts.clone();
+        grants.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Grants", |_, _| {
+            move |input, _output| {
+                input.for_each(|_, grants| {
+                    grants.drain(..).for_each(|words| cuts.grant(grant_of(words)));
+                });
+            }
+        });
+    });
+}
+
+/// Says what the worker's operators want, and what became of its cuts.
+fn asks<'s>(
+    scope: Scope<'s, u64>,
+    cuts: &Cuts,
+    scribe: &Scribe,
+    run: &Arc<Run>,
+) -> StreamVec<'s, u64, Words> {
+    let (cuts, scribe, run) = (cuts.clone(), scribe.clone(), run.clone());
+    let index = scope.worker().index();
+    source::<_, CapacityContainerBuilder<Vec<Words>>, _, _>(scope, "Asks", |capability, info| {
+        let waker = || scope.worker().sync_activator_for(info.address.to_vec());
+        cuts.ask_by(waker());
+        let mail = Mail::new(waker());
+        move |output| {
+            let (head, whole) = cuts.say();
+            whole.into_iter().for_each(|cut| scribe.store(index, cut, &mail));
+            let said = head.map(Said::Head).into_iter().chain(mail.take());
+            let words: Vec<Words> = said.map(words_of).collect();
+            if !words.is_empty() && !run.stop.load(Ordering::Relaxed) {
+                let mut session = output.session(&capability);
+                words.into_iter().for_each(|words| session.give(words));
+            }
+        }
+    })
+}
+
+/// Worker 0 hears all and grants.
+fn coordinate<'s>(
+    asks: StreamVec<'s, u64, Words>,
+    office: &Office,
+    scribe: &Scribe,
+) -> StreamVec<'s, u64, Granted> {
+    let (Office { checkpoints, owed }, scribe) = (office.clone(), scribe.clone());
+    let worker = asks.scope().worker().clone();
+    let clock = checkpoints.clock.clone();
+    let mut coordinator = Coordinator::new(worker.peers(), checkpoints.every_ms, clock());
+    let is_first = worker.index() == 0;
+    asks.unary::<CapacityContainerBuilder<Vec<Granted>>, _, _, _>(
+        Exchange::new(|_: &Words| 0),
+        "Coordinator",
+        |_, info| {
+            let waker = || worker.sync_activator_for(info.address.to_vec());
+            if is_first {
+                owed.wake_by(waker());
+            }
+            let mail: Arc<Mail<Settled>> = Mail::new(waker());
+            move |input, output| {
+                mail.take().iter().for_each(|Settled| coordinator.settled());
+                input.for_each(|time, asks| {
+                    let said = asks.drain(..).map(said_of);
+                    // The last grant holds what those before it do.
+                    let grant =
+                        said.filter_map(|said| coordinator.hear(said, clock(), &owed)).last();
+                    if let Some(grant) = grant {
+                        output.session(&time).give(granted_of(grant));
+                    }
+                });
+                if let Some(whole) = coordinator.whole(&owed) {
+                    scribe.write(whole, &mail);
+                }
+            }
+        },
+    )
+}
+
+fn words_of(said: Said) -> Words {
+    match said {
+        Said::Head(epoch) => (0, epoch, 0, String::new(), Vec::new()),
+        Said::Part { checkpoint, worker, object, positions } => {
+            let positions = positions.iter().map(|at| (at.partition, at.offset)).collect();
+            (1, checkpoint.cast_signed(), worker as u64, object, positions)
+        }
+        Said::Failed { checkpoint } => (2, checkpoint.cast_signed(), 0, String::new(), Vec::new()),
+    }
+}
+
+fn said_of((kind, number, worker, object, positions): Words) -> Said {
+    let checkpoint = number.cast_unsigned();
+    match kind {
+        0 => Said::Head(number),
+        1 => {
+            let position = |(partition, offset)| Position { partition, offset };
+            let positions = positions.into_iter().map(position).collect();
+            Said::Part { checkpoint, worker: worker as usize, object, positions }
+        }
+        _ => Said::Failed { checkpoint },
+    }
+}
+
+fn granted_of(grant: Grant) -> Granted {
+    let Gate { granted, boundary } = grant.gate;
+    (granted, grant.ask_at, boundary, grant.checkpoint)
+}
+
+fn grant_of((granted, ask_at, boundary, checkpoint): Granted) -> Grant {
+    let boundary: Option<Epoch> = boundary;
+    Grant { gate: Gate { granted, boundary }, ask_at, checkpoint }
+}

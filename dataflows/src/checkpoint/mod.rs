@@ -1,0 +1,108 @@
+//! Checkpoints: the state of a run, cut at an epoch boundary, in a store that outlives it.
+//!
+//! ```text
+//!  readers, stages ──asks──> coordinator (worker 0) ──grants, with the next boundary──> all workers
+//!      │ cut at the boundary                 │ all parts there, every sink durable
+//!      └──pieces──> scribe: one object a worker ──────> scribe: the manifest, created if its number is free
+//! ```
+//! A reader enters an epoch only when it was granted, and a grant names the boundary below it, so nobody can
+//! have crossed a boundary it had not heard of. Everything before the boundary is in the cut, nothing else:
+//! a partition is cut with the rows in hand that lie beyond, everything beyond the exchange before it applies
+//! the first later epoch. The choice of boundaries changes no output.
+
+mod bundle;
+mod control;
+mod coordinator;
+mod cuts;
+mod depot;
+mod manifest;
+mod scribe;
+mod sequence;
+
+pub use bundle::{Bundle, BundleError};
+pub use depot::{Depot, DepotError, MemoryDepot};
+pub use manifest::{Entry, FORMAT, Manifest, Position};
+pub use sequence::{Claimed, SequenceError, claim, create, entries, prune};
+
+pub(crate) use bundle::Piece;
+pub(crate) use control::{Office, control};
+pub(crate) use coordinator::Owed;
+pub(crate) use cuts::{Cuts, Gate};
+pub(crate) use scribe::Scribe;
+
+use market::Symbols;
+use std::sync::Arc;
+
+/// Milliseconds since some moment: decides when a checkpoint is due, which changes no output.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Told of each checkpoint that is whole.
+pub type Listener = Arc<dyn Fn(&Manifest) + Send + Sync>;
+
+/// How a run keeps checkpoints.
+#[derive(Clone)]
+pub struct Checkpoints {
+    /// Where: the same store for all processes.
+    pub depot: Arc<dyn Depot>,
+    /// What time it is, to know when the next is due.
+    pub clock: Clock,
+    /// Between two of them.
+    pub every_ms: u64,
+    /// How many are kept.
+    pub keep: usize,
+    /// The run's place in the sequence, with the manifest that it goes on from: on process 0, which tells
+    /// the others.
+    pub claimed: Option<Claimed>,
+    /// Told on process 0.
+    pub listener: Listener,
+}
+
+/// Why a run cannot go on from a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The store could not be used.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// An object that a manifest names is not there.
+    #[error(
+        "{0} is named by the checkpoint and is not there: every process must reach the same checkpoint store"
+    )]
+    Missing(String),
+    /// An object is damaged, or of another version.
+    #[error("{name}: {error}")]
+    Bundle {
+        /// The object.
+        name: String,
+        /// What is wrong.
+        error: BundleError,
+    },
+    /// A number of an entry that is no manifest.
+    #[error("the checkpoint that process 0 names cannot be read")]
+    Manifest,
+}
+
+/// A checkpoint, read.
+pub(crate) struct Restored {
+    pub manifest: Manifest,
+    pub bundles: Vec<Bundle>,
+}
+
+impl Restored {
+    /// Reads all that a manifest names; its symbols become known to `symbols`.
+    pub fn read(
+        depot: &dyn Depot,
+        entry: &str,
+        symbols: &Symbols,
+    ) -> Result<Restored, RestoreError> {
+        let Some(Entry::Manifest(manifest)) = Entry::decode(entry.as_bytes()) else {
+            return Err(RestoreError::Manifest);
+        };
+        let read = |name: &String| {
+            let bytes = depot.read(name)?.ok_or_else(|| RestoreError::Missing(name.clone()))?;
+            let bundle = Bundle::decode(&bytes, symbols);
+            bundle.map_err(|error| RestoreError::Bundle { name: name.clone(), error })
+        };
+        let bundles = manifest.bundles.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Restored { manifest, bundles })
+    }
+}

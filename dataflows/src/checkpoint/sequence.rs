@@ -1,0 +1,151 @@
+//! The numbered sequence of claims and manifests: who may write, and where a run goes on.
+
+use super::depot::{Depot, DepotError};
+use super::manifest::{Entry, Manifest, PARTS, SEQUENCE};
+use std::collections::BTreeSet;
+
+/// Why a run may not begin, or go on.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SequenceError {
+    /// The store could not be used.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// Another run has begun, or goes on, with the same checkpoints.
+    #[error(
+        "number {number} of the checkpoints is taken: another run of this deployment has begun"
+    )]
+    Taken {
+        /// The number.
+        number: u64,
+    },
+}
+
+/// A run's place in the sequence.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Its generation, above all before.
+    pub generation: u64,
+    /// The next number to write.
+    pub next: u64,
+    /// The newest whole manifest, with its number.
+    pub manifest: Option<(u64, Manifest)>,
+    /// Writers of this run, and of all that claimed since that manifest: they are to be fenced.
+    pub writers: Vec<String>,
+}
+
+/// The whole entries with their numbers, in order, and the number behind the last one that is taken.
+///
+/// # Errors
+/// Fails when the store is away or refuses.
+pub fn entries(depot: &dyn Depot) -> Result<(Vec<(u64, Entry)>, u64), DepotError> {
+    let (mut entries, mut next) = (Vec::new(), 0);
+    for name in depot.list(SEQUENCE)? {
+        let Ok(number) = name[SEQUENCE.len()..].parse::<u64>() else { continue };
+        next = next.max(number + 1);
+        let entry = depot.read(&name)?.and_then(|bytes| Entry::decode(&bytes));
+        entries.extend(entry.map(|entry| (number, entry)));
+    }
+    Ok((entries, next))
+}
+
+/// Claims the next generation for a run whose writers have these names.
+///
+/// # Errors
+/// Fails when the store cannot be used, or another run claims at the same time.
+pub fn claim(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceError> {
+    let (entries, number) = entries(depot)?;
+    let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0) + 1;
+    let mine = Entry::Claim { generation, writers: writers.to_vec() };
+    create(depot, number, &mine)?;
+    let manifest = entries.iter().rev().find_map(|(number, entry)| match entry {
+        Entry::Manifest(manifest) => Some((*number, manifest.clone())),
+        Entry::Claim { .. } => None,
+    });
+    // Whoever wrote the manifest may be alive too, and claimed before it.
+    let since = manifest.as_ref().map_or(0, |(_, manifest)| manifest.generation);
+    let mut all: BTreeSet<String> = writers.iter().cloned().collect();
+    for (_, entry) in entries {
+        match entry {
+            Entry::Claim { generation, writers } if generation >= since => all.extend(writers),
+            _ => {}
+        }
+    }
+    let writers = all.into_iter().collect();
+    Ok(Claimed { generation, next: number + 1, manifest, writers })
+}
+
+/// Writes an entry under a number of its own.
+///
+/// # Errors
+/// Fails when the store cannot be used, or the number is taken.
+pub fn create(depot: &dyn Depot, number: u64, entry: &Entry) -> Result<(), SequenceError> {
+    let (name, bytes) = (format!("{SEQUENCE}{number:020}"), entry.encode());
+    match depot.create(&name, &bytes) {
+        Ok(true) => Ok(()),
+        // A store that failed to answer may have done it all the same.
+        Ok(false) if depot.read(&name)?.as_deref() == Some(&bytes) => Ok(()),
+        Ok(false) => Err(SequenceError::Taken { number }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes what the last `keep` manifests do not name, of runs up to `generation`: older entries, and parts
+/// that a crash left. Parts numbered `current` and later of this generation are still being written.
+///
+/// # Errors
+/// Fails when the store is away or refuses; what was removed by then is gone.
+pub fn prune(
+    depot: &dyn Depot,
+    keep: usize,
+    generation: u64,
+    current: u64,
+) -> Result<u64, DepotError> {
+    let (entries, _) = entries(depot)?;
+    let mut kept = BTreeSet::new();
+    let mut oldest = u64::MAX;
+    let manifests = entries.iter().rev().filter_map(|(number, entry)| match entry {
+        Entry::Manifest(manifest) => Some((*number, manifest)),
+        Entry::Claim { .. } => None,
+    });
+    for (number, manifest) in manifests.take(keep.max(1)) {
+        oldest = oldest.min(number);
+        kept.extend(manifest.bundles.iter().cloned());
+    }
+    if oldest == u64::MAX {
+        return Ok(0);
+    }
+    // Claims since the oldest manifest say whom to fence; its own run's claim stands before it.
+    let first = entries
+        .iter()
+        .rev()
+        .find(|(number, entry)| *number < oldest && matches!(entry, Entry::Claim { .. }));
+    let first = first.map_or(oldest, |(number, _)| *number);
+    let mut removed = 0;
+    for name in depot.list(PARTS)? {
+        let of = part_number(&name);
+        let done = of.is_none_or(|of| of < (generation, current));
+        if done && !kept.contains(&name) {
+            depot.remove(&name)?;
+            removed += 1;
+        }
+    }
+    for name in depot.list(SEQUENCE)? {
+        if name[SEQUENCE.len()..].parse::<u64>().is_ok_and(|number| number < first) {
+            depot.remove(&name)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// The name of what worker `worker` writes for checkpoint number `checkpoint` of a generation.
+pub(crate) fn part_name(generation: u64, checkpoint: u64, worker: usize) -> String {
+    format!("{PARTS}{generation:010}/{checkpoint:010}-{worker:04}")
+}
+
+/// Generation and checkpoint of a part's name.
+fn part_number(name: &str) -> Option<(u64, u64)> {
+    let (generation, rest) = name.strip_prefix(PARTS)?.split_once('/')?;
+    let (checkpoint, _) = rest.split_once('-')?;
+    Some((generation.parse().ok()?, checkpoint.parse().ok()?))
+}

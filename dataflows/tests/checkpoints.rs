@@ -1,0 +1,264 @@
+//! The law of checkpoints: however often a run is stopped or fails, and with however many workers it goes on,
+//! what its sinks hold in the end is what an uninterrupted run gives them, each row once and in order.
+
+mod log;
+
+use dataflows::checkpoint::{
+    Checkpoints, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
+};
+use dataflows::{Cluster, Empty, Opener, RunError, Start, Watch, run};
+use log::{Log, Trade, coarse, lines_of, logs, plan, same};
+use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A store of rows that outlives runs: what is synced is kept with its mark, the rest is lost.
+#[derive(Default)]
+struct Held {
+    lines: Vec<String>,
+    mark: Option<Epoch>,
+}
+
+/// A sink into it, which fails at a call.
+struct Store {
+    held: Arc<Mutex<Held>>,
+    waiting: Vec<String>,
+    before: Option<Epoch>,
+    fails_in: u64,
+}
+
+impl Store {
+    fn count_down(&mut self) -> Result<(), SinkError> {
+        self.fails_in = self.fails_in.saturating_sub(1);
+        match self.fails_in {
+            0 => Err(SinkError { what: "the store is away".to_owned() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Sink for Store {
+    fn name(&self) -> &str {
+        "store"
+    }
+
+    fn write(&mut self, rows: &Rows) -> Result<(), SinkError> {
+        self.count_down()?;
+        let mark = self.held.lock().unwrap().mark;
+        let is_new = |at: usize| mark.is_none_or(|mark| rows.keys[at].epoch >= mark);
+        let new = lines_of(rows).enumerate().filter(|(at, _)| is_new(*at));
+        self.waiting.extend(new.map(|(_, line)| line));
+        Ok(())
+    }
+
+    fn flush(&mut self, before: Epoch) -> Result<(), SinkError> {
+        self.before = Some(before);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.count_down()?;
+        let mut held = self.held.lock().unwrap();
+        held.lines.append(&mut self.waiting);
+        held.mark = held.mark.max(self.before);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.sync()
+    }
+}
+
+/// A depot that fails at some calls: before it did what was asked, or after.
+struct Fragile {
+    inner: Arc<MemoryDepot>,
+    calls: AtomicU64,
+    every: u64,
+}
+
+impl Fragile {
+    fn at_risk<T>(&self, done: impl FnOnce() -> Result<T, DepotError>) -> Result<T, DepotError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let away = || DepotError { what: "the depot is away".to_owned() };
+        match call % self.every {
+            1 if self.every > 1 => Err(away()),
+            2 if self.every > 2 => done().and(Err(away())),
+            _ => done(),
+        }
+    }
+}
+
+impl Depot for Fragile {
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, DepotError> {
+        self.at_risk(|| self.inner.create(name, bytes))
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DepotError> {
+        self.at_risk(|| self.inner.put(name, bytes))
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DepotError> {
+        self.inner.read(name)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, DepotError> {
+        self.inner.list(prefix)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DepotError> {
+        self.inner.remove(name)
+    }
+}
+
+/// One life of a run.
+#[derive(Clone, Debug)]
+struct Life {
+    workers: usize,
+    fails_in: u64,
+    depot_fails_every: u64,
+    slow: usize,
+}
+
+/// Runs until the end, or until the sink fails; whether it came to the end, and checkpoints written.
+fn live(
+    life: &Life,
+    empty: Empty,
+    logs: &[Vec<Trade>],
+    depot: &Arc<MemoryDepot>,
+    held: &Arc<Mutex<Held>>,
+) -> (bool, u64) {
+    let symbols =
+        Symbols::with_scales([("S1".to_owned(), coarse()), ("S4".to_owned(), coarse())].into());
+    // Ids of another order than those of the life before.
+    (0..life.workers).for_each(|k| assert!(symbols.intern(format!("S{k}").as_bytes()).is_ok()));
+    let open = |log: &Vec<Trade>| {
+        let mut log = Log::new(log.clone(), &symbols, vec![7, 31], life.slow);
+        Box::new(move |start: Start| {
+            start.saved.iter().for_each(|saved| log.restore(saved));
+            Ok(Box::new(log) as Box<dyn Partition>)
+        }) as Opener
+    };
+    let partitions = logs.iter().map(open).collect();
+    let (waiting, before) = (Vec::new(), None);
+    let store = Store { held: held.clone(), waiting, before, fails_in: life.fails_in };
+    let mut claimed = claim(&**depot, &["store".to_owned()]).unwrap();
+    if claimed.manifest.is_none() {
+        let manifest = Manifest {
+            generation: claimed.generation,
+            lineage: "law".to_owned(),
+            facts: Vec::new(),
+            started_at: Time::from_ns(0),
+            epoch: None,
+            positions: Vec::new(),
+            bundles: Vec::new(),
+        };
+        create(&**depot, claimed.next, &Entry::Manifest(manifest.clone())).unwrap();
+        claimed.manifest = Some((claimed.next, manifest));
+        claimed.next += 1;
+    }
+    // Every look is a tenth of a second on: grants stay short, a checkpoint is due at every second one.
+    let ticks = AtomicU64::new(0);
+    let (inner, calls) = (depot.clone(), AtomicU64::new(0));
+    let checkpoints = Checkpoints {
+        depot: Arc::new(Fragile { inner, calls, every: life.depot_fails_every }),
+        clock: Arc::new(move || ticks.fetch_add(100, Ordering::SeqCst)),
+        every_ms: 150,
+        keep: 2,
+        claimed: Some(claimed),
+        listener: Arc::new(|_| {}),
+    };
+    let watch = Watch::default();
+    let progress = watch.progress.clone();
+    let (plan, cluster) = (plan(empty, &symbols), Cluster::local(life.workers));
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
+    let ended = match run(plan, cluster, partitions, sinks, watch, Some(checkpoints)) {
+        Ok(outcome) => outcome.complete,
+        Err(RunError::Sink(_)) => false,
+        Err(error) => panic!("{error}"),
+    };
+    (ended, progress.checkpoints().written)
+}
+
+fn lives() -> impl Strategy<Value = Vec<Life>> {
+    let life = (1usize..5, 2u64..40, prop::sample::select(vec![1u64, 1, 1, 5]), 0usize..3);
+    let life = life.prop_map(|(workers, fails_in, depot_fails_every, slow)| Life {
+        workers,
+        fails_in,
+        depot_fails_every,
+        slow,
+    });
+    prop::collection::vec(life, 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn lives_are_invisible(logs in logs(), lives in lives(), carry: bool) {
+        let empty = if carry { Empty::Carry } else { Empty::Skip };
+        let whole = Arc::new(Mutex::new(Held::default()));
+        let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+        prop_assert!(live(&last, empty, &logs, &Arc::default(), &whole).0);
+        let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
+        let mut ended = false;
+        for life in lives.iter().chain([&last]) {
+            ended = live(life, empty, &logs, &depot, &held).0;
+            if ended {
+                break;
+            }
+        }
+        prop_assert!(ended);
+        let by_table = |held: &Mutex<Held>| {
+            let mut lines = held.lock().unwrap().lines.clone();
+            lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
+            lines
+        };
+        same(&by_table(&whole), &by_table(&held))?;
+    }
+}
+
+/// A log long enough that checkpoints are written, so that the law above is about something.
+fn long_log() -> Vec<Vec<Trade>> {
+    let trade = |k: i64| Trade {
+        ts: (1_700_000_000_000 + k * 400 - k % 7 * 300) * 1_000_000,
+        symbol: format!("S{}", k % 7),
+        price: (1 + k % 50) * 10_000_000,
+        size: 1_000_000_000,
+    };
+    vec![(0..6_000).map(trade).collect(), (0..3_000).map(|k| trade(2 * k)).collect()]
+}
+
+#[test]
+fn checkpoints_are_written_gone_on_from_and_pruned() {
+    let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
+    let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 0 };
+    let (ended, first) = live(&life(60), Empty::Skip, &logs, &depot, &held);
+    assert!(!ended && first > 2, "{first} checkpoints");
+    let (all, _) = entries(&*depot).unwrap();
+    let newest = all.iter().rev().find_map(|(_, entry)| match entry {
+        Entry::Manifest(manifest) => Some(manifest.clone()),
+        Entry::Claim { .. } => None,
+    });
+    let newest = newest.unwrap();
+    assert!(newest.epoch.is_some() && newest.bundles.len() == 2 && newest.positions.len() == 2);
+    // Two manifests are kept, with what they name, and at most one that is under way.
+    assert!(depot.list("parts/").unwrap().len() <= 6, "{:?}", depot.list("parts/"));
+    let (ended, second) = live(&life(u64::MAX), Empty::Skip, &logs, &depot, &held);
+    assert!(ended && second > 2, "{second} checkpoints");
+}
+
+#[test]
+fn a_run_whose_number_is_taken_ends() {
+    let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
+    let zombie = claim(&*depot, &[]).unwrap();
+    let life = Life { workers: 1, fails_in: 60, depot_fails_every: 1, slow: 0 };
+    live(&life, Empty::Skip, &logs, &depot, &held);
+    let manifest = entries(&*depot).unwrap().0.into_iter().find_map(|(_, entry)| match entry {
+        Entry::Manifest(manifest) => Some(manifest),
+        Entry::Claim { .. } => None,
+    });
+    let entry = Entry::Manifest(Manifest { generation: 1, ..manifest.unwrap() });
+    let error = create(&*depot, zombie.next, &entry).unwrap_err().to_string();
+    assert!(error.contains("another run"), "{error}");
+}
