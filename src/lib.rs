@@ -8,6 +8,7 @@
 #[doc(hidden)]
 pub mod cli;
 pub mod config;
+mod depot;
 mod engine;
 mod report;
 

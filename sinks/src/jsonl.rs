@@ -203,6 +203,10 @@ impl Sink for JsonlSink {
         Ok(())
     }
 
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.commit().map_err(self.failed())
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.commit().map_err(self.failed())
     }

@@ -19,5 +19,5 @@ pub use letters::{Filter, Letter, LetterError, LetterLimits, LetterSink, Letters
 pub use memory::{Memory, MemoryKey, MemoryRow, MemorySink, MemoryTable};
 pub use parquet::{ParquetOptions, ParquetSink};
 pub use sql::{Dialect, Format, Postgres, QueryError, Sqlite, SqliteSink, Table, query};
-pub use store::{Identity, Store, StoreError};
+pub use store::{Identity, Store, StoreError, difference};
 pub use terminal::{TerminalSink, cell_text, render_table};

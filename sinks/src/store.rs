@@ -260,7 +260,7 @@ fn write(folder: &Path, identity: &Identity, now: Time) -> io::Result<()> {
 }
 
 /// The first part that is not the same, in words. Several parts may have one name, as those of sources.
-fn difference(known: &[(String, String)], given: &[(String, String)]) -> String {
+pub fn difference(known: &[(String, String)], given: &[(String, String)]) -> String {
     let (all_known, all_given): (HashSet<_>, HashSet<_>) =
         (known.iter().collect(), given.iter().collect());
     let mut new = given.iter().filter(|part| !all_known.contains(part));

@@ -4,9 +4,9 @@ use super::raw::{self, Root};
 use super::tree::{ConfigError, Tree};
 use super::universe::read_universe;
 use super::{
-    Config, FilesConfig, IndicatorConfig, Order, OutlierMode, Outliers, PartitionMode,
-    SimulatorConfig, SinkConfig, SinkKind, SourceConfig, SourceKind, Timing, parse_duration,
-    print_duration,
+    CheckpointConfig, Config, FilesConfig, IndicatorConfig, Order, OutlierMode, Outliers,
+    PartitionMode, SimulatorConfig, SinkConfig, SinkKind, SourceConfig, SourceKind, Timing,
+    parse_duration, print_duration,
 };
 use market::{EpochLength, Time, Width, WidthError};
 use operators::indicator::{Registry, Spec};
@@ -31,6 +31,7 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
     let processes = processes(tree, &root.cluster.processes)?;
     let workers = within(tree, "cluster.workers", root.cluster.workers, 1, 256)? as usize;
     let epoch = epoch(tree, &root.cluster.epoch)?;
+    let checkpoints = checkpoints(tree, root)?;
     let sources = sources(tree, &root.source)?;
     let (widths, carry) = bars(tree, &root.bars, epoch)?;
     let indicators = indicators(tree, &root.indicators, &widths, registry)?;
@@ -41,6 +42,7 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
         processes,
         workers,
         epoch,
+        checkpoints,
         sources,
         outliers: outliers(tree, &root.admission)?,
         max_refused: share(tree, "admission.max_refused", root.admission.max_refused)?,
@@ -118,6 +120,24 @@ fn epoch(tree: &Tree, text: &str) -> Checked<EpochLength> {
     let ns = parse_duration(text).map_err(|rule| tree.error("cluster.epoch", rule))?;
     EpochLength::from_ns(ns)
         .map_err(|_| tree.error("cluster.epoch", "an epoch is at least 1ms and divides a day"))
+}
+
+/// None are kept where none were asked for.
+fn checkpoints(tree: &Tree, root: &Root) -> Checked<Option<CheckpointConfig>> {
+    let raw = &root.cluster.checkpoints;
+    let keep = within(tree, "cluster.checkpoints.keep", raw.keep, 1, 1000)? as usize;
+    let Some(every) = &raw.every else { return Ok(None) };
+    const MS: i64 = 1_000_000;
+    let every_ns = duration(tree, "cluster.checkpoints.every", every, 10 * MS, DAY_NS)?;
+    let to = match &raw.to {
+        None => format!("{}/checkpoints", root.deployment.data),
+        Some(to) if to.is_empty() => {
+            let rule = "a folder is wanted, or s3://bucket/prefix";
+            return Err(tree.error("cluster.checkpoints.to", rule));
+        }
+        Some(to) => to.clone(),
+    };
+    Ok(Some(CheckpointConfig { every_ms: (every_ns / MS) as u64, to, keep }))
 }
 
 fn timing(tree: &Tree, raw: &raw::Source, path: &dyn Fn(&str) -> String) -> Checked<Timing> {

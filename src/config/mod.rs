@@ -38,6 +38,7 @@ pub struct Config {
     processes: Vec<String>,
     workers: usize,
     epoch: EpochLength,
+    checkpoints: Option<CheckpointConfig>,
     sources: Vec<SourceConfig>,
     outliers: Outliers,
     max_refused: f64,
@@ -48,6 +49,17 @@ pub struct Config {
     indicators: Vec<IndicatorConfig>,
     sinks: Vec<SinkConfig>,
     shown: toml::Table,
+}
+
+/// Where checkpoints are kept, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointConfig {
+    /// Between two.
+    pub every_ms: u64,
+    /// A folder, or `s3://bucket/prefix`.
+    pub to: String,
+    /// How many.
+    pub keep: usize,
 }
 
 /// How late, how far ahead and how far back a record of a source may lie.
@@ -261,6 +273,11 @@ impl Config {
     /// Length of an epoch.
     pub fn epoch(&self) -> EpochLength {
         self.epoch
+    }
+
+    /// Where checkpoints are kept, if any are.
+    pub fn checkpoints(&self) -> Option<&CheckpointConfig> {
+        self.checkpoints.as_ref()
     }
 
     /// Where ticks come from; may be empty, for an engine with sources in memory.

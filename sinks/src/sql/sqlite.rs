@@ -252,6 +252,13 @@ impl Sink for SqliteSink {
         Ok(())
     }
 
+    fn sync(&mut self) -> Result<(), SinkError> {
+        match self.before {
+            Some(_) => self.commit(),
+            None => Ok(()),
+        }
+    }
+
     fn finish(&mut self) -> Result<(), SinkError> {
         self.commit()?;
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";

@@ -1,0 +1,164 @@
+//! Checkpoints in a folder or in an S3-compatible bucket: objects that are written whole, and claims that are
+//! created only where there is none.
+
+use dataflows::checkpoint::{Depot, DepotError};
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// A store of one deployment's checkpoints.
+pub(crate) struct ObjectDepot {
+    store: Arc<dyn ObjectStore>,
+    /// Where this deployment's objects begin.
+    prefix: ObjectPath,
+    /// The store, for messages.
+    name: String,
+    runtime: Runtime,
+}
+
+impl ObjectDepot {
+    /// The store at `to`, a folder or `s3://bucket/prefix` (keys and endpoint from the environment, as the
+    /// AWS tools name them), for a deployment of this name.
+    ///
+    /// # Errors
+    /// Fails where the store cannot be reached or named, and refuses one that writes over what is there
+    /// when it is told to create.
+    pub fn open(to: &str, deployment: &str) -> Result<Self, DepotError> {
+        let name = to.to_owned();
+        let failed =
+            |error: &dyn std::fmt::Display| DepotError { what: format!("{name}: {error}") };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&error))?;
+        let (store, prefix): (Arc<dyn ObjectStore>, String) = match to.strip_prefix("s3://") {
+            Some(rest) => {
+                // The first run of a process installs it; another finds it there.
+                let _there = rustls::crypto::ring::default_provider().install_default();
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
+                (Arc::new(store.map_err(|error| failed(&error))?), prefix.to_owned())
+            }
+            None => {
+                std::fs::create_dir_all(to).map_err(|error| failed(&error))?;
+                let store = LocalFileSystem::new_with_prefix(to).map_err(|error| failed(&error))?;
+                (Arc::new(store.with_fsync(true)), String::new())
+            }
+        };
+        let prefix = ObjectPath::from(format!("{prefix}/{deployment}"));
+        let depot = ObjectDepot { store, prefix, name, runtime };
+        depot.try_create()?;
+        Ok(depot)
+    }
+
+    /// A store that cannot create only where there is none would let two runs write at once.
+    fn try_create(&self) -> Result<(), DepotError> {
+        const PROBE: &str = "probe";
+        self.create(PROBE, b"first")?;
+        if self.create(PROBE, b"second")? {
+            let what = format!(
+                "{}: this store writes over an object that is to be created only where there is none, \
+                 and without that two runs could write at once",
+                self.name
+            );
+            return Err(DepotError { what });
+        }
+        self.remove(PROBE)
+    }
+
+    fn path(&self, name: &str) -> ObjectPath {
+        ObjectPath::from(format!("{}/{name}", self.prefix))
+    }
+
+    fn failed(&self, doing: &str, name: &str, error: &Error) -> DepotError {
+        DepotError { what: format!("{}: {doing} {name}: {error}", self.name) }
+    }
+}
+
+impl Depot for ObjectDepot {
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, DepotError> {
+        let (path, payload) = (self.path(name), PutPayload::from(bytes.to_vec()));
+        let options = PutOptions::from(PutMode::Create);
+        match self.runtime.block_on(self.store.put_opts(&path, payload, options)) {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
+            Err(error) => Err(self.failed("creating", name, &error)),
+        }
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DepotError> {
+        let (path, payload) = (self.path(name), PutPayload::from(bytes.to_vec()));
+        match self.runtime.block_on(self.store.put(&path, payload)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed("writing", name, &error)),
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DepotError> {
+        let path = self.path(name);
+        let read = async { self.store.get(&path).await?.bytes().await };
+        match self.runtime.block_on(read) {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed("reading", name, &error)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, DepotError> {
+        let (mut folders, mut names) = (vec![self.path(prefix)], Vec::new());
+        while let Some(folder) = folders.pop() {
+            let found = self.runtime.block_on(self.store.list_with_delimiter(Some(&folder)));
+            let found = found.map_err(|error| self.failed("listing", prefix, &error))?;
+            folders.extend(found.common_prefixes);
+            let inside = |path: ObjectPath| {
+                let inside: Vec<_> = path.prefix_match(&self.prefix)?.collect();
+                Some(inside.iter().map(|part| part.as_ref()).collect::<Vec<_>>().join("/"))
+            };
+            names.extend(found.objects.into_iter().filter_map(|object| inside(object.location)));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DepotError> {
+        let path = self.path(name);
+        match self.runtime.block_on(self.store.delete(&path)) {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("removing", name, &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_objects_and_creates_only_where_there_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let to = folder.path().join("checkpoints").display().to_string();
+        let depot = ObjectDepot::open(&to, "prod").expect("a depot");
+        assert!(depot.create("seq/1", b"one").expect("a create"));
+        assert!(!depot.create("seq/1", b"two").expect("a create"));
+        depot.put("parts/1/2-3", b"three").expect("a put");
+        depot.put("parts/1/2-3", b"four").expect("a put");
+        assert_eq!(depot.read("seq/1").expect("a read").as_deref(), Some(&b"one"[..]));
+        assert_eq!(depot.read("seq/2").expect("a read"), None);
+        assert_eq!(depot.list("parts/").expect("a list"), ["parts/1/2-3"]);
+        assert_eq!(depot.list("none/").expect("a list"), [""; 0]);
+        let other = ObjectDepot::open(&to, "test").expect("a depot");
+        assert_eq!(other.list("seq/").expect("a list"), [""; 0]);
+        depot.remove("seq/1").expect("a removal");
+        depot.remove("seq/1").expect("a removal of nothing");
+        assert_eq!(depot.list("seq/").expect("a list"), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let to = file.path().join("inside").display().to_string();
+        let error = ObjectDepot::open(&to, "prod").err().expect("no depot").to_string();
+        assert!(error.starts_with(&to), "{error}");
+    }
+}

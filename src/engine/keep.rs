@@ -1,0 +1,88 @@
+//! How a run keeps checkpoints: its claim, the manifest it goes on from, and the one it begins with.
+
+use super::EngineError;
+use super::inputs::Inputs;
+use crate::config::{CheckpointConfig, Config};
+use crate::depot::ObjectDepot;
+use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create};
+use market::Time;
+use sinks::Identity;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The checkpoints of a run, and what it is of.
+pub(super) struct Kept {
+    pub checkpoints: Checkpoints,
+    /// Configuration, inputs, and where those begin.
+    pub identity: Identity,
+    /// When the first run of the lineage started.
+    pub started_at: Time,
+}
+
+/// Opens the store of checkpoints. The first process claims the next generation; where no manifest is there
+/// it writes the first, which says where the inputs begin.
+#[expect(clippy::disallowed_methods, reason = "when a checkpoint is due is the command's clock")]
+pub(super) fn keep(
+    config: &Config,
+    given: &CheckpointConfig,
+    inputs: &Inputs,
+    identity: Identity,
+    (process, replace, now): (usize, bool, Time),
+) -> Result<Kept, EngineError> {
+    let depot = ObjectDepot::open(&given.to, config.name());
+    let depot: Arc<dyn Depot> = Arc::new(depot.map_err(EngineError::checkpoints)?);
+    let began = Instant::now();
+    let clock = Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    let (every_ms, keep) = (given.every_ms, given.keep);
+    let (claimed, listener) = (None, Arc::new(|_: &Manifest| {}));
+    let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener };
+    if process != 0 {
+        return Ok(Kept { checkpoints, identity, started_at: now });
+    }
+    let depot = &*checkpoints.depot;
+    let mut claimed =
+        claim(depot, &[config.name().to_owned()]).map_err(EngineError::checkpoints)?;
+    let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
+        Some(manifest) if begins_with(&manifest.facts, &identity.parts) => manifest,
+        Some(manifest) if !replace => {
+            let what = sinks::difference(&manifest.facts, &identity.parts);
+            return Err(EngineError::Lineage { to: given.to.clone(), what });
+        }
+        _ => first(depot, &mut claimed, inputs, identity.parts, now)?,
+    };
+    let (started_at, parts) = (manifest.started_at, manifest.facts.clone());
+    let identity = Identity { fingerprint: manifest.lineage.clone(), parts };
+    claimed.manifest = Some((claimed.next - 1, manifest));
+    checkpoints.claimed = Some(claimed);
+    Ok(Kept { checkpoints, identity, started_at })
+}
+
+/// Whether a lineage is of this configuration and these inputs: where they begin stands behind.
+fn begins_with(facts: &[(String, String)], parts: &[(String, String)]) -> bool {
+    facts.starts_with(parts)
+        && facts[parts.len()..].iter().all(|(name, _)| name.starts_with("start"))
+}
+
+/// Writes the manifest of a lineage that nothing was read of yet.
+fn first(
+    depot: &dyn Depot,
+    claimed: &mut Claimed,
+    inputs: &Inputs,
+    mut facts: Vec<(String, String)>,
+    started_at: Time,
+) -> Result<Manifest, EngineError> {
+    facts.extend(inputs.starts()?);
+    let manifest = Manifest {
+        generation: claimed.generation,
+        lineage: crate::config::fingerprint(&facts),
+        facts,
+        started_at,
+        epoch: None,
+        positions: Vec::new(),
+        bundles: Vec::new(),
+    };
+    create(depot, claimed.next, &Entry::Manifest(manifest.clone()))
+        .map_err(EngineError::checkpoints)?;
+    claimed.next += 1;
+    Ok(manifest)
+}
