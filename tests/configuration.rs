@@ -37,7 +37,14 @@ fn errors_are_one_line_with_place_value_and_rule() {
         "[cluster]\nworker = 2",
         "cluster.toml: cluster.worker: unknown key, the nearest is \"workers\"",
     );
-    refused("[cluster]\ncheckpoints = {}", "cluster.toml: cluster.checkpoints: not built yet");
+    refused(
+        "[cluster]\ncheckpoints = { every = \"1ms\" }",
+        "cluster.toml: cluster.checkpoints.every = \"1ms\": a duration from 10ms to 1d is wanted",
+    );
+    refused(
+        "[cluster]\ncheckpoints = { every = \"5s\", to = \"\" }",
+        "cluster.toml: cluster.checkpoints.to = \"\": a folder is wanted, or s3://bucket/prefix",
+    );
     refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
     refused(
         "[[source]]\nkind = \"kafka\"\nbrokers = \"b\"",

@@ -3,6 +3,7 @@
 mod commands;
 mod corrupt;
 mod files;
+mod kills;
 mod processes;
 
 use std::path::{Path, PathBuf};

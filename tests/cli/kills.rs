@@ -1,0 +1,102 @@
+//! Runs that are killed at moments of chance and go on with other numbers of workers and processes.
+
+use super::processes::two;
+use super::{Folder, tables};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A generator of chance with a seed that is printed, for moments and numbers of workers.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+fn start(folder: &Folder, config: &str, workers: u64, process: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_tidemill"))
+        .args(["run", "--config", config, "--data", "store", "--process", process])
+        .args(["--workers", &workers.to_string()])
+        .current_dir(&folder.0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn newest_manifest(folder: &Folder) -> Option<u64> {
+    let entries = std::fs::read_dir(folder.0.join("store/checkpoints/tidemill/seq")).ok()?;
+    let is_manifest = |path: &std::path::Path| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"epoch\":1"))
+    };
+    let numbers = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        is_manifest(&path).then(|| path.file_name()?.to_str()?.parse().ok())?
+    });
+    numbers.max()
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
+    const SOURCE: &str = "[[source]]\nkind = \"simulator\"\n\
+        simulator = { trades = 60000, symbols = 40, partitions = 3, late = 0.03, duplicate = 0.004, bad = 0.001 }\n";
+    const SERIES: &str = "[[bars]]\nwidths = [\"1min\", \"5min\", \"1h\"]\n\
+        [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\", \"macd(12,26,9)\"]\n";
+    const KEPT: &str = "checkpoints = { every = \"50ms\" }\n";
+    let folder = Folder::new();
+    let live = |cluster: &str| format!("{cluster}{KEPT}{SOURCE}pace = \"4000x\"\n{SERIES}");
+    folder.file("one.toml", &live("[cluster]\n"));
+    folder.file("two.toml", &live(&two()));
+    folder.file("last.toml", &format!("[cluster]\n{KEPT}{SOURCE}{SERIES}"));
+    folder.file("clean.toml", &format!("{SOURCE}{SERIES}"));
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut chance = Chance(seed);
+    let mut gone_on = 0;
+    for life in 0..10 {
+        let before = newest_manifest(&folder);
+        gone_on += u32::from(before.is_some());
+        let workers = 1 + chance.below(4);
+        let mut children = match life % 3 {
+            2 => ["0", "1"].map(|process| start(&folder, "two.toml", workers, process)).into(),
+            _ => vec![start(&folder, "one.toml", workers, "0")],
+        };
+        // The first is killed before there is a manifest, if chance has it so.
+        std::thread::sleep(Duration::from_millis(20 + chance.below(900)));
+        let first = chance.below(children.len() as u64) as usize;
+        children[first].kill().unwrap();
+        std::thread::sleep(Duration::from_millis(chance.below(50)));
+        for mut child in children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+    assert!(gone_on > 2, "{gone_on} runs went on from a checkpoint");
+    folder.run(&["run", "--config", "last.toml", "--data", "store"]).exits(0);
+    folder.run(&["run", "--config", "clean.toml", "--data", "clean"]).exits(0);
+    assert!(tables(&folder.0, "store") == tables(&folder.0, "clean"));
+    let letters =
+        |store: &str| std::fs::read(folder.0.join(store).join("dead_letters.jsonl")).unwrap();
+    assert!(letters("store") == letters("clean"));
+}
+
+#[test]
+fn checkpoints_of_something_else_are_refused_and_replaced_when_asked_to() {
+    let folder = Folder::new();
+    let config = |trades: u32, lateness: &str| {
+        format!(
+            "[cluster]\ncheckpoints = {{ every = \"50ms\", to = \"kept\" }}\n[[source]]\n\
+             kind = \"simulator\"\nlateness = \"{lateness}\"\nsimulator = {{ trades = {trades} }}\n"
+        )
+    };
+    folder.file("a.toml", &config(5000, "2s"));
+    folder.file("b.toml", &config(5000, "3s"));
+    folder.run(&["run", "--config", "a.toml", "--data", "a"]).exits(0);
+    let other = folder.run(&["run", "--config", "b.toml", "--data", "b"]).exits(2);
+    other.says("kept: the checkpoints there were made with lateness = 2s, not 3s");
+    folder.run(&["run", "--config", "b.toml", "--data", "b", "--replace"]).exits(0);
+    folder.run(&["run", "--config", "b.toml", "--data", "b"]).exits(0);
+}
