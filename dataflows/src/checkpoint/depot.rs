@@ -23,7 +23,7 @@ pub trait Depot: Send + Sync {
     ///
     /// # Errors
     /// Fails when the store is away, full, or refuses.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DepotError>;
+    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError>;
 
     /// Reads an object; none where there is none of this name.
     ///
@@ -66,8 +66,8 @@ impl Depot for MemoryDepot {
         Ok(is_new)
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), DepotError> {
-        self.objects().insert(name.to_owned(), bytes.to_vec());
+    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
+        self.objects().insert(name.to_owned(), bytes);
         Ok(())
     }
 

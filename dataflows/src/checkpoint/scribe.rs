@@ -118,8 +118,9 @@ impl Desk {
 
     fn put(&self, object: &str, pieces: &[Piece]) -> Result<u64, DepotError> {
         let bytes = encode(&self.symbols, pieces);
-        self.checkpoints.depot.put(object, &bytes)?;
-        Ok(bytes.len() as u64)
+        let length = bytes.len() as u64;
+        self.checkpoints.depot.put(object, bytes)?;
+        Ok(length)
     }
 
     fn write(&mut self, whole: Whole) {

@@ -27,8 +27,9 @@ pub trait Stage<C> {
     fn apply(&mut self, epoch: Epoch, out: &mut Output);
     /// The input has ended and every epoch was applied.
     fn finish(&mut self, _out: &mut Output) {}
-    /// Appends its state once everything before `before` was applied and nothing else.
-    fn save(&self, before: Epoch, to: &mut Snapshot);
+    /// Appends what it holds of the symbols that `of` chooses, once everything before `before` was applied and
+    /// nothing else.
+    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
     /// Takes in, of a part that [`Stage::save`] wrote, the symbols that `of` chooses.
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>);
 }
@@ -43,6 +44,9 @@ pub struct Output {
     /// Rows of the longest parcel so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
     reserve: usize,
 }
+
+/// Activations that a cut is spread over, so that none of them lasts long.
+const SLICES: usize = 16;
 
 /// Rows that room is made for before it is known how many come.
 pub(crate) const RESERVE_MAX: usize = 2_048;
@@ -127,9 +131,10 @@ where
         pact,
         name,
         |capability, info| {
-            cuts.join(1, scope.activator_for(info.address));
+            cuts.join(SLICES, scope.activator_for(info.address.clone()));
+            let again = scope.activator_for(info.address);
             let mut capability = Some(capability);
-            let mut cut = Epoch::MIN;
+            let mut cut = Cut { at: Epoch::MIN, slices: SLICES };
             move |(input, frontier), output| {
                 input.for_each(|_, container| stage.receive(std::mem::take(container)));
                 let limit = limit(frontier);
@@ -140,9 +145,13 @@ where
                     let is_before = |at: Epoch| {
                         next.is_none_or(|next| next >= at) && limit.is_none_or(|limit| limit >= at)
                     };
-                    if let Some(at) = gate.boundary.filter(|&at| cut < at && is_before(at)) {
-                        cut = at;
-                        cuts.give(piece_of(&piece, &stage, at), None);
+                    if let Some(at) = gate.boundary.filter(|&at| is_before(at))
+                        && let Some(slice) = cut.next(at)
+                    {
+                        cuts.give(piece_of(&piece, &stage, at, slice), None);
+                        again.activate();
+                        barred = next.or(Some(at));
+                        break;
                     }
                     let Some(epoch) = next else { break };
                     if limit.is_some_and(|limit| epoch >= limit) {
@@ -163,7 +172,8 @@ where
                 out.drain().for_each(|mut parcel| session.give_container(&mut parcel));
                 drop(session);
                 match limit.into_iter().chain(barred).min() {
-                    Some(limit) => held.downgrade(&limit),
+                    // A worker without partitions may hear of a boundary when the frontier has passed it.
+                    Some(limit) => held.downgrade(&limit.max(*held.time())),
                     None => capability = None,
                 }
             }
@@ -171,8 +181,28 @@ where
     )
 }
 
-fn piece_of<C, S: Stage<C>>(name: &str, stage: &S, before: Epoch) -> Piece {
+/// How far a stage is cut.
+struct Cut {
+    /// The last boundary.
+    at: Epoch,
+    /// Slices that were saved at it.
+    slices: usize,
+}
+
+impl Cut {
+    /// The next slice to be saved at a boundary, if one is left.
+    fn next(&mut self, boundary: Epoch) -> Option<usize> {
+        if boundary > self.at {
+            *self = Cut { at: boundary, slices: 0 };
+        }
+        let slice = self.slices;
+        self.slices = SLICES.min(slice + 1);
+        (slice < SLICES).then_some(slice)
+    }
+}
+
+fn piece_of<C, S: Stage<C>>(name: &str, stage: &S, before: Epoch, slice: usize) -> Piece {
     let mut words = Snapshot::default();
-    stage.save(before, &mut words);
+    stage.save(before, &|symbol| symbol.index() % SLICES == slice, &mut words);
     Piece { name: name.to_owned(), words: words.into_words(), bytes: Vec::new() }
 }

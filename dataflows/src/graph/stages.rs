@@ -70,8 +70,8 @@ impl Stage<Partials> for Bars {
         }
     }
 
-    fn save(&self, before: Epoch, to: &mut Snapshot) {
-        self.books.iter().for_each(|book| book.snapshot(before, &|_| true, to));
+    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        self.books.iter().for_each(|book| book.snapshot(before, of, to));
     }
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
@@ -122,8 +122,8 @@ impl Stage<Shared> for RollUps {
         windows.close(epoch, |key, bar| out.bar(key, bar));
     }
 
-    fn save(&self, before: Epoch, to: &mut Snapshot) {
-        self.windows.snapshot(before, &|_| true, to);
+    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        self.windows.snapshot(before, of, to);
     }
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
@@ -191,8 +191,8 @@ impl Stage<Shared> for Indicators {
         self.lanes.forget(epoch);
     }
 
-    fn save(&self, before: Epoch, to: &mut Snapshot) {
-        self.lanes.snapshot(before, &|_| true, to);
+    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        self.lanes.snapshot(before, of, to);
     }
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
