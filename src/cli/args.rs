@@ -43,6 +43,9 @@ pub(super) enum Command {
     /// What was refused, and why
     #[command(after_help = "Example: tidemill dead-letters list --reason duplicate")]
     DeadLetters(LetterArgs),
+    /// Checkpoints that are kept: list them, verify them, remove what is no longer needed
+    #[command(after_help = "Example: tidemill checkpoints list --config cluster.toml")]
+    Checkpoints(CheckpointArgs),
 }
 
 /// Flags of every command that runs the graph.
@@ -287,5 +290,41 @@ pub(super) enum LetterAction {
         /// File to write; .json for JSON, else CSV [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CheckpointArgs {
+    #[command(subcommand)]
+    pub action: CheckpointAction,
+}
+
+/// Whose checkpoints.
+#[derive(Args, Debug)]
+pub(super) struct CheckpointStore {
+    /// Configuration that says where they are
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CheckpointAction {
+    /// Claims and manifests in the order they were written
+    #[command(after_help = "Example: tidemill checkpoints list --json")]
+    List(CheckpointStore),
+    /// Read every object that a manifest names; exits with 1 when one is missing or damaged
+    #[command(after_help = "Example: tidemill checkpoints verify --config cluster.toml")]
+    Verify(CheckpointStore),
+    /// Remove what the newest manifests do not need
+    #[command(after_help = "Example: tidemill checkpoints prune --keep 2")]
+    Prune {
+        #[command(flatten)]
+        store: CheckpointStore,
+        /// Manifests to keep [default: cluster.checkpoints.keep]
+        #[arg(long, value_name = "N")]
+        keep: Option<usize>,
     },
 }

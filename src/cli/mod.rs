@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod checkpoints;
 mod demo;
 mod init;
 mod letters;
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),
         Command::DeadLetters(args) => letters::letters(&args),
+        Command::Checkpoints(args) => checkpoints::checkpoints(&args),
     };
     match done {
         Ok(code) => code.into(),

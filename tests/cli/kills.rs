@@ -95,6 +95,10 @@ fn checkpoints_of_something_else_are_refused_and_replaced_when_asked_to() {
     folder.file("a.toml", &config(5000, "2s"));
     folder.file("b.toml", &config(5000, "3s"));
     folder.run(&["run", "--config", "a.toml", "--data", "a"]).exits(0);
+    let list = folder.run(&["checkpoints", "list", "--config", "a.toml", "--json"]).exits(0);
+    assert_eq!(list.json()["entries"][0]["kind"], "claim");
+    let verified = folder.run(&["checkpoints", "verify", "--config", "a.toml"]).exits(0).out();
+    assert!(verified.contains("cut at the beginning, 0 bytes: whole"), "{verified}");
     let other = folder.run(&["run", "--config", "b.toml", "--data", "b"]).exits(2);
     other.says("kept: the checkpoints there were made with lateness = 2s, not 3s");
     folder.run(&["run", "--config", "b.toml", "--data", "b", "--replace"]).exits(0);

@@ -1,0 +1,145 @@
+//! `tidemill checkpoints`: what is kept, whether it is whole, and what is no longer needed.
+
+use super::Failure;
+use super::args::{CheckpointAction, CheckpointArgs, CheckpointStore};
+use super::output::{print, print_json};
+use crate::config::Config;
+use crate::depot::ObjectDepot;
+use crate::engine::{grouped, table};
+use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, entries, prune};
+use market::{EpochLength, Symbols};
+use operators::indicator::Registry;
+use serde_json::{Value, json};
+
+/// Does one of the three.
+pub(super) fn checkpoints(args: &CheckpointArgs) -> Result<u8, Failure> {
+    match &args.action {
+        CheckpointAction::List(store) => list(store),
+        CheckpointAction::Verify(store) => verify(store),
+        CheckpointAction::Prune { store, keep } => remove(store, *keep),
+    }
+}
+
+/// The configured store, and the length of an epoch to tell times by.
+fn open(store: &CheckpointStore) -> Result<(ObjectDepot, EpochLength, usize), Failure> {
+    let config = Config::read(&store.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let Some(given) = config.checkpoints() else {
+        let file = store.config.display();
+        return Err(Failure::usage(format!(
+            "{file}: cluster.checkpoints: every is not set, so none are kept"
+        )));
+    };
+    let depot = ObjectDepot::open(&given.to, config.name()).map_err(Failure::failed)?;
+    Ok((depot, config.epoch(), given.keep))
+}
+
+/// The event time that a manifest is cut at.
+fn time_of(manifest: &Manifest, length: EpochLength) -> Option<String> {
+    manifest.epoch.map(|epoch| length.start(epoch).to_string())
+}
+
+fn list(store: &CheckpointStore) -> Result<u8, Failure> {
+    let (depot, length, _) = open(store)?;
+    let (entries, _) = entries(&depot).map_err(Failure::failed)?;
+    if store.json {
+        let entries = entries.iter().map(|(number, entry)| match entry {
+            Entry::Claim { generation, writers } => {
+                json!({"number": number, "kind": "claim", "generation": generation, "writers": writers})
+            }
+            Entry::Manifest(manifest) => {
+                let mut value = manifest.json();
+                value["number"] = (*number).into();
+                value["kind"] = "manifest".into();
+                value["time"] = time_of(manifest, length).into();
+                value
+            }
+        });
+        print_json(&json!({"entries": entries.collect::<Vec<_>>()}))?;
+        return Ok(0);
+    }
+    let row = |(number, entry): &(u64, Entry)| match entry {
+        Entry::Claim { generation, .. } => {
+            let empty = String::new;
+            vec![
+                number.to_string(),
+                "claim".to_owned(),
+                generation.to_string(),
+                empty(),
+                empty(),
+                empty(),
+            ]
+        }
+        Entry::Manifest(manifest) => vec![
+            number.to_string(),
+            "manifest".to_owned(),
+            manifest.generation.to_string(),
+            time_of(manifest, length).unwrap_or_else(|| "the beginning".to_owned()),
+            manifest.positions.len().to_string(),
+            manifest.bundles.len().to_string(),
+        ],
+    };
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    let names = ["number", "kind", "generation", "cut at", "partitions", "objects"];
+    print(&table(&names, &rows))?;
+    Ok(0)
+}
+
+/// What is wrong with a manifest's objects.
+fn faults(depot: &dyn Depot, manifest: &Manifest) -> Result<(u64, Vec<String>), Failure> {
+    let (mut bytes, mut faults) = (0, Vec::new());
+    for name in &manifest.bundles {
+        match depot.read(name).map_err(Failure::failed)? {
+            None => faults.push(format!("{name} is missing")),
+            Some(object) => {
+                bytes += object.len() as u64;
+                if let Err(error) = Bundle::decode(&object, &Symbols::default()) {
+                    faults.push(format!("{name}: {error}"));
+                }
+            }
+        }
+    }
+    Ok((bytes, faults))
+}
+
+/// Exits with 1 where something is wrong with a checkpoint.
+fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
+    let (depot, length, _) = open(store)?;
+    let (entries, next) = entries(&depot).map_err(Failure::failed)?;
+    let whole = entries.len() as u64;
+    let first = entries.first().map_or(next, |(number, _)| *number);
+    let (mut documents, mut text, mut wrong) = (Vec::new(), String::new(), 0);
+    for (number, entry) in &entries {
+        let Entry::Manifest(manifest) = entry else { continue };
+        let (bytes, faults) = faults(&depot, manifest)?;
+        let time = time_of(manifest, length).unwrap_or_else(|| "the beginning".to_owned());
+        let state = if faults.is_empty() { "whole".to_owned() } else { faults.join("; ") };
+        text += &format!("{number}  cut at {time}, {} bytes: {state}\n", grouped(bytes));
+        wrong += u64::from(!faults.is_empty());
+        documents.push(json!({"number": number, "time": time, "bytes": bytes, "faults": faults}));
+    }
+    let torn = next - first - whole;
+    if torn > 0 {
+        text += &format!("{torn} entries are half written or of another format\n");
+    }
+    if store.json {
+        print_json(&json!({"manifests": Value::from(documents), "torn": torn}))?;
+    } else {
+        print(&text)?;
+    }
+    Ok(u8::from(wrong > 0))
+}
+
+fn remove(store: &CheckpointStore, keep: Option<usize>) -> Result<u8, Failure> {
+    let (depot, _, configured) = open(store)?;
+    let (entries, _) = entries(&depot).map_err(Failure::failed)?;
+    let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0);
+    // What the newest run is writing is not touched: it may be alive.
+    let removed =
+        prune(&depot, keep.unwrap_or(configured), generation, 0).map_err(Failure::failed)?;
+    if store.json {
+        print_json(&json!({ "removed": removed }))?;
+    } else {
+        print(&format!("removed {removed} objects\n"))?;
+    }
+    Ok(0)
+}
