@@ -9,10 +9,10 @@ mod reader;
 mod run;
 mod stages;
 mod told;
+mod watch;
 mod wiring;
 
 pub use plan::{IndicatorPlan, Plan, PlanError};
 pub(crate) use run::Shared;
-pub use run::{
-    CheckpointProgress, Cluster, Opener, Outcome, Progress, RunError, Start, TableCount, Watch, run,
-};
+pub use run::{Cluster, Opener, RunError, Start, run};
+pub use watch::{CheckpointProgress, Outcome, Progress, TableCount, Watch};

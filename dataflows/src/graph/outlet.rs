@@ -4,7 +4,8 @@
 //! complete, orders an epoch's rows by symbol text, width and start, and calls the sinks. A channel of
 //! [`PARCELS_MAX`] messages lies between: a slow sink backs the graph up.
 
-use super::run::{RunError, TableCount};
+use super::run::RunError;
+use super::watch::TableCount;
 use crate::checkpoint::Owed;
 use crate::wire::{Parcel, RowParcel, Shared};
 use market::{

@@ -1,7 +1,7 @@
 //! How far a partition reads ahead of the slowest, and that the slowest always reads.
 
 use super::*;
-use crate::graph::run::Watch;
+use crate::graph::Watch;
 use crate::tick::Horizons;
 use market::{Admitted, Counts, EpochLength, Offset, PartitionError, Price, Size, Time, Waker};
 use std::sync::atomic::{AtomicUsize, Ordering};
