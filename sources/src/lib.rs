@@ -1,6 +1,7 @@
 //! Ticks from files and a simulator, decoded ahead, admitted in log order.
 
 mod admission;
+mod codec;
 mod feed;
 mod file;
 mod layout;
@@ -13,6 +14,7 @@ pub use admission::{
     Admission, AdmissionConfig, AdmissionConfigError, Judged, OutlierMode, OutlierRule, Place,
     SnapshotError,
 };
+pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
