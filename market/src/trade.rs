@@ -2,6 +2,7 @@
 
 use crate::{Price, Size, SymbolId, Time};
 use std::fmt;
+use std::ops::Range;
 
 /// A record's place within its partition: (file number or nothing, record number) or a Kafka
 /// (offset, index). Rises along the log; ties of event time are decided by it.
@@ -210,6 +211,22 @@ impl Trades {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.ts_event.is_empty()
+    }
+
+    /// Appends rows of another batch, which has the same columns.
+    pub fn extend_from(&mut self, other: &Trades, rows: Range<usize>) {
+        fn extend<T: Copy>(to: &mut Vec<T>, from: &[T], rows: &Range<usize>) {
+            // An optional column is empty or whole.
+            to.extend_from_slice(from.get(rows.clone()).unwrap_or_default());
+        }
+        extend(&mut self.ts_event, &other.ts_event, &rows);
+        extend(&mut self.symbol, &other.symbol, &rows);
+        extend(&mut self.price, &other.price, &rows);
+        extend(&mut self.size, &other.size, &rows);
+        extend(&mut self.offset, &other.offset, &rows);
+        extend(&mut self.trade_id, &other.trade_id, &rows);
+        extend(&mut self.venue, &other.venue, &rows);
+        extend(&mut self.side, &other.side, &rows);
     }
 
     /// Empties every column and keeps the buffers.

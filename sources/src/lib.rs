@@ -6,6 +6,7 @@ mod feed;
 mod file;
 mod layout;
 mod memory;
+mod merge;
 mod pace;
 mod partition;
 mod simulator;
@@ -22,6 +23,7 @@ pub use file::{
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
+pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
 pub use partition::AdmittedPartition;
 pub use simulator::{

@@ -9,6 +9,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 use market::{Decimal, Side, SymbolId, Symbols, Time, TradeId, Trades};
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Why rows could not be encoded.
@@ -51,22 +52,22 @@ impl Encoder {
     pub fn encode(
         &mut self,
         trades: &Trades,
-        rows: &[usize],
+        rows: Range<usize>,
         to: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        match (self.codec, rows) {
-            (Codec::Json, [row]) => self.object(trades, *row, to),
-            (Codec::Json, rows) => {
+        match self.codec {
+            Codec::Json if rows.len() == 1 => self.object(trades, rows.start, to),
+            Codec::Json => {
                 to.push(b'[');
-                for (k, &row) in rows.iter().enumerate() {
-                    if k > 0 {
+                for row in rows.clone() {
+                    if row > rows.start {
                         to.push(b',');
                     }
                     self.object(trades, row, to);
                 }
                 to.push(b']');
             }
-            (Codec::Arrow, rows) => {
+            Codec::Arrow => {
                 let batch = self.batch(trades, rows)?;
                 let mut writer = StreamWriter::try_new(to, &batch.schema())?;
                 writer.write(&batch)?;
@@ -85,37 +86,24 @@ impl Encoder {
         let mut line = std::mem::take(&mut self.line);
         line.clear();
         let (symbol, scales) = (trades.symbol[row], self.symbols.scales(trades.symbol[row]));
-        line.push_str("{\"symbol\":");
-        quote(&mut line, self.text(symbol));
-        let price = trades.price[row].decimal(scales.price);
-        let size = trades.size[row].decimal(scales.size);
-        let ts = trades.ts_event[row].ns();
-        // Writing to a text cannot fail.
-        let _ = write!(line, ",\"ts_event\":{ts},\"price\":{price},\"size\":{size}");
-        match trades.trade_id.get(row).copied().unwrap_or(TradeId::NONE) {
-            TradeId::NONE => {}
-            id => {
-                let _ = write!(line, ",\"trade_id\":\"{id}\"");
-            }
-        }
-        match trades.side.get(row) {
-            Some(Side::Ask) => line.push_str(",\"side\":\"A\""),
-            Some(Side::Bid) => line.push_str(",\"side\":\"B\""),
-            Some(Side::Unknown) | None => {}
-        }
-        if let Some(&venue) = trades.venue.get(row)
-            && &**self.text(venue) != NO_VENUE
-        {
-            line.push_str(",\"venue\":");
-            quote(&mut line, self.text(venue));
-        }
-        line.push('}');
+        let symbol = Arc::clone(self.text(symbol));
+        let venue = trades.venue.get(row).map(|&venue| Arc::clone(self.text(venue)));
+        let object = Object {
+            symbol: &symbol,
+            ts_event: trades.ts_event[row],
+            price: trades.price[row].decimal(scales.price),
+            size: trades.size[row].decimal(scales.size),
+            trade_id: trades.trade_id.get(row).copied().unwrap_or(TradeId::NONE),
+            side: trades.side.get(row).copied().unwrap_or_default(),
+            venue: venue.as_deref().filter(|venue| *venue != NO_VENUE),
+        };
+        object.write(&mut line);
         to.extend_from_slice(line.as_bytes());
         self.line = line;
     }
 
-    fn batch(&mut self, trades: &Trades, rows: &[usize]) -> Result<RecordBatch, ArrowError> {
-        let times = rows.iter().map(|&row| trades.ts_event[row].ns());
+    fn batch(&mut self, trades: &Trades, rows: Range<usize>) -> Result<RecordBatch, ArrowError> {
+        let times = trades.ts_event[rows.clone()].iter().map(|time| time.ns());
         let times = TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC");
         let prices = |symbols: &Symbols, row: usize| {
             trades.price[row].decimal(symbols.scales(trades.symbol[row]).price)
@@ -124,36 +112,39 @@ impl Encoder {
             trades.size[row].decimal(symbols.scales(trades.symbol[row]).size)
         };
         let mut columns: Vec<(&str, ArrayRef)> = vec![
-            ("symbol", self.names(&trades.symbol, rows)),
+            ("symbol", self.names(&trades.symbol[rows.clone()])),
             ("ts_event", Arc::new(times)),
-            ("price", self.decimals(rows, prices)?),
-            ("size", self.decimals(rows, sizes)?),
+            ("price", self.decimals(rows.clone(), prices)?),
+            ("size", self.decimals(rows.clone(), sizes)?),
         ];
         if !trades.trade_id.is_empty() {
-            let id = |&row: &usize| match trades.trade_id[row] {
+            let id = |&id: &TradeId| match id {
                 TradeId::NONE => None,
                 id => Some(id.to_string()),
             };
-            columns.push(("trade_id", Arc::new(rows.iter().map(id).collect::<StringArray>())));
+            columns.push((
+                "trade_id",
+                Arc::new(trades.trade_id[rows.clone()].iter().map(id).collect::<StringArray>()),
+            ));
         }
         if !trades.side.is_empty() {
-            let side = |&row: &usize| match trades.side[row] {
+            let side = |side: &Side| match side {
                 Side::Ask => "A",
                 Side::Bid => "B",
                 Side::Unknown => "N",
             };
-            let sides: DictionaryArray<Int32Type> = rows.iter().map(side).collect();
+            let sides = trades.side[rows.clone()].iter().map(side);
+            let sides: DictionaryArray<Int32Type> = sides.collect();
             columns.push(("side", Arc::new(sides)));
         }
         if !trades.venue.is_empty() {
-            columns.push(("venue", self.names(&trades.venue, rows)));
+            columns.push(("venue", self.names(&trades.venue[rows])));
         }
         RecordBatch::try_from_iter(columns)
     }
 
-    fn names(&mut self, ids: &[SymbolId], rows: &[usize]) -> ArrayRef {
-        let texts: Vec<Arc<str>> =
-            rows.iter().map(|&row| Arc::clone(self.text(ids[row]))).collect();
+    fn names(&mut self, ids: &[SymbolId]) -> ArrayRef {
+        let texts: Vec<Arc<str>> = ids.iter().map(|&id| Arc::clone(self.text(id))).collect();
         let names: DictionaryArray<Int32Type> = texts.iter().map(|text| &**text).collect();
         Arc::new(names)
     }
@@ -161,15 +152,50 @@ impl Encoder {
     /// Numbers at the greatest scale of their rows, exactly: 64 bits times 10^18 is less than 2^127.
     fn decimals(
         &self,
-        rows: &[usize],
+        rows: Range<usize>,
         of: impl Fn(&Symbols, usize) -> Decimal,
     ) -> Result<ArrayRef, ArrowError> {
-        let numbers: Vec<Decimal> = rows.iter().map(|&row| of(&self.symbols, row)).collect();
+        let numbers: Vec<Decimal> = rows.map(|row| of(&self.symbols, row)).collect();
         let digits = numbers.iter().map(|number| number.scale.digits()).max().unwrap_or(9);
         let raw =
             |number: &Decimal| number.raw * 10i128.pow(u32::from(digits - number.scale.digits()));
         let values = Decimal128Array::from_iter_values(numbers.iter().map(raw));
         Ok(Arc::new(values.with_precision_and_scale(38, digits as i8)?))
+    }
+}
+
+/// A trade with its texts and scales.
+pub(crate) struct Object<'a> {
+    pub(crate) symbol: &'a str,
+    pub(crate) ts_event: Time,
+    pub(crate) price: Decimal,
+    pub(crate) size: Decimal,
+    pub(crate) trade_id: TradeId,
+    pub(crate) side: Side,
+    pub(crate) venue: Option<&'a str>,
+}
+
+impl Object<'_> {
+    /// Appends the JSON trade.
+    pub(crate) fn write(&self, to: &mut String) {
+        to.push_str("{\"symbol\":");
+        quote(to, self.symbol);
+        let (ts, price, size) = (self.ts_event.ns(), self.price, self.size);
+        // Writing to a text cannot fail.
+        let _ = write!(to, ",\"ts_event\":{ts},\"price\":{price},\"size\":{size}");
+        if self.trade_id != TradeId::NONE {
+            let _ = write!(to, ",\"trade_id\":\"{}\"", self.trade_id);
+        }
+        match self.side {
+            Side::Ask => to.push_str(",\"side\":\"A\""),
+            Side::Bid => to.push_str(",\"side\":\"B\""),
+            Side::Unknown => {}
+        }
+        if let Some(venue) = self.venue {
+            to.push_str(",\"venue\":");
+            quote(to, venue);
+        }
+        to.push('}');
     }
 }
 

@@ -5,41 +5,19 @@
 //! ```
 //! The buffer stays with the batch, so that a refused record can be shown as it came.
 
+use super::records::{Records, Row, Shape};
 use super::scan::{Broken, Cell, Found, Names, Scan, unescaped};
 use super::{Message, RECORDS_MAX, Refused};
-use crate::file::block::{Block, decode};
-use crate::file::csv::number::{PAD, fixed};
-use crate::file::csv::written;
-use crate::file::desk::{Desk, Flaws};
-use crate::file::raw::printable;
-use crate::layout::{Bound, MomentError};
+use crate::file::block::decode;
+use crate::file::csv::PAD;
+use crate::file::desk::Desk;
+use crate::layout::Bound;
 use crate::{Decoded, RawRecords};
-use market::{FixedError, Offset, Reason, Scale, SymbolId, Time};
-use std::fmt::Write;
+use market::Offset;
+use std::io::Write;
 
 /// Rows that become columns together, so that they stay in the nearest cache.
 const BLOCK_ROWS: usize = 1024;
-
-/// What is wrong with a record as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    Object,
-    /// A number, a text, a list.
-    Other,
-    /// The value of this column is an object or a list.
-    Nested(u32),
-    /// The text of this column has half a pair of surrogates.
-    Surrogate(u32),
-}
-
-/// One record: its first cell, where it starts in the buffer, its place in the log.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    cells: u32,
-    start: u32,
-    offset: Offset,
-    shape: Shape,
-}
 
 /// What is read of a message beside its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +44,8 @@ impl Special {
             Special::Topic => to.extend_from_slice(message.topic.as_bytes()),
             Special::Timestamp => {
                 if let Some(ns) = message.timestamp_ms.and_then(|ms| ms.checked_mul(1_000_000)) {
-                    let mut text = String::new();
-                    let _ = write!(text, "{ns}");
-                    to.extend_from_slice(text.as_bytes());
+                    // Writing to bytes cannot fail.
+                    let _ = write!(to, "{ns}");
                 }
             }
         }
@@ -300,108 +277,5 @@ pub(super) fn begin(into: &mut Decoded) {
         starts.clear();
         bytes.clear();
         bytes.resize(PAD, b'\n');
-    }
-}
-
-/// Scanned records as a block of rows.
-struct Records<'a> {
-    bytes: &'a [u8],
-    cells: &'a [Cell],
-    rows: &'a [Row],
-    columns: &'a [String],
-}
-
-impl Records<'_> {
-    #[inline(always)]
-    fn span(&self, column: usize, row: &Row) -> (usize, usize) {
-        let cell = self.cells[row.cells as usize + column];
-        (cell.start as usize, cell.end as usize)
-    }
-}
-
-impl Block for Records<'_> {
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn fixed<T>(
-        &self,
-        column: usize,
-        scale: Scale,
-        make: impl Fn(i64) -> T,
-        out: &mut Vec<T>,
-        mut flaw: impl FnMut(usize, FixedError),
-    ) {
-        out.extend(self.rows.iter().enumerate().map(|(k, row)| {
-            let (start, end) = self.span(column, row);
-            make(fixed(self.bytes, start, end, scale).unwrap_or_else(|error| {
-                flaw(k, error);
-                0
-            }))
-        }));
-    }
-
-    fn fixed_at(&self, column: usize, row: usize, scale: Scale) -> Result<i64, FixedError> {
-        let (start, end) = self.span(column, &self.rows[row]);
-        fixed(self.bytes, start, end, scale)
-    }
-
-    fn times(
-        &self,
-        column: usize,
-        out: &mut Vec<Time>,
-        mut flaw: impl FnMut(usize, Option<MomentError>),
-    ) {
-        let whole = Scale::new(0).unwrap_or_default();
-        out.extend(self.rows.iter().enumerate().map(|(k, row)| {
-            let (start, end) = self.span(column, row);
-            match fixed(self.bytes, start, end, whole) {
-                Ok(ns) => Time::from_ns(ns),
-                Err(_) => written(&self.bytes[start..end]).unwrap_or_else(|error| {
-                    flaw(k, error);
-                    Time::default()
-                }),
-            }
-        }));
-    }
-
-    fn symbols(&self, column: usize, desk: &mut Desk, reason: Reason, out: &mut Vec<SymbolId>) {
-        let Desk { symbols, flaws, .. } = desk;
-        out.extend(self.rows.iter().enumerate().map(|(k, row)| {
-            let (start, end) = self.span(column, row);
-            let id = symbols.at(self.bytes, start, end);
-            id.unwrap_or_else(|error| flaws.symbol(k, reason, error))
-        }));
-    }
-
-    fn text<'a>(&'a self, column: usize, row: usize, _: &'a mut Vec<u8>) -> &'a [u8] {
-        let (start, end) = self.span(column, &self.rows[row]);
-        &self.bytes[start..end]
-    }
-
-    fn row_number(&self, row: usize) -> u64 {
-        self.rows[row].offset.raw()
-    }
-
-    fn raw(&self, row: usize) -> String {
-        let line = &self.bytes[self.rows[row].start as usize..];
-        printable(memchr::memchr(b'\n', line).map_or(line, |end| &line[..end]))
-    }
-
-    fn flaws(&self, flaws: &mut Flaws) {
-        for (k, row) in self.rows.iter().enumerate() {
-            let detail = match row.shape {
-                Shape::Object => continue,
-                Shape::Other => "wanted an object, or a list of objects".to_owned(),
-                Shape::Nested(column) => format!(
-                    "\"{}\": an object or a list, wanted a text or a number",
-                    self.columns[column as usize]
-                ),
-                Shape::Surrogate(column) => {
-                    format!("\"{}\": half a pair of surrogates", self.columns[column as usize])
-                }
-            };
-            flaws.push(k, Reason::Malformed, detail);
-        }
     }
 }

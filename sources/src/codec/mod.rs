@@ -7,7 +7,10 @@
 mod arrow;
 mod encode;
 mod json;
+mod records;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,7 @@ use crate::file::raw::printable;
 use crate::layout::{Bound, Layout, LayoutError};
 use crate::{Decoded, Heartbeat, RawRecords, Undecoded};
 use arrow::Arrow;
+pub(crate) use encode::Object;
 pub use encode::{EncodeError, Encoder};
 use json::Json;
 use market::{Offset, Reason, Symbols, Time};

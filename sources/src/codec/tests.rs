@@ -245,13 +245,13 @@ proptest! {
             let venue: &[u8] = if side > 128 { b"-" } else { b"XNAS" };
             trades.venue.push(symbols.intern(venue).unwrap());
         }
-        let all: Vec<usize> = (0..trades.len()).collect();
         for codec in [Codec::Json, Codec::Arrow] {
             let mut encoder = Encoder::new(codec, &symbols);
             let mut payloads = Vec::new();
-            for (offset, rows) in all.chunks(batch).enumerate() {
+            for (offset, from) in (0..trades.len()).step_by(batch).enumerate() {
+                let rows = from..(from + batch).min(trades.len());
                 let mut payload = Vec::new();
-                encoder.encode(&trades, rows, &mut payload).unwrap();
+                encoder.encode(&trades, rows.clone(), &mut payload).unwrap();
                 payloads.push(payload);
                 let places = (0..rows.len() as u32).map(|k| Offset::in_message(offset as u64, k));
                 trades.offset.extend(places);
