@@ -28,6 +28,12 @@ pub(super) enum Command {
         after_help = "Example: tidemill simulate --out trades.csv --symbols 100 --trades 1000000 --late 0.01"
     )]
     Simulate(SimulateArgs),
+    /// Files or a simulated session into a Kafka topic
+    #[command(
+        after_help = "Example: tidemill ingest 'trades-*.parquet' --brokers localhost:9092 --topic tick_data \
+        --codec arrow --batch 1000"
+    )]
+    Ingest(Box<IngestArgs>),
     /// Ask the embedded store
     #[command(after_help = "Example: tidemill query \"SELECT symbol, close FROM aggregated_data \
         WHERE width = '1min' LIMIT 5\" --format csv")]
@@ -156,11 +162,9 @@ pub(super) struct ReplayArgs {
     pub run: RunFlags,
 }
 
+/// A simulated session.
 #[derive(Args, Debug)]
-pub(super) struct SimulateArgs {
-    /// File to write: .csv, .csv.gz, .csv.zst or .parquet
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+pub(super) struct SessionFlags {
     /// Symbols, the 12 demo instruments first
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub symbols: i64,
@@ -185,9 +189,80 @@ pub(super) struct SimulateArgs {
     /// Share of records that are bad
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub bad: f64,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SimulateArgs {
+    /// File to write: .csv, .csv.gz, .csv.zst or .parquet
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub session: SessionFlags,
     /// Columns of the file: all, or required (symbol, ts_event, price, size)
     #[arg(long, value_name = "SET", default_value = "all")]
     pub columns: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IngestArgs {
+    /// Files and globs: CSV (plain, .gz, .zst) or Parquet
+    #[arg(required_unless_present = "simulate", value_name = "FILES")]
+    pub files: Vec<String>,
+    /// A simulated session instead of files
+    #[arg(long, conflicts_with = "files")]
+    pub simulate: bool,
+    /// Brokers, as host:port,host:port
+    #[arg(long, value_name = "LIST")]
+    pub brokers: String,
+    /// Topic; made when it is missing
+    #[arg(long, value_name = "NAME")]
+    pub topic: String,
+    /// A setting as librdkafka names it, as security.protocol=SSL; ${NAME} is the environment's
+    #[arg(long = "kafka", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+    /// Partitions of a topic that is made [default: 4], and wanted of one that is there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub partitions: Option<i32>,
+    /// How trades stand in messages: json or arrow
+    #[arg(long, value_name = "CODEC", default_value = "json")]
+    pub codec: String,
+    /// Trades of a message; one has its symbol as its key
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: u32,
+    /// Speed against event time: max, 1x, 10x
+    #[arg(long, value_name = "PACE", default_value = "max")]
+    pub pace: String,
+    /// Trades a second at most
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// Event time between heartbeats to every partition; 0s for none
+    #[arg(long, value_name = "DURATION", default_value = "1s")]
+    pub heartbeats: String,
+    /// How far heartbeats stay behind the latest trade
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    pub lateness: String,
+    /// Leave out the last heartbeat, which says that nothing earlier follows
+    #[arg(long)]
+    pub no_end_heartbeat: bool,
+    /// Pass on what cannot be decoded, as it came
+    #[arg(long)]
+    pub raw: bool,
+    /// Folder for what cannot be decoded
+    #[arg(long, value_name = "DIR", default_value = "tidemill-ingest")]
+    pub data: PathBuf,
+    /// Order of the records of a file: time, log or any
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<String>,
+    #[command(flatten)]
+    pub layout: LayoutFlags,
+    #[command(flatten)]
+    pub session: SessionFlags,
+    /// Exit with code 3 when any record could not be decoded
+    #[arg(long)]
+    pub strict: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

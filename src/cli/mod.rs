@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod demo;
+mod ingest;
 mod init;
 mod letters;
 mod output;
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Ingest(args) => ingest::ingest(&args),
         Command::Query(args) => query::query(&args),
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),
