@@ -11,10 +11,10 @@ use crate::config::{Config, Override, parse_duration, substitute};
 use crate::engine::{Inputs, grouped};
 use crate::ingest::{Attended, Ingest, Ingested};
 use kafka::Settings;
-use market::{Epoch, Sink, Symbols};
+use market::{Epoch, Sink, Symbols, Time};
 use operators::indicator::Registry;
 use serde_json::json;
-use sinks::{LetterLimits, LetterSink};
+use sinks::{Identity, LetterLimits, LetterSink, Store};
 use sources::{Feed, MergedFeed, Pace, PacedFeed};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,8 @@ pub(super) fn ingest(args: &IngestArgs) -> Result<u8, Failure> {
     let watch = interruptible()?;
     let symbols = Symbols::with_scales(config.scales().clone());
     let feed = feed(&config, pace, &symbols)?;
-    let mut letters = letters(&args.data)?;
+    // The store's lock is held as long as it is written to.
+    let (_store, mut letters) = letters(&args.data)?;
     let began = Instant::now();
     let mut drawn = Drawn::start();
     let done = ingest.run(
@@ -127,18 +128,26 @@ fn feed(config: &Config, pace: Option<f64>, symbols: &Symbols) -> Result<Box<dyn
     Ok(Box::new(PacedFeed::new(merged, pace).map_err(Failure::failed)?))
 }
 
-/// Where this run keeps what it refuses; what an earlier one kept there goes.
-#[expect(clippy::disallowed_methods, reason = "tells this run's letters from those of others")]
-fn letters(folder: &Path) -> Result<LetterSink, Failure> {
-    if folder.join("store.json").exists() {
-        let shown = folder.display();
-        return Err(Failure::usage(format!("--data {shown}: a store, wanted a folder beside it")));
-    }
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Failure::failed(format!("{}: {error}", folder.display())))?;
+/// Where this run keeps what it refuses: a store that holds nothing else; what an earlier one kept goes.
+#[expect(clippy::disallowed_methods, reason = "a store records when it was made")]
+fn letters(folder: &Path) -> Result<(Store, LetterSink), Failure> {
+    let parts = vec![("command".to_owned(), "ingest".to_owned())];
+    let identity = Identity { fingerprint: "ingest".to_owned(), parts };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let lineage = format!("ingest {}", now.as_nanos());
-    LetterSink::open(folder, &lineage, LetterLimits::default()).map_err(Failure::failed)
+    let now = Time::from_ns(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+    let open = || {
+        Store::open(folder, &identity, false, now).map_err(|error| match error.is_usage() {
+            true => Failure::usage(error),
+            false => Failure::failed(error),
+        })
+    };
+    let mut store = open()?;
+    if !store.is_new() {
+        store.discard().map_err(Failure::failed)?;
+        store = open()?;
+    }
+    let letters = store.letters(LetterLimits::default()).map_err(Failure::failed)?;
+    Ok((store, letters))
 }
 
 fn report(args: &IngestArgs, done: &Ingested, seconds: f64) -> Result<(), Failure> {

@@ -5,8 +5,9 @@
 //! feed (files, a simulator, a provider) -> partition by symbol -> message of so many rows -> Kafka
 //! ```
 //! The feed is read as it is, before admission: a late trade, a duplicate and a gap stay what they are. A
-//! heartbeat follows whatever came before it into every partition, and says the greatest time so far less
-//! the lateness, so that it makes no trade late that would not have been.
+//! heartbeat follows whatever came before it into its partition, and says the greatest time so far less
+//! the lateness, so that it makes no trade late that would not have been. A partition where rows wait for
+//! company in a message gets none: its rows will tell.
 
 mod head;
 mod outbox;
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 const PARTITIONS: i32 = 4;
 /// How long ticks are kept in a topic that is made.
 const RETENTION_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// Rows wait for company in a message for as much event time as lies between so many heartbeats, at most.
+const COMPANY_BEATS: i64 = 60;
 /// How long a wait lasts before progress and the stop are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a stopped run waits for what was sent to be acknowledged.
@@ -225,7 +228,7 @@ impl Run<'_> {
                 self.refuse(record, feed, &mut letters)?;
             }
             while let Some(beat) = heartbeats.next_if(|b| b.before_row as usize <= row) {
-                self.tell(beat.time)?;
+                self.tell(beat.time, Time::from_ns(i64::MAX))?;
             }
             if row == batch.trades.len() {
                 break;
@@ -294,14 +297,14 @@ impl Run<'_> {
             Some(last) if due <= last => Ok(()),
             _ => {
                 self.beat = Some(due);
-                self.tell(Time::from_ns(due))
+                let since = due.saturating_sub(every.saturating_mul(COMPANY_BEATS));
+                self.tell(Time::from_ns(due), Time::from_ns(since))
             }
         }
     }
 
-    fn tell(&mut self, time: Time) -> Result<(), IngestError> {
-        self.outbox.heartbeat(time)?;
-        self.done.heartbeats += self.done.partitions as u64;
+    fn tell(&mut self, time: Time, since: Time) -> Result<(), IngestError> {
+        self.done.heartbeats += self.outbox.heartbeat(time, since)?;
         Ok(())
     }
 
@@ -312,7 +315,7 @@ impl Run<'_> {
         if let (true, true, Some(greatest)) =
             (self.done.complete, self.ingest.end_heartbeat, self.head.greatest())
         {
-            self.tell(Time::from_ns(greatest))?;
+            self.tell(Time::from_ns(greatest), Time::from_ns(i64::MAX))?;
         }
         let mut stopped_at = None;
         while !self.outbox.is_acknowledged(LOOK_EVERY)? {

@@ -106,15 +106,21 @@ impl Outbox {
         (0..self.waiting.len()).try_for_each(|partition| self.send(partition))
     }
 
-    /// Tells every partition the time, behind all that was pushed.
-    pub(super) fn heartbeat(&mut self, time: Time) -> Result<(), IngestError> {
-        self.send_all()?;
-        self.value.clear();
-        Encoder::heartbeat(time, &mut self.value);
+    /// Tells the time to every partition where nothing waits, behind all that was pushed; what waits since
+    /// before `since` is sent first, and what waits no longer tells it by itself. Returns how many were told.
+    pub(super) fn heartbeat(&mut self, time: Time, since: Time) -> Result<u64, IngestError> {
+        let mut told = 0;
         for partition in 0..self.waiting.len() {
+            match self.waiting[partition].ts_event.first() {
+                Some(&first) if first >= since => continue,
+                _ => self.send(partition)?,
+            }
+            self.value.clear();
+            Encoder::heartbeat(time, &mut self.value);
             self.hand(partition)?;
+            told += 1;
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Sends a record that cannot be decoded as it came.
