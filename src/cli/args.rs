@@ -19,6 +19,9 @@ pub(super) enum Command {
     /// Run the engine as cluster.toml says
     #[command(after_help = "Example: tidemill run --config cluster.toml --process 0")]
     Run(RunArgs),
+    /// Run every process of this machine, and start them again when one is lost
+    #[command(after_help = "Example: tidemill up --config cluster.toml -- --json")]
+    Up(UpArgs),
     /// Files through the graph into a store
     #[command(after_help = "Example: tidemill replay 'trades-*.csv.gz' --widths 1min,5min \
         --indicators \"sma(20),rsi(14)\" --sink sqlite,parquet")]
@@ -99,6 +102,16 @@ pub(super) struct RunArgs {
     pub process: usize,
     #[command(flatten)]
     pub run: RunFlags,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct UpArgs {
+    /// Configuration
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Flags of every `tidemill run`
+    #[arg(last = true, value_name = "FLAGS")]
+    pub run: Vec<String>,
 }
 
 /// How a file's rows are understood.

@@ -14,6 +14,7 @@ mod query;
 mod replay;
 mod run;
 mod simulate;
+mod up;
 mod watch;
 
 use args::{Arguments, Command};
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Up(args) => up::up(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Ingest(args) => ingest::ingest(&args),

@@ -5,6 +5,7 @@ mod corrupt;
 mod files;
 mod ingest;
 mod processes;
+mod up;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
