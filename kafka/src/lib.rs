@@ -1,5 +1,13 @@
 //! Kafka as sources and sinks need it, over librdkafka: settings, batched consumption, transactions, topics.
 
+mod committed;
+mod producer;
 mod settings;
+mod topics;
+mod transaction;
 
+pub use committed::read_committed;
+pub use producer::{Headers, Producer, Record, Sent};
 pub use settings::{KafkaError, Settings};
+pub use topics::{Topic, TopicPlan, Topics};
+pub use transaction::Transactions;

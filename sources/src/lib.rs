@@ -1,10 +1,12 @@
 //! Ticks from files and a simulator, decoded ahead, admitted in log order.
 
 mod admission;
+mod codec;
 mod feed;
 mod file;
 mod layout;
 mod memory;
+mod merge;
 mod pace;
 mod partition;
 mod simulator;
@@ -12,6 +14,7 @@ mod simulator;
 pub use admission::{
     Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, SnapshotError,
 };
+pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
@@ -19,6 +22,7 @@ pub use file::{
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
+pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
 pub use partition::AdmittedPartition;
 pub use simulator::{

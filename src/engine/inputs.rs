@@ -19,7 +19,7 @@ pub(super) type FeedOpener =
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     feeds: Vec<FeedOpener>,
     /// How the records of each log are judged.
     timings: Vec<Timing>,
@@ -95,6 +95,11 @@ impl Inputs {
             }));
         }
         Ok(())
+    }
+
+    /// The logs as they are, before admission.
+    pub fn recorded(self) -> Result<Vec<Box<dyn Feed>>, PartitionError> {
+        self.feeds.into_iter().map(|open| open(None)).collect()
     }
 
     /// What tells this input apart from others.

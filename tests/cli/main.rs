@@ -3,8 +3,10 @@
 mod commands;
 mod corrupt;
 mod files;
+mod ingest;
 mod kills;
 mod processes;
+mod up;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
