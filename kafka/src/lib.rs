@@ -1,11 +1,13 @@
 //! Kafka as sources and sinks need it, over librdkafka: settings, batched consumption, transactions, topics.
 
+mod batch;
 mod committed;
 mod producer;
 mod settings;
 mod topics;
 mod transaction;
 
+pub use batch::Batch;
 pub use committed::read_committed;
 pub use producer::{Headers, Producer, Record, Sent};
 pub use settings::{KafkaError, Settings};
