@@ -1,17 +1,18 @@
 //! Records one behind the other, to be handed to a producer on another thread.
 
 use crate::producer::{Headers, Record};
-use std::sync::Arc;
 
 /// Records in the order they are to be written, their bytes side by side.
 #[derive(Default)]
 pub struct Batch {
     records: Vec<Kept>,
     bytes: Vec<u8>,
+    /// The topics of the records: few, and looked for from the first.
+    topics: Vec<String>,
 }
 
 struct Kept {
-    topic: Arc<str>,
+    topic: usize,
     partition: Option<i32>,
     headers: Option<Headers>,
     timestamp_ms: Option<i64>,
@@ -28,11 +29,11 @@ impl Batch {
         self.bytes.extend_from_slice(record.key.unwrap_or_default());
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(record.value.unwrap_or_default());
-        // Neighbours share a topic's name more often than not.
-        let topic = match self.records.last() {
-            Some(last) if *last.topic == *record.topic => last.topic.clone(),
-            _ => record.topic.into(),
-        };
+        let known = self.topics.iter().position(|topic| topic == record.topic);
+        let topic = known.unwrap_or_else(|| {
+            self.topics.push(record.topic.to_owned());
+            self.topics.len() - 1
+        });
         self.records.push(Kept {
             topic,
             partition: record.partition,
@@ -64,7 +65,7 @@ impl Batch {
         let kept = &self.records[number];
         let [from, middle, to] = kept.at;
         Record {
-            topic: &kept.topic,
+            topic: &self.topics[kept.topic],
             partition: kept.partition,
             key: kept.has_key.then(|| &self.bytes[from..middle]),
             value: kept.has_value.then(|| &self.bytes[middle..to]),
