@@ -6,7 +6,7 @@ mod log;
 
 use kafka::{Settings, read_committed};
 use log::{Op, log, operations};
-use market::{Epoch, Rows, Sink, TableSpec};
+use market::{Rows, Sink, TableSpec};
 use proptest::prelude::*;
 use sinks::{KafkaOptions, KafkaSink, topic_of};
 use std::collections::BTreeMap;

@@ -8,9 +8,6 @@ use std::collections::BTreeMap;
 
 /// Where refused records go.
 const LETTERS: &str = "dead_letter";
-/// Milliseconds of a segment of a compacted topic: what is in the newest one is never compacted.
-const SEGMENT_MS: i64 = 24 * 3600 * 1000;
-
 /// The table of bars has a topic for each width.
 const BARS: &str = "aggregated_data";
 
@@ -51,7 +48,6 @@ pub fn plans(options: &KafkaOptions, tables: &[TableSpec]) -> Vec<TopicPlan> {
             ("cleanup.policy", policy.to_owned()),
             ("compression.type", "zstd".to_owned()),
             ("retention.ms", options.retention_ms.to_string()),
-            ("segment.ms", SEGMENT_MS.min(options.retention_ms).to_string()),
         ]
     };
     let plan = |name, partitions, config| {
