@@ -2,11 +2,19 @@
 
 mod admin;
 mod client;
+mod committed;
 mod consumer;
+mod producer;
 mod raw;
 mod settings;
+mod topics;
+mod transaction;
 pub mod trial;
 
-pub use admin::{Admin, Bounds, PartitionName, Topic, TopicPlan};
+pub use admin::{Admin, Bounds, Described, PartitionName};
+pub use committed::read_committed;
 pub use consumer::{Arrived, Consumer, Message, PartitionReader};
+pub use producer::{Headers, Producer, Record, Sent};
 pub use settings::{KafkaError, Settings};
+pub use topics::{Topic, TopicPlan, Topics};
+pub use transaction::Transactions;

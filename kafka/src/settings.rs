@@ -67,6 +67,11 @@ impl Settings {
         &self.brokers
     }
 
+    /// Whether the setting `name` is given.
+    pub fn names(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// A client's configuration, to be completed by who makes one.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -1,7 +1,9 @@
 //! What tests against a real broker share.
 
-use crate::admin::{Admin, PartitionName, TopicPlan, options, wait_for};
-use crate::settings::{KafkaError, Settings};
+use crate::topics::{options, wait_for};
+use crate::{KafkaError, PartitionName, Settings, TopicPlan, Topics};
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -30,33 +32,43 @@ pub fn fresh(word: &str) -> String {
 ///
 /// # Panics
 /// Panics when it cannot be made.
-pub fn topic(word: &str, partitions: u32) -> String {
+pub fn topic(word: &str, partitions: i32) -> String {
     let name = fresh(word);
-    let plan = TopicPlan { name: &name, partitions, replicas: None, settings: &[] };
-    let admin = Admin::new(&settings()).expect("an administrator");
-    assert!(admin.create(&plan).expect("a topic is made"), "{name} is there already");
+    make(&name, partitions);
     name
+}
+
+/// Makes a topic of that name, where there is none.
+///
+/// # Panics
+/// Panics when it cannot be made.
+pub fn make(name: &str, partitions: i32) {
+    let plan = TopicPlan { name: name.to_owned(), partitions, replication: 1, config: vec![] };
+    let topics = Topics::open(&settings()).expect("an administrator");
+    topics.ensure(&[plan]).expect("a topic is made");
 }
 
 /// Removes all records of a partition before `offset`, as retention does.
 ///
 /// # Errors
 /// Fails when the brokers refuse it.
-pub fn delete_before(admin: &Admin, of: &PartitionName, offset: u64) -> Result<(), KafkaError> {
+pub fn delete_before((topic, partition): &PartitionName, offset: u64) -> Result<(), KafkaError> {
+    let failed = |error| KafkaError::of("deleting records", error);
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&of.0, of.1 as i32, Offset::Offset(offset as i64))
-        .map_err(|error| KafkaError::of("deleting records", error))?;
-    wait_for(admin.inner().delete_records(&list, &options()))
-        .map(|_| ())
-        .map_err(|error| KafkaError::of("deleting records", error))
+    let (partition, offset) = (*partition as i32, Offset::Offset(offset as i64));
+    list.add_partition_offset(topic, partition, offset).map_err(failed)?;
+    wait_for(admin().delete_records(&list, &options())).map(|_| ()).map_err(failed)
 }
 
 /// Removes a topic.
 ///
 /// # Errors
 /// Fails when the brokers refuse it.
-pub fn delete_topic(admin: &Admin, name: &str) -> Result<(), KafkaError> {
-    wait_for(admin.inner().delete_topics(&[name], &options()))
-        .map(|_| ())
-        .map_err(|error| KafkaError::of("deleting a topic", error))
+pub fn delete_topic(name: &str) -> Result<(), KafkaError> {
+    let failed = |error| KafkaError::of("deleting a topic", error);
+    wait_for(admin().delete_topics(&[name], &options())).map(|_| ()).map_err(failed)
+}
+
+fn admin() -> AdminClient<DefaultClientContext> {
+    settings().client().create().expect("an administrator")
 }

@@ -21,7 +21,7 @@ pub use letter::{Counts, DeadLetter, Reason};
 pub use partition::{Admitted, Partition, PartitionError, Polled, Run, Waker};
 pub use rows::{Body, Cell, ColumnKind, ColumnSpec, RowKey, Rows, TableSpec};
 pub use sink::{Sink, SinkError};
-pub use symbol::{KEY_GROUPS, Scales, SymbolError, SymbolId, Symbols};
+pub use symbol::{KEY_GROUPS, Scales, SymbolError, SymbolId, Symbols, stable_hash};
 pub use time::{Time, TimeError};
 pub use trade::{Offset, Side, TradeId, Trades};
 pub use width::{Width, WidthError};

@@ -165,8 +165,9 @@ fn validate(text: &[u8]) -> Result<&str, SymbolError> {
     Ok(text)
 }
 
-/// FNV-1a with a final mix: the same number on every machine and in every version.
-fn stable_hash(bytes: &[u8]) -> u64 {
+/// FNV-1a with a final mix: the same number on every machine and in every version. Key groups and the
+/// partitions of topics follow from it.
+pub fn stable_hash(bytes: &[u8]) -> u64 {
     let fnv = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });
