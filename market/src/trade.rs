@@ -1,6 +1,8 @@
 //! Trades in columns (struct of arrays), as decoders fill them and the tick path folds them.
 
 use crate::{Price, Size, SymbolId, Time};
+use std::fmt;
+use std::ops::Range;
 
 /// A record's place within its partition: (file number or nothing, record number) or a Kafka
 /// (offset, index). Rises along the log; ties of event time are decided by it.
@@ -87,7 +89,11 @@ impl TradeId {
         TradeId(id as u128)
     }
 
-    /// From text; canonical decimal numbers below 2^64 keep their value and order.
+    /// What stands before the digits of an id whose text was not kept.
+    const HASH: &str = "hash:";
+
+    /// From text; canonical decimal numbers below 2^64 keep their value and order, and what an id prints as
+    /// is that id again.
     #[inline]
     pub fn from_text(text: &[u8]) -> Self {
         if text.is_empty() {
@@ -120,13 +126,42 @@ impl TradeId {
         TradeId(raw)
     }
 
+    /// `hash:` and 32 hexadecimal digits, as an id prints whose text was not kept.
+    fn printed(text: &[u8]) -> Option<Self> {
+        let digits =
+            text.strip_prefix(Self::HASH.as_bytes()).filter(|digits| digits.len() == 32)?;
+        let value = |digit: &u8| match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        };
+        let raw =
+            digits.iter().try_fold(0, |raw, digit| Some(raw << 4 | u128::from(value(digit)?)));
+        // Only what a hash can be: the top bit set, the lowest not.
+        raw.filter(|raw: &u128| raw >> 127 == 1 && raw & 1 == 0).map(TradeId)
+    }
+
     fn hashed(text: &[u8]) -> Self {
+        if let Some(id) = TradeId::printed(text) {
+            return id;
+        }
         // FNV-1a in 128 bits: stable, and wide enough that two ids of one horizon do not meet.
         let hash =
             text.iter().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
                 (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
             });
         TradeId((hash | 1 << 127) & !1)
+    }
+}
+
+/// The number that it is, or `hash:` and the hash of a text, which is not kept; nothing for no id.
+impl fmt::Display for TradeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            TradeId::NONE => Ok(()),
+            id if id.is_number() => write!(f, "{}", id.0),
+            id => write!(f, "{}{:032x}", Self::HASH, id.0),
+        }
     }
 }
 
@@ -178,6 +213,22 @@ impl Trades {
         self.ts_event.is_empty()
     }
 
+    /// Appends rows of another batch, which has the same columns.
+    pub fn extend_from(&mut self, other: &Trades, rows: Range<usize>) {
+        fn extend<T: Copy>(to: &mut Vec<T>, from: &[T], rows: &Range<usize>) {
+            // An optional column is empty or whole.
+            to.extend_from_slice(from.get(rows.clone()).unwrap_or_default());
+        }
+        extend(&mut self.ts_event, &other.ts_event, &rows);
+        extend(&mut self.symbol, &other.symbol, &rows);
+        extend(&mut self.price, &other.price, &rows);
+        extend(&mut self.size, &other.size, &rows);
+        extend(&mut self.offset, &other.offset, &rows);
+        extend(&mut self.trade_id, &other.trade_id, &rows);
+        extend(&mut self.venue, &other.venue, &rows);
+        extend(&mut self.side, &other.side, &rows);
+    }
+
     /// Empties every column and keeps the buffers.
     pub fn clear(&mut self) {
         self.ts_event.clear();
@@ -203,6 +254,10 @@ mod tests {
         assert_eq!(TradeId::from_text(b""), TradeId::NONE);
         assert!(!TradeId::from_text(b"a1-b2").is_number());
         assert_ne!(TradeId::from_text(b"a1-b2"), TradeId::from_text(b"a1-b3"));
+        for text in ["52983", "a1-b2", "052983", "", "hash:12"] {
+            let id = TradeId::from_text(text.as_bytes());
+            assert_eq!(TradeId::from_text(id.to_string().as_bytes()), id, "{text}");
+        }
     }
 
     #[test]

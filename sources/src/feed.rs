@@ -4,6 +4,7 @@
 //! simulator. What it delivers, in sum, depends on its log alone; how it is cut into batches does not.
 
 use market::{Offset, PartitionError, Reason, SymbolId, Time, Trades, Waker};
+use std::ops::Range;
 
 /// A record that could not be decoded, where it stood among those that could.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,23 @@ pub enum RawRecords {
         /// One start a row.
         starts: Vec<u32>,
     },
+}
+
+impl RawRecords {
+    /// The text of some of the rows.
+    pub(crate) fn part(&self, rows: Range<usize>) -> RawRecords {
+        let RawRecords::Lines { bytes, starts } = self else { return RawRecords::Columns };
+        let starts = starts.get(rows).unwrap_or_default();
+        let (Some(&first), Some(&last)) = (starts.iter().min(), starts.iter().max()) else {
+            return RawRecords::Lines { bytes: Vec::new(), starts: Vec::new() };
+        };
+        let (first, last) = (first as usize, last as usize);
+        let stop = memchr::memchr(b'\n', &bytes[last..]).map_or(bytes.len(), |n| last + n);
+        RawRecords::Lines {
+            bytes: bytes[first..stop].to_vec(),
+            starts: starts.iter().map(|start| start - first as u32).collect(),
+        }
+    }
 }
 
 /// What a poll of a feed found.

@@ -1,10 +1,12 @@
 //! Ticks from files and a simulator, decoded ahead, admitted in log order.
 
 mod admission;
+mod codec;
 mod feed;
 mod file;
 mod layout;
 mod memory;
+mod merge;
 mod pace;
 mod partition;
 mod simulator;
@@ -13,6 +15,7 @@ pub use admission::{
     Admission, AdmissionConfig, AdmissionConfigError, Judged, OutlierMode, OutlierRule, Place,
     SnapshotError,
 };
+pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
@@ -20,6 +23,7 @@ pub use file::{
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
+pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
 pub use partition::AdmittedPartition;
 pub use simulator::{

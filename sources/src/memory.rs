@@ -97,7 +97,7 @@ impl Feed for MemoryFeed {
         let last = end == self.trades.len();
         let is_due = |before_row: u32| last || (before_row as usize) < end;
         let mut batch = Box::<Decoded>::default();
-        copy(&self.trades, start, end, &mut batch.trades);
+        batch.trades.extend_from(&self.trades, start..end);
         while self.undecoded.front().is_some_and(|record| is_due(record.before_row))
             && let Some(mut record) = self.undecoded.pop_front()
         {
@@ -124,19 +124,4 @@ impl Feed for MemoryFeed {
     fn progress(&self) -> Option<f64> {
         Some(self.at as f64 / self.trades.len().max(1) as f64)
     }
-}
-
-fn copy(from: &Trades, start: usize, end: usize, to: &mut Trades) {
-    fn part<T: Copy>(from: &[T], start: usize, end: usize, to: &mut Vec<T>) {
-        // An optional column is empty or whole.
-        to.extend_from_slice(from.get(start..end).unwrap_or_default());
-    }
-    part(&from.ts_event, start, end, &mut to.ts_event);
-    part(&from.symbol, start, end, &mut to.symbol);
-    part(&from.price, start, end, &mut to.price);
-    part(&from.size, start, end, &mut to.size);
-    part(&from.offset, start, end, &mut to.offset);
-    part(&from.trade_id, start, end, &mut to.trade_id);
-    part(&from.venue, start, end, &mut to.venue);
-    part(&from.side, start, end, &mut to.side);
 }

@@ -4,8 +4,8 @@
 //! stay. Gaps of more than an hour are not waited for. What falls back in time is released with what it follows. A thread wakes who waits; it ends with
 //! the feed.
 
-use crate::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
-use market::{Offset, PartitionError, Time, Trades, Waker};
+use crate::{Decoded, Fed, Feed, Heartbeat, Undecoded};
+use market::{Offset, PartitionError, Time, Waker};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -122,7 +122,8 @@ impl PacedFeed {
         }
         let mut part = Box::<Decoded>::default();
         let last = held.row == rows;
-        copy_rows(&held.batch, start, held.row, &mut part);
+        part.trades.extend_from(&held.batch.trades, start..held.row);
+        part.raw = held.batch.raw.part(start..held.row);
         let is_due = |row: u32| last || (row as usize) < held.row;
         while held.undecoded.front().is_some_and(|record| is_due(record.before_row))
             && let Some(mut record) = held.undecoded.pop_front()
@@ -218,39 +219,11 @@ fn wake(waker: &Mutex<Option<Waker>>) {
     }
 }
 
-fn copy_rows(from: &Decoded, start: usize, end: usize, to: &mut Decoded) {
-    fn part<T: Copy>(from: &[T], start: usize, end: usize) -> Vec<T> {
-        from.get(start..end).unwrap_or_default().to_vec()
-    }
-    let trades = &from.trades;
-    to.trades = Trades {
-        ts_event: part(&trades.ts_event, start, end),
-        symbol: part(&trades.symbol, start, end),
-        price: part(&trades.price, start, end),
-        size: part(&trades.size, start, end),
-        offset: part(&trades.offset, start, end),
-        trade_id: part(&trades.trade_id, start, end),
-        venue: part(&trades.venue, start, end),
-        side: part(&trades.side, start, end),
-    };
-    if let RawRecords::Lines { bytes, starts } = &from.raw
-        && start < end
-        && let (Some(&first), Some(starts)) = (starts.get(start), starts.get(start..end))
-    {
-        let stop = starts.last().map_or(0, |&last| last as usize);
-        let stop = bytes[stop..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |n| stop + n);
-        to.raw = RawRecords::Lines {
-            bytes: bytes[first as usize..stop].to_vec(),
-            starts: starts.iter().map(|start| start - first).collect(),
-        };
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{MemoryFeed, SimulatedFeed, Simulation};
-    use market::{Symbols, Time};
+    use market::{Symbols, Time, Trades};
     use std::sync::mpsc::channel;
 
     /// All that a feed delivers, one after the other: offsets of rows and of what was not decoded.

@@ -1,5 +1,6 @@
 //! One record out of the columns, for the few that are judged one by one, and the letter of a refused one.
 
+use crate::codec::Object;
 use crate::{Decoded, RawRecords};
 use market::{DeadLetter, Epoch, Offset, Price, Reason, Side, Size, SymbolId, Symbols};
 use market::{Time, TradeId, Trades};
@@ -82,28 +83,18 @@ impl Record {
     /// The record as the JSON trade.
     pub(super) fn json(&self, symbols: &Symbols) -> String {
         let scales = symbols.scales(self.symbol);
-        let mut text = String::from("{\"symbol\":");
-        quote(&mut text, &symbols.text(self.symbol));
-        let (price, size) = (self.price.decimal(scales.price), self.size.decimal(scales.size));
-        let _ = write!(text, ",\"ts_event\":{},\"price\":{price},\"size\":{size}", self.ts);
-        if self.id != TradeId::NONE {
-            // Text is kept as its hash only.
-            let id = self.id.raw();
-            let _ = match self.id.is_number() {
-                true => write!(text, ",\"trade_id\":\"{id}\""),
-                false => write!(text, ",\"trade_id\":\"hash:{id:032x}\""),
-            };
-        }
-        match self.side {
-            Side::Ask => text.push_str(",\"side\":\"A\""),
-            Side::Bid => text.push_str(",\"side\":\"B\""),
-            Side::Unknown => {}
-        }
-        if let Some(venue) = self.venue {
-            text.push_str(",\"venue\":");
-            quote(&mut text, &symbols.text(venue));
-        }
-        text.push('}');
+        let (symbol, venue) = (symbols.text(self.symbol), self.venue.map(|id| symbols.text(id)));
+        let mut text = String::new();
+        let object = Object {
+            symbol: &symbol,
+            ts_event: Time::from_ns(self.ts),
+            price: self.price.decimal(scales.price),
+            size: self.size.decimal(scales.size),
+            trade_id: self.id,
+            side: self.side,
+            venue: venue.as_deref(),
+        };
+        object.write(&mut text);
         text
     }
 
@@ -153,16 +144,4 @@ fn printable(bytes: &[u8]) -> String {
         text.truncate(end.unwrap_or_default());
     }
     text
-}
-
-/// Appends a JSON string. Symbols hold no control characters.
-fn quote(to: &mut String, text: &str) {
-    to.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            to.push('\\');
-        }
-        to.push(c);
-    }
-    to.push('"');
 }

@@ -12,7 +12,7 @@ use market::{
 };
 
 /// Rows of one format.
-pub(super) trait Block {
+pub(crate) trait Block {
     /// Rows in the block.
     fn rows(&self) -> usize;
 
@@ -58,10 +58,13 @@ pub(super) trait Block {
 
     /// The row as it came, printable and cut.
     fn raw(&self, row: usize) -> String;
+
+    /// What was found wrong with a row before its fields are looked at.
+    fn flaws(&self, _flaws: &mut Flaws) {}
 }
 
 /// Appends the rows of `block` to `trades`, and those that have a flaw to `undecoded`.
-pub(super) fn decode<B: Block>(
+pub(crate) fn decode<B: Block>(
     block: &B,
     bound: &Bound,
     desk: &mut Desk,
@@ -70,6 +73,7 @@ pub(super) fn decode<B: Block>(
 ) {
     let base = trades.len();
     desk.flaws.clear();
+    block.flaws(&mut desk.flaws);
     if let Some(text) = &bound.trans_type {
         trans_types(block, text, desk);
     }
@@ -342,7 +346,7 @@ fn take_out<B: Block>(
 }
 
 /// Keeps the rows from `base` on that are not bad; a column that is not used is empty.
-pub(super) fn keep<T>(column: &mut Vec<T>, base: usize, bad: &[bool]) {
+pub(crate) fn keep<T>(column: &mut Vec<T>, base: usize, bad: &[bool]) {
     let mut row = 0;
     column.retain(|_| {
         let kept = row < base || !bad.get(row - base).copied().unwrap_or(false);
@@ -352,7 +356,7 @@ pub(super) fn keep<T>(column: &mut Vec<T>, base: usize, bad: &[bool]) {
 }
 
 /// A cell as an error shows it: quoted, printable and cut.
-pub(super) fn shown(cell: &[u8]) -> String {
+pub(crate) fn shown(cell: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(cell).chars().take(80).collect();
     format!("{text:?}")
 }

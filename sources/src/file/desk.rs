@@ -13,14 +13,14 @@ const SPARE_MAX: usize = 64;
 /// Batches that came back, so that their buffers are used again; boxed as they travel.
 #[derive(Clone, Default)]
 #[expect(clippy::vec_box, reason = "batches are handed on boxed, and so come back")]
-pub(super) struct Spare(Arc<Mutex<Vec<Box<Decoded>>>>);
+pub(crate) struct Spare(Arc<Mutex<Vec<Box<Decoded>>>>);
 
 impl Spare {
-    pub(super) fn take(&self) -> Box<Decoded> {
+    pub(crate) fn take(&self) -> Box<Decoded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    pub(super) fn put(&self, mut batch: Box<Decoded>) {
+    pub(crate) fn put(&self, mut batch: Box<Decoded>) {
         batch.trades.clear();
         batch.undecoded.clear();
         batch.heartbeats.clear();
@@ -32,20 +32,20 @@ impl Spare {
 }
 
 /// One decoder thread's own.
-pub(super) struct Desk {
-    pub(super) symbols: SymbolCache,
-    pub(super) flaws: Flaws,
+pub(crate) struct Desk {
+    pub(crate) symbols: SymbolCache,
+    pub(crate) flaws: Flaws,
     /// A cell that had to be rendered.
-    pub(super) text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     /// The parts of a time.
-    pub(super) joined: Vec<u8>,
-    pub(super) day: DayCache,
-    pub(super) csv: Scratch,
-    pub(super) spare: Spare,
+    pub(crate) joined: Vec<u8>,
+    pub(crate) day: DayCache,
+    pub(crate) csv: Scratch,
+    pub(crate) spare: Spare,
 }
 
 impl Desk {
-    pub(super) fn new(symbols: Symbols, spare: Spare) -> Self {
+    pub(crate) fn new(symbols: Symbols, spare: Spare) -> Self {
         Desk {
             symbols: SymbolCache::new(symbols),
             flaws: Flaws::default(),
@@ -59,29 +59,29 @@ impl Desk {
 }
 
 /// Why a field of a row could not be read.
-pub(super) struct Flaw {
-    pub(super) row: usize,
-    pub(super) reason: Reason,
-    pub(super) detail: String,
+pub(crate) struct Flaw {
+    pub(crate) row: usize,
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
     /// Which field it was, whatever the reason.
-    pub(super) field: Reason,
+    pub(crate) field: Reason,
 }
 
 /// The flaws of a block: at most one for each row and field.
 #[derive(Default)]
-pub(super) struct Flaws(Vec<Flaw>);
+pub(crate) struct Flaws(Vec<Flaw>);
 
 impl Flaws {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     #[cold]
-    pub(super) fn push(&mut self, row: usize, reason: Reason, detail: String) {
+    pub(crate) fn push(&mut self, row: usize, reason: Reason, detail: String) {
         self.0.push(Flaw { row, reason, detail, field: reason });
     }
 
@@ -93,7 +93,7 @@ impl Flaws {
 
     /// A number; returns the raw value that stands for it until the row is taken out.
     #[cold]
-    pub(super) fn number(&mut self, row: usize, name: &str, field: Reason, error: FixedError) {
+    pub(crate) fn number(&mut self, row: usize, name: &str, field: Reason, error: FixedError) {
         match error {
             FixedError::Empty => self.missing(row, name, field),
             error => self.push(row, field, format!("{name}: {error}")),
@@ -101,7 +101,7 @@ impl Flaws {
     }
 
     #[cold]
-    pub(super) fn time(&mut self, row: usize, error: Option<MomentError>) {
+    pub(crate) fn time(&mut self, row: usize, error: Option<MomentError>) {
         let wanted = match error {
             None => return self.missing(row, "ts_event", Reason::Time),
             Some(MomentError::Malformed) => "not a time of the form that the layout says",
@@ -111,7 +111,7 @@ impl Flaws {
     }
 
     #[cold]
-    pub(super) fn symbol(&mut self, row: usize, field: Reason, error: SymbolError) -> SymbolId {
+    pub(crate) fn symbol(&mut self, row: usize, field: Reason, error: SymbolError) -> SymbolId {
         let name = if field == Reason::Symbol { "symbol" } else { "venue" };
         match error {
             SymbolError::Empty => self.missing(row, name, field),
@@ -122,13 +122,13 @@ impl Flaws {
 
     /// A text that no pair of a value map has.
     #[cold]
-    pub(super) fn unmapped<T>(&mut self, row: usize, field: Reason, blank: T) -> T {
+    pub(crate) fn unmapped<T>(&mut self, row: usize, field: Reason, blank: T) -> T {
         self.push(row, field, "a value that the map of the layout does not have".to_owned());
         blank
     }
 
     /// The flaws of each row together, in the order the fields were read.
-    pub(super) fn by_row(&mut self) -> impl Iterator<Item = &[Flaw]> {
+    pub(crate) fn by_row(&mut self) -> impl Iterator<Item = &[Flaw]> {
         self.0.sort_by_key(|flaw| flaw.row);
         self.0.chunk_by(|a, b| a.row == b.row)
     }

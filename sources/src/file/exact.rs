@@ -8,17 +8,17 @@ use market::{FixedError, Reason, Scale, SymbolId};
 
 /// What tells the price from the size.
 #[derive(Clone, Copy)]
-pub(super) struct Field {
+pub(crate) struct Field {
     name: &'static str,
     reason: Reason,
 }
 
 impl Field {
-    pub(super) const PRICE: Field = Field { name: "price", reason: Reason::Price };
-    pub(super) const SIZE: Field = Field { name: "size", reason: Reason::Size };
+    pub(crate) const PRICE: Field = Field { name: "price", reason: Reason::Price };
+    pub(crate) const SIZE: Field = Field { name: "size", reason: Reason::Size };
 }
 
-pub(super) fn numbers<B: Block, T>(
+pub(crate) fn numbers<B: Block, T>(
     block: &B,
     number: &Number<usize>,
     ids: &[SymbolId],

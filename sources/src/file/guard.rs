@@ -14,7 +14,7 @@ pub fn panic_is_guarded() -> bool {
 }
 
 /// What the call gives; nothing when it panicked. What it borrows must not be used again then.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     let outer = GUARDED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(call));
     GUARDED.set(outer);

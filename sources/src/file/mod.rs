@@ -1,24 +1,24 @@
 //! Files as partitions: CSV (plain, gzip, zstd) and Parquet, decoded ahead on a pool of threads and
 //! delivered in log order.
 
-mod block;
-mod csv;
-mod desk;
+pub(crate) mod block;
+pub(crate) mod csv;
+pub(crate) mod desk;
 mod exact;
 mod feed;
-mod guard;
+pub(crate) mod guard;
 mod identity;
 mod open;
 mod order;
-mod parquet;
+pub(crate) mod parquet;
 mod paths;
 mod pool;
 mod preview;
 mod ranges;
-mod raw;
+pub(crate) mod raw;
 mod sort;
 mod spill;
-mod symbols;
+pub(crate) mod symbols;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,7 @@
 const SHOWN_BYTES_MAX: usize = 4096;
 
 /// Printable text of at most 4 KiB; what is not UTF-8 or is a control character as `\xNN`.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes[..bytes.len().min(SHOWN_BYTES_MAX)].utf8_chunks() {
         for letter in chunk.valid().chars() {

@@ -19,7 +19,7 @@ struct Slot {
     id: SymbolId,
 }
 
-pub(super) struct SymbolCache {
+pub(crate) struct SymbolCache {
     symbols: Symbols,
     slots: Vec<Slot>,
     used: usize,
@@ -29,27 +29,27 @@ pub(super) struct SymbolCache {
 }
 
 impl SymbolCache {
-    pub(super) fn new(symbols: Symbols) -> Self {
+    pub(crate) fn new(symbols: Symbols) -> Self {
         let slots = empty_slots(SLOTS_MIN);
         SymbolCache { symbols, slots, used: 0, long: HashMap::new(), scaled: false }
     }
 
     /// Whether a symbol seen so far has scales other than nine digits.
-    pub(super) fn has_scales(&self) -> bool {
+    pub(crate) fn has_scales(&self) -> bool {
         self.scaled
     }
 
-    pub(super) fn price_scale(&self, id: SymbolId) -> Scale {
+    pub(crate) fn price_scale(&self, id: SymbolId) -> Scale {
         self.symbols.scales(id).price
     }
 
-    pub(super) fn size_scale(&self, id: SymbolId) -> Scale {
+    pub(crate) fn size_scale(&self, id: SymbolId) -> Scale {
         self.symbols.scales(id).size
     }
 
     /// The id of the text `bytes[start..end]`. Sixteen bytes before `end` must exist for the fast way.
     #[inline(always)]
-    pub(super) fn at(
+    pub(crate) fn at(
         &mut self,
         bytes: &[u8],
         start: usize,
@@ -78,7 +78,7 @@ impl SymbolCache {
     }
 
     /// The id of a text that stands alone.
-    pub(super) fn text(&mut self, text: &[u8]) -> Result<SymbolId, SymbolError> {
+    pub(crate) fn text(&mut self, text: &[u8]) -> Result<SymbolId, SymbolError> {
         if text.len() > KEY_BYTES {
             return self.long_text(text);
         }

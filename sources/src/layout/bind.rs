@@ -1,13 +1,17 @@
 //! A layout bound to the columns that a file has: names become numbers, or are refused with the
 //! nearest name.
 
-use super::expression::{Expressions, Moment, Number, Part, Text};
+use super::expression::{Expressions, Moment, Number, Part, Text, Unit};
 use super::filter::Condition;
 use super::{Layout, LayoutError};
 use std::collections::HashMap;
 
 /// Columns an error lists at most.
 const LISTED_MAX: usize = 40;
+
+/// What the fields of a trade are called where nothing else is said.
+const DEFAULT_NAMES: [&str; 8] =
+    ["symbol", "ts_event", "price", "size", "trade_id", "side", "venue", "trans_type"];
 
 /// What becomes of the columns of one file.
 #[derive(Clone, Debug)]
@@ -72,7 +76,59 @@ impl<C: Clone> Moment<C> {
     }
 }
 
+impl Layout {
+    /// For messages, whose own time comes in nanoseconds: a unit of milliseconds said of it is taken off.
+    pub(crate) fn of_messages(&self) -> Layout {
+        let mut layout = self.clone();
+        if let Some(Moment::Unit(name, Unit::Millis)) = &self.fields.ts_event
+            && name == "@timestamp"
+        {
+            layout.fields.ts_event = Some(Moment::Auto(name.clone()));
+        }
+        layout
+    }
+
+    /// The names that are mapped or filtered by, each once, in the order of the fields.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut of = |name: &String| {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+            Ok::<(), std::convert::Infallible>(())
+        };
+        let fields = &self.fields;
+        let texts = [&fields.trade_id, &fields.side, &fields.venue, &fields.trans_type];
+        let _ = fields.symbol.iter().try_for_each(|text| text.map(&mut of).map(drop));
+        let _ = fields.ts_event.iter().try_for_each(|moment| moment.map(&mut of).map(drop));
+        let numbers = [&fields.price, &fields.size].into_iter().flatten();
+        let _ = numbers.into_iter().try_for_each(|number| number.map(&mut of).map(drop));
+        let _ = texts.into_iter().flatten().try_for_each(|text| text.map(&mut of).map(drop));
+        let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
+        let _ = conditions.into_iter().try_for_each(|condition| of(&condition.column));
+        names
+    }
+}
+
 impl Bound {
+    /// Binds `layout` where any record may have any names: to those it maps and the default ones.
+    ///
+    /// # Errors
+    /// As [`Bound::new`].
+    pub(crate) fn open(layout: &Layout) -> Result<(Bound, Vec<String>), LayoutError> {
+        let mut columns = layout.names();
+        for name in DEFAULT_NAMES {
+            if !columns.iter().any(|column| column == name) {
+                columns.push(name.to_owned());
+            }
+        }
+        let bound = Bound::new(layout, &columns)?;
+        let needed = bound.needed();
+        let names = needed.iter().map(|&column| columns[column].clone()).collect();
+        let bound = bound.map(&mut |column| needed.binary_search(column).unwrap_or_default());
+        Ok((bound, names))
+    }
+
     /// Binds `layout` to the columns of a file, in their order.
     ///
     /// # Errors

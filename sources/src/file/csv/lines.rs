@@ -159,7 +159,7 @@ impl Block for Lines<'_> {
 
 /// RFC 3339.
 #[cold]
-pub(in super::super) fn written(text: &[u8]) -> Result<Time, Option<MomentError>> {
+pub(crate) fn written(text: &[u8]) -> Result<Time, Option<MomentError>> {
     if text.is_empty() {
         return Err(None);
     }

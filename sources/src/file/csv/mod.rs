@@ -4,13 +4,13 @@ mod compressed;
 mod head;
 mod index;
 mod lines;
-mod number;
+pub(crate) mod number;
 mod plain;
 
 pub(super) use compressed::Compressed;
 pub(super) use head::{Head, read_head};
-pub(super) use lines::written;
-pub(super) use number::PAD;
+pub(crate) use lines::written;
+pub(crate) use number::PAD;
 pub(super) use plain::Plain;
 
 use super::block::{decode, shown};
@@ -48,7 +48,7 @@ impl Shape {
 
 /// Buffers of a thread that decodes lines.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     index: Index,
     rows: Vec<Row>,
 }

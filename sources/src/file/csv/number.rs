@@ -8,7 +8,7 @@
 use market::{FixedError, POWERS, Scale, parse_fixed};
 
 /// Bytes that must stand before the first field of a buffer, so that a word can be loaded.
-pub(in super::super) const PAD: usize = 32;
+pub(crate) const PAD: usize = 32;
 
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -31,7 +31,7 @@ const CUTS: [(u64, u64, u8); 9] = {
 
 /// The number `bytes[start..end]` in raw units of `scale`.
 #[inline(always)]
-pub(super) fn fixed(
+pub(crate) fn fixed(
     bytes: &[u8],
     start: usize,
     end: usize,

@@ -18,7 +18,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use market::{Decimal, FixedError, Reason, Scale, SymbolId, Time, parse_fixed, raw_from_f64};
 
 /// A column in one of the few forms that are read.
-pub(super) enum Column {
+pub(crate) enum Column {
     Int(Int64Array),
     /// Times in a unit of so many nanoseconds.
     Stamp(Int64Array, i64),
@@ -30,7 +30,7 @@ pub(super) enum Column {
 
 impl Column {
     /// Whether a column can be read at all.
-    pub(super) fn check(field: &Field) -> Result<(), String> {
+    pub(crate) fn check(field: &Field) -> Result<(), String> {
         use DataType as D;
         let readable = match field.data_type() {
             D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 => true,
@@ -210,7 +210,7 @@ fn rescaled(value: i128, from: u8, scale: Scale) -> Result<i64, FixedError> {
 }
 
 /// The columns that are read, in the order of their numbers.
-pub(super) struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     columns: Vec<Column>,
     names: &'a [String],
     rows: usize,
@@ -219,14 +219,14 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn new(batch: &RecordBatch, names: &'a [String]) -> Result<Self, String> {
+    pub(crate) fn new(batch: &RecordBatch, names: &'a [String]) -> Result<Self, String> {
         let columns: Option<Vec<Column>> = batch.columns().iter().map(Column::new).collect();
         let columns = columns.ok_or("a column of a type that its schema did not name")?;
         Ok(Columns { columns, names, rows: batch.num_rows(), kept: None })
     }
 
     /// The rows that a filter keeps.
-    pub(super) fn kept(&self, filter: &[Condition<usize>]) -> Vec<u32> {
+    pub(crate) fn kept(&self, filter: &[Condition<usize>]) -> Vec<u32> {
         let mut scratch = Vec::new();
         let keeps = |row: &u32| {
             filter.iter().all(|c| c.holds(self.columns[c.column].text(*row as usize, &mut scratch)))
@@ -236,7 +236,7 @@ impl<'a> Columns<'a> {
     }
 
     /// Only the rows that were kept.
-    pub(super) fn only(self, batch: &RecordBatch, kept: Vec<u32>) -> Result<Self, String> {
+    pub(crate) fn only(self, batch: &RecordBatch, kept: Vec<u32>) -> Result<Self, String> {
         let mut keeps = vec![false; self.rows];
         for &row in &kept {
             keeps[row as usize] = true;

@@ -1,6 +1,6 @@
 //! Parquet: each row group is a stream of batches, decoded by one thread at a time, several at once.
 
-mod column;
+pub(crate) mod column;
 mod read_at;
 #[cfg(test)]
 mod tests;
