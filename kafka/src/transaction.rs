@@ -1,13 +1,11 @@
 //! Transactions: records that all appear to readers of what is committed, or none of them.
 //!
 //! A transaction begins with its first record and is sent as records come. They are kept until it is
-//! committed, because a transaction that a broker gave up (it was away for longer than
-//! `transaction.timeout.ms`, or one record was not delivered in time) is made again from them. A later
-//! owner of the same transactional id fences this one: every call fails from then on.
+//! committed, because a transaction that was given up (a record was not delivered in time) is made again
+//! from them. A later owner of the same transactional id fences this one: every call fails from then on.
 
-use crate::producer::{
-    Failures, Handed, Headers, PAUSE, Record, client, hand, is_permanent, start,
-};
+use crate::batch::Batch;
+use crate::producer::{Failures, Handed, PAUSE, client, hand, is_permanent, start};
 use crate::{KafkaError, Settings};
 use rdkafka::error::{KafkaError as Native, RDKafkaErrorCode as Code};
 use rdkafka::producer::{Producer as _, ThreadedProducer};
@@ -26,67 +24,10 @@ const OPENING_WAITS_MAX: u32 = 60;
 const LINGER_MS: u32 = 1;
 /// Pauses after which a wait for deliveries looks whether the transaction was given up meanwhile.
 const PAUSES_MAX: u32 = 100;
+/// How much longer the brokers are waited for once the end was asked for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the end of a run waits for the open transaction to be given up.
 const ABORT_WAIT: Duration = Duration::from_secs(5);
-
-/// A transaction's records, one behind the other.
-#[derive(Default)]
-struct Kept {
-    records: Vec<KeptRecord>,
-    bytes: Vec<u8>,
-}
-
-struct KeptRecord {
-    topic: Arc<str>,
-    partition: Option<i32>,
-    headers: Option<Headers>,
-    timestamp_ms: Option<i64>,
-    /// Where the key begins, where the value does, and where it ends.
-    at: [usize; 3],
-    has_key: bool,
-    has_value: bool,
-}
-
-impl Kept {
-    fn push(&mut self, record: &Record<'_>) {
-        let from = self.bytes.len();
-        self.bytes.extend_from_slice(record.key.unwrap_or_default());
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(record.value.unwrap_or_default());
-        // Neighbours share a topic's name more often than not.
-        let topic = match self.records.last() {
-            Some(last) if *last.topic == *record.topic => last.topic.clone(),
-            _ => record.topic.into(),
-        };
-        self.records.push(KeptRecord {
-            topic,
-            partition: record.partition,
-            headers: record.headers.cloned(),
-            timestamp_ms: record.timestamp_ms,
-            at: [from, middle, self.bytes.len()],
-            has_key: record.key.is_some(),
-            has_value: record.value.is_some(),
-        });
-    }
-
-    fn record(&self, number: usize) -> Record<'_> {
-        let kept = &self.records[number];
-        let [from, middle, to] = kept.at;
-        Record {
-            topic: &kept.topic,
-            partition: kept.partition,
-            key: kept.has_key.then(|| &self.bytes[from..middle]),
-            value: kept.has_value.then(|| &self.bytes[middle..to]),
-            headers: kept.headers.as_ref(),
-            timestamp_ms: kept.timestamp_ms,
-        }
-    }
-
-    fn clear(&mut self) {
-        self.records.clear();
-        self.bytes.clear();
-    }
-}
 
 /// What to do about an error.
 enum Answer {
@@ -102,20 +43,23 @@ enum Answer {
 pub struct Transactions {
     inner: ThreadedProducer<Failures>,
     what: String,
-    /// Set from outside: give up waiting.
+    /// Set from outside: wait no longer than that takes.
     stop: Arc<AtomicBool>,
-    kept: Kept,
-    /// How many of the kept records the open transaction holds.
-    sent: usize,
+    patience: Duration,
+    /// What the transaction is to hold, unless it grew too large.
+    kept: Vec<Batch>,
+    bytes: usize,
+    /// How far it holds it: a batch and a record of it.
+    sent: (usize, usize),
     is_open: bool,
-    /// Whether the open transaction holds records that are no longer kept.
+    /// Whether it holds records that are no longer kept.
     is_beyond: bool,
     kept_bytes_max: usize,
 }
 
 impl Transactions {
     /// Takes possession of `id`: whoever had it is fenced and its open transaction given up, before this
-    /// returns. `stop` ends every wait for a broker.
+    /// returns. `stop` ends every wait for a broker within seconds.
     ///
     /// # Errors
     /// Fails when a setting does not go with another, no broker answers within a minute, or the id may not
@@ -124,12 +68,14 @@ impl Transactions {
         // Rows come in bursts, and a commit waits for the last of them.
         let mut config = client(settings, LINGER_MS);
         config.set("transactional.id", id);
-        let opened = Transactions {
+        let mut opened = Transactions {
             inner: start(&config)?,
             what: format!("kafka {}, writer {id}", settings.brokers()),
             stop,
-            kept: Kept::default(),
-            sent: 0,
+            patience: PATIENCE,
+            kept: Vec::new(),
+            bytes: 0,
+            sent: (0, 0),
             is_open: false,
             is_beyond: false,
             kept_bytes_max: KEPT_BYTES_MAX,
@@ -138,20 +84,12 @@ impl Transactions {
             match opened.inner.init_transactions(WAIT) {
                 Ok(()) => return Ok(opened),
                 Err(error) => match opened.answer(error) {
-                    Answer::Again | Answer::Redo => opened.go_on()?,
+                    Answer::Again | Answer::Redo => opened.waited(WAIT)?,
                     Answer::Fail(error) => return Err(error),
                 },
             }
         }
         Err(KafkaError::of(&opened.what, "no broker answered within a minute"))
-    }
-
-    /// Fences whoever writes under `id` and gives up its open transaction.
-    ///
-    /// # Errors
-    /// As [`Transactions::open`].
-    pub fn fence(settings: &Settings, id: &str, stop: Arc<AtomicBool>) -> Result<(), KafkaError> {
-        Self::open(settings, id, stop).map(drop)
     }
 
     /// Keeps at most so many bytes to make a transaction again.
@@ -163,19 +101,20 @@ impl Transactions {
 
     /// Bytes of keys and values in the transaction.
     pub fn bytes(&self) -> usize {
-        self.kept.bytes.len()
+        self.bytes
     }
 
-    /// Adds a record to the transaction; waits where the queue is full.
+    /// Adds records to the transaction; waits where the queue is full.
     ///
     /// # Errors
-    /// Fails when the record can never be delivered, or another run has taken over.
-    pub fn send(&mut self, record: &Record<'_>) -> Result<(), KafkaError> {
-        self.kept.push(record);
+    /// Fails when one can never be delivered, or another run has taken over.
+    pub fn send(&mut self, batch: Batch) -> Result<(), KafkaError> {
+        self.bytes += batch.bytes();
+        self.kept.push(batch);
         self.forward()?;
-        if self.kept.bytes.len() > self.kept_bytes_max {
+        if self.bytes > self.kept_bytes_max {
             self.kept.clear();
-            (self.sent, self.is_beyond) = (0, true);
+            (self.sent, self.is_beyond) = ((0, 0), true);
         }
         Ok(())
     }
@@ -185,13 +124,13 @@ impl Transactions {
     /// # Errors
     /// Fails when a record can never be delivered, or another run has taken over.
     pub fn commit(&mut self) -> Result<(), KafkaError> {
-        while self.is_open || !self.kept.records.is_empty() {
+        while self.is_open || self.sent.0 < self.kept.len() {
             self.forward()?;
             self.deliver()?;
             match self.inner.commit_transaction(WAIT) {
                 Ok(()) => {
-                    self.kept.clear();
-                    (self.sent, self.is_open, self.is_beyond) = (0, false, false);
+                    self.is_open = false;
+                    self.forget();
                 }
                 Err(error) => self.recover(error)?,
             }
@@ -204,28 +143,31 @@ impl Transactions {
     /// # Errors
     /// Fails when another run has taken over.
     pub fn abort(&mut self) -> Result<(), KafkaError> {
-        self.kept.clear();
-        self.is_beyond = false;
+        self.forget();
         self.give_up()
+    }
+
+    fn forget(&mut self) {
+        self.kept.clear();
+        (self.bytes, self.sent, self.is_beyond) = (0, (0, 0), false);
     }
 
     /// Hands over what the transaction does not hold yet.
     fn forward(&mut self) -> Result<(), KafkaError> {
-        while self.sent < self.kept.records.len() {
-            if !self.is_open {
+        while let Some(batch) = self.kept.get(self.sent.0) {
+            if self.sent.1 == batch.len() {
+                self.sent = (self.sent.0 + 1, 0);
+            } else if !self.is_open {
                 match self.inner.begin_transaction() {
                     Ok(()) => self.is_open = true,
                     Err(error) => self.recover(error)?,
                 }
-                continue;
-            }
-            match hand(&self.inner, &self.kept.record(self.sent)) {
-                Handed::Over => self.sent += 1,
-                Handed::Full => {
-                    self.go_on()?;
-                    std::thread::sleep(PAUSE);
+            } else {
+                match hand(&self.inner, &batch.record(self.sent.1)) {
+                    Handed::Over => self.sent.1 += 1,
+                    Handed::Full => self.deliver_some()?,
+                    Handed::Refused(error) => self.recover(error)?,
                 }
-                Handed::Refused(error) => self.recover(error)?,
             }
         }
         Ok(())
@@ -239,11 +181,24 @@ impl Transactions {
             }
             std::thread::sleep(PAUSE);
         }
-        self.go_on()?;
-        // Refused in every state, with the reason where the transaction was given up: its records would
-        // never leave the queue.
+        self.waited(PAUSE * PAUSES_MAX)?;
+        self.probe()
+    }
+
+    /// Waits until the queue has room.
+    fn deliver_some(&mut self) -> Result<(), KafkaError> {
+        std::thread::sleep(PAUSE);
+        self.waited(PAUSE)?;
+        self.probe()
+    }
+
+    /// Looks whether the transaction was given up: its records would never leave the queue.
+    fn probe(&mut self) -> Result<(), KafkaError> {
+        // Refused in every state, with the reason where it was given up.
         match self.inner.begin_transaction() {
-            Err(Native::Transaction(native)) if native.txn_requires_abort() => self.give_up(),
+            Err(Native::Transaction(native)) if native.txn_requires_abort() => {
+                self.recover(Native::Transaction(native))
+            }
             _ => Ok(()),
         }
     }
@@ -251,7 +206,7 @@ impl Transactions {
     /// Waits, makes the transaction ready to be made again, or fails.
     fn recover(&mut self, error: Native) -> Result<(), KafkaError> {
         match self.answer(error) {
-            Answer::Again => self.go_on(),
+            Answer::Again => self.waited(WAIT),
             Answer::Redo => self.give_up(),
             Answer::Fail(error) => Err(error),
         }
@@ -260,30 +215,32 @@ impl Transactions {
     /// Ends the open transaction without a trace; its records are to be sent again.
     fn give_up(&mut self) -> Result<(), KafkaError> {
         if self.is_beyond {
-            let bytes = self.kept_bytes_max;
-            let why =
-                format!("a transaction of more than {bytes} bytes was given up by the broker");
+            let why = format!("a transaction of {} bytes was given up by the broker", self.bytes);
             return Err(KafkaError::of(&self.what, why));
         }
         while self.is_open {
             match self.inner.abort_transaction(WAIT) {
                 Ok(()) => self.is_open = false,
                 Err(error) => match self.answer(error) {
-                    Answer::Again | Answer::Redo => self.go_on()?,
+                    Answer::Again | Answer::Redo => self.waited(WAIT)?,
                     Answer::Fail(error) => return Err(error),
                 },
             }
         }
-        self.sent = 0;
+        self.sent = (0, 0);
         self.inner.context().clear();
         Ok(())
     }
 
-    fn go_on(&self) -> Result<(), KafkaError> {
-        match self.stop.load(Ordering::Relaxed) {
-            true => Err(KafkaError::of(&self.what, "stopped while waiting for the brokers")),
-            false => Ok(()),
+    /// That so long was waited is in order, unless the end was asked for and that is some time ago.
+    fn waited(&mut self, time: Duration) -> Result<(), KafkaError> {
+        if self.stop.load(Ordering::Relaxed) {
+            self.patience = self.patience.saturating_sub(time);
+            if self.patience.is_zero() {
+                return Err(KafkaError::of(&self.what, "stopped while waiting for the brokers"));
+            }
         }
+        Ok(())
     }
 
     fn answer(&self, error: Native) -> Answer {
@@ -310,10 +267,7 @@ impl Transactions {
     }
 
     fn fatal(&self, why: &str) -> KafkaError {
-        KafkaError::of(
-            &self.what,
-            format!("another run has taken over, or the broker says so: {why}"),
-        )
+        KafkaError::of(&self.what, format!("another run has taken over this writer: {why}"))
     }
 }
 

@@ -3,7 +3,7 @@
 mod broker;
 
 use broker::{committed, fresh, settings, topic};
-use kafka::{Headers, Producer, Record, TopicPlan, Topics, Transactions};
+use kafka::{Batch, Headers, Producer, Record, TopicPlan, Topics, Transactions};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -15,6 +15,7 @@ fn open(id: &str, given: &[(&str, &str)]) -> Transactions {
 /// Sends records `from..to`, each its number.
 fn send(writer: &mut Transactions, topic: &str, from: usize, to: usize) {
     let headers = Headers::of(&[("schema", "number/1")]);
+    let mut batch = Batch::default();
     for number in from..to {
         let text = number.to_string();
         let record = Record {
@@ -25,8 +26,12 @@ fn send(writer: &mut Transactions, topic: &str, from: usize, to: usize) {
             headers: Some(&headers),
             timestamp_ms: None,
         };
-        writer.send(&record).unwrap();
+        batch.push(&record);
+        if number % 100 == 0 {
+            writer.send(std::mem::take(&mut batch)).unwrap();
+        }
     }
+    writer.send(batch).unwrap();
 }
 
 fn numbers(from: usize, to: usize) -> Vec<(String, String)> {
@@ -62,15 +67,6 @@ fn a_later_owner_fences_the_earlier_and_gives_up_what_it_left() {
     owner.commit().unwrap();
     let error = zombie.commit().unwrap_err().to_string();
     assert!(error.contains("another run has taken over") && error.contains(&id), "{error}");
-    let record = Record {
-        topic: &topic,
-        partition: Some(0),
-        key: None,
-        value: Some(b"zombie"),
-        headers: None,
-        timestamp_ms: None,
-    };
-    let _ = zombie.send(&record);
     assert!(zombie.commit().is_err());
     send(&mut owner, &topic, 200, 300);
     owner.commit().unwrap();
@@ -90,7 +86,9 @@ fn what_can_never_be_written_is_said_at_once() {
         headers: None,
         timestamp_ms: None,
     };
-    let done = writer.send(&record(b"x")).and_then(|()| writer.commit());
+    let mut batch = Batch::default();
+    batch.push(&record(b"x"));
+    let done = writer.send(batch).and_then(|()| writer.commit());
     assert!(done.unwrap_err().to_string().contains(&absent));
 
     let topic = topic("large");
@@ -143,17 +141,4 @@ fn topics_are_made_once_and_left_as_they_are() {
     assert_eq!(topics.ensure(&[second]).unwrap()[&name].partitions, 3);
     let policy = &topics.configs(&[&name]).unwrap()[&name]["cleanup.policy"];
     assert_eq!(policy, "compact,delete");
-}
-
-#[test]
-fn try_timeout() {
-    let topic = topic("timeout");
-    let mut writer = open(&fresh("writer"), &[("transaction.timeout.ms", "1000")]);
-    send(&mut writer, &topic, 0, 100);
-    std::thread::sleep(Duration::from_secs(13));
-    send(&mut writer, &topic, 100, 200);
-    println!("{:?}", writer.commit());
-    send(&mut writer, &topic, 200, 300);
-    println!("{:?}", writer.commit());
-    assert_eq!(committed(&topic), numbers(0, 300));
 }

@@ -4,6 +4,7 @@
 
 mod batch;
 mod jsonl;
+mod kafka;
 mod letters;
 mod marks;
 mod memory;
@@ -15,6 +16,7 @@ mod terminal;
 
 pub use batch::Rhythm;
 pub use jsonl::JsonlSink;
+pub use kafka::{KafkaOptions, KafkaSink, letters_topic, plans as topic_plans, topic_of};
 pub use letters::{Filter, Letter, LetterError, LetterLimits, LetterSink, Letters, Summary};
 pub use memory::{Memory, MemoryKey, MemoryRow, MemorySink, MemoryTable};
 pub use parquet::{ParquetOptions, ParquetSink};

@@ -42,6 +42,11 @@ impl Names {
         id
     }
 
+    /// How many ids there are.
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The sink's id of a symbol of the batch learnt last.
     pub(crate) fn id(&self, symbol: SymbolId) -> u32 {
         self.ids[symbol.index()]

@@ -1,0 +1,183 @@
+//! The Kafka sink against a broker: what readers of committed records see is what was written, each change
+//! once and in order, whatever was killed in between.
+
+#[allow(dead_code, reason = "the other half serves the sinks of a folder")]
+mod log;
+
+use kafka::{Settings, read_committed};
+use log::{Op, log, operations};
+use market::{Rows, Sink, TableSpec};
+use proptest::prelude::*;
+use sinks::{KafkaOptions, KafkaSink, topic_of};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+const PARTITIONS: i32 = 3;
+
+fn settings() -> Settings {
+    let brokers = std::env::var("TIDEMILL_KAFKA")
+        .expect("TIDEMILL_KAFKA is not set: run scripts/services up and read target/services/env");
+    Settings::new(&brokers, BTreeMap::new()).unwrap()
+}
+
+fn fresh(name: &str) -> String {
+    format!("{name}.{:016x}", RandomState::new().build_hasher().finish())
+}
+
+fn options(place: &str) -> KafkaOptions {
+    KafkaOptions {
+        settings: settings(),
+        deployment: place.to_owned(),
+        name: "kafka".to_owned(),
+        lineage: "L".to_owned(),
+        generation: 1,
+        writers: vec![0],
+        prefix: format!("{place}."),
+        partitions: PARTITIONS,
+        replication: None,
+        retention_ms: -1,
+        widths: ["1min", "session"].map(|width| width.parse().unwrap()).to_vec(),
+        stop: Default::default(),
+    }
+}
+
+fn tables() -> Vec<TableSpec> {
+    vec![TableSpec::bars(), TableSpec::floats("technical_indicators", &["sma_2".to_owned()])]
+}
+
+fn open(place: &str) -> KafkaSink {
+    KafkaSink::open(options(place), &tables()).unwrap()
+}
+
+fn apply(sink: &mut KafkaSink, operations: &[Op]) {
+    for operation in operations {
+        match operation {
+            Op::Rows(rows) => sink.write(rows).unwrap(),
+            Op::Letters(letters) => sink.write_letters(letters).unwrap(),
+            Op::Flush(before) => sink.flush(*before).unwrap(),
+            Op::Finish => sink.finish().unwrap(),
+        }
+    }
+}
+
+/// The committed records by topic and partition, as lines.
+type Written = BTreeMap<(String, i32), Vec<String>>;
+
+fn topics(place: &str) -> Vec<String> {
+    let name =
+        |table: &str, width: &str| topic_of(&format!("{place}."), table, width.parse().unwrap());
+    let bars = ["1min", "session"].map(|width| name("aggregated_data", width));
+    let others = [name("technical_indicators", "1min"), format!("{place}.dead_letter")];
+    bars.into_iter().chain(others).collect()
+}
+
+fn written(place: &str) -> Written {
+    let mut all = Written::new();
+    for topic in topics(place) {
+        for partition in 0..PARTITIONS {
+            let lines = all.entry((topic.clone(), partition)).or_default();
+            read_committed(&settings(), &topic, partition, |key, value| {
+                let text = |bytes: Option<&[u8]>| {
+                    String::from_utf8(bytes.unwrap_or(b"-").to_vec()).unwrap()
+                };
+                lines.push(format!("{} {}", text(key), text(value)));
+            })
+            .unwrap();
+        }
+    }
+    all
+}
+
+/// What a run that nothing stopped leaves.
+fn clean(log: &[log::Change], cuts: u64) -> Written {
+    let place = fresh("clean");
+    apply(&mut open(&place), &operations(log, cuts));
+    renamed(written(&place), &place)
+}
+
+fn renamed(written: Written, place: &str) -> Written {
+    let plain = |topic: String| topic.strip_prefix(place).unwrap().to_owned();
+    written.into_iter().map(|((topic, at), lines)| ((plain(topic), at), lines)).collect()
+}
+
+/// The rows of a log as the contract writes them, in order, by topic.
+fn expected(operations: &[Op]) -> BTreeMap<String, Vec<String>> {
+    let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for operation in operations {
+        let Op::Rows(rows) = operation else { continue };
+        for row in 0..rows.len() {
+            let topic = topic_of(".", &rows.table.name, rows.keys[row].width);
+            topics.entry(topic).or_default().push(line(rows, row));
+        }
+    }
+    topics
+}
+
+fn line(rows: &Rows, row: usize) -> String {
+    let key = rows.keys[row];
+    let symbol = serde_json::Value::from(&*rows.symbols.text(key.symbol));
+    let (width, ts_open) = (key.width, key.ts_open.ns());
+    let seq = if key.seq == 0 { String::new() } else { format!(",\"seq\":{}", key.seq) };
+    let identity = format!("\"symbol\":{symbol},\"width\":\"{width}\",\"ts_open\":{ts_open}{seq}");
+    let mut values = String::new();
+    for (column, spec) in rows.table.columns.iter().enumerate() {
+        let text = match rows.cell(row, column) {
+            market::Cell::Null => "null".to_owned(),
+            market::Cell::Integer(value) => value.to_string(),
+            market::Cell::Decimal(value) => value.to_string(),
+            market::Cell::Float(value) => format!("{value:?}"),
+            market::Cell::Time(value) => value.ns().to_string(),
+        };
+        values += &format!(",\"{}\":{text}", spec.name);
+    }
+    format!("{{{identity}}} {{{identity}{values},\"revision\":{}}}", key.revision)
+}
+
+/// By the key, lines in order.
+fn by_key(lines: impl IntoIterator<Item = String>) -> BTreeMap<String, Vec<String>> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        keys.entry(line.split(' ').next().unwrap().to_owned()).or_default().push(line);
+    }
+    keys
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_read_is_what_was_written(log in log(), cuts: u64) {
+        let written = clean(&log, cuts);
+        for (topic, lines) in expected(&operations(&log, cuts)) {
+            let read = written.iter().filter(|((name, _), _)| *name == topic);
+            let read: Vec<_> = read.flat_map(|(_, lines)| lines.clone()).collect();
+            prop_assert_eq!(by_key(read), by_key(lines));
+        }
+        let letters: usize = operations(&log, cuts).iter().map(|op| match op {
+            Op::Letters(letters) => letters.len(),
+            _ => 0,
+        }).sum();
+        let read = written.iter().filter(|((name, _), _)| name == ".dead_letter");
+        prop_assert_eq!(read.map(|(_, lines)| lines.len()).sum::<usize>(), letters);
+    }
+
+    #[test]
+    fn a_kill_at_any_call_leaves_what_a_clean_run_leaves(
+        log in log(), cuts: [u64; 3], kills: [prop::sample::Index; 2], stops: [bool; 2],
+    ) {
+        let place = fresh("killed");
+        let mut killed = Vec::new();
+        for ((kill, cut), stop) in kills.iter().zip(&cuts[1..]).zip(stops) {
+            let operations = operations(&log, *cut);
+            let mut sink = open(&place);
+            apply(&mut sink, &operations[..kill.index(operations.len())]);
+            // A run that was stopped ends its transaction; one that was killed does not, and is still there.
+            if !stop {
+                killed.push(sink);
+            }
+        }
+        apply(&mut open(&place), &operations(&log, cuts[0]));
+        std::mem::forget(killed);
+        prop_assert_eq!(renamed(written(&place), &place), clean(&log, cuts[0]));
+    }
+}
