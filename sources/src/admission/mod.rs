@@ -120,7 +120,7 @@ impl Admission {
         let heartbeats = std::mem::take(&mut batch.heartbeats);
         self.counts.read += (rows - first + undecoded.len()) as u64;
         let last = [batch.trades.offset.last().copied(), undecoded.last().map(|u| u.offset)];
-        let last = last.into_iter().chain([heartbeats.last().map(|beat| beat.offset)]);
+        let last = last.into_iter().chain([heartbeats.last().map(|beat| beat.offset), batch.end]);
         self.position = self.position.max(last.flatten().max());
         let mut at = first;
         let mut undecoded = undecoded.into_iter().peekable();
@@ -168,7 +168,8 @@ impl Admission {
         let mut at = rows.start;
         while at < rows.end {
             if self.waiting.is_empty() {
-                let calm = self.admit_calm(&batch.trades, at..rows.end);
+                let end = self.arrive(batch, at, rows.end);
+                let calm = self.admit_calm(&batch.trades, at..end);
                 if calm > at {
                     self.counts.used += (calm - at) as u64;
                     self.extend_run(at as u32..calm as u32);
@@ -176,6 +177,7 @@ impl Admission {
                     continue;
                 }
             }
+            self.arrive(batch, at, at + 1);
             self.judge_row(batch, at as u32);
             at += 1;
         }
@@ -209,6 +211,7 @@ impl Admission {
 
     fn judge_heartbeat(&mut self, batch: &mut Decoded, heartbeat: Heartbeat, row: u32) {
         let Heartbeat { time, offset, .. } = heartbeat;
+        batch.arrival(offset).into_iter().for_each(|came| self.mark.arrive(came));
         if let Err(refusal) = self.check_time(time.ns()) {
             return self.refuse_heartbeat(heartbeat, refusal);
         }

@@ -167,3 +167,63 @@ fn prices_and_ids() {
         &[(2, "duplicate"), (4, "duplicate")],
     );
 }
+
+#[test]
+fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
+    let symbols = Symbols::default();
+    // A message of three records each second; every fifth holds one that is a minute and more ahead of it.
+    let (mut rows, mut wanted) = (Vec::new(), Vec::new());
+    for second in 0..400 {
+        for index in 0..3 {
+            let ahead =
+                if second % 5 == 4 && index == 1 { 61.0 } else { 59.0 * (index as f64) / 2.0 };
+            if ahead > 60.0 {
+                wanted.push((rows.len() as u64, "future"));
+            }
+            rows.push((f64::from(second) + ahead, "AAA", 100, 0));
+        }
+    }
+    let trades = log(&symbols, &rows);
+    let config = AdmissionConfig { started_at: Time::LEAST, ..config() };
+    for cut in [1, 3, 7, 1_000, rows.len()] {
+        let batches = (0..rows.len()).step_by(cut).map(|start| {
+            let feed = MemoryFeed::new(trades.clone()).cut(&[start.max(1), cut]);
+            let mut decoded = part(feed, start);
+            let from = (start / 3) * 3;
+            let messages = (from..start + decoded.trades.len()).step_by(3);
+            decoded.arrived = messages
+                .map(|row| {
+                    (Offset::in_file(0, row as u64), Time::from_ns(T0 + (row / 3) as i64 * S))
+                })
+                .collect();
+            Box::new(decoded)
+        });
+        let (used, refused) =
+            verdicts(MemoryFeed::of_batches(batches.collect()), &config, &symbols);
+        assert_eq!(refused, wanted, "cut by {cut}");
+        assert_eq!(used.len(), rows.len() - wanted.len());
+    }
+}
+
+/// The batch that begins at row `start` of a feed that was cut there.
+fn part(mut feed: MemoryFeed, start: usize) -> Decoded {
+    let mut next = || match feed.poll().unwrap() {
+        Fed::Batch(batch) => *batch,
+        fed => panic!("{fed:?}"),
+    };
+    if start > 0 {
+        next();
+    }
+    next()
+}
+
+#[test]
+fn a_message_that_was_judged_to_its_end_is_the_position() {
+    let symbols = Symbols::default();
+    let end = Some(Offset::in_message(9, Offset::INDEX_MAX));
+    let mut batch = Decoded { trades: log(&symbols, &[(0.0, "AAA", 1, 0)]), ..Decoded::default() };
+    batch.end = end;
+    let mut admission = Admission::new(config(), EpochLength::SECOND, symbols, 0);
+    admission.admit(&mut batch);
+    assert_eq!(admission.position(), end);
+}
