@@ -9,10 +9,12 @@
 pub mod cli;
 pub mod config;
 mod engine;
+mod ingest;
 mod report;
 
 pub use dataflows::{Progress, TableCount, Watch};
 pub use engine::{Engine, EngineError, Summary};
+pub use ingest::{Attended, Ingest, IngestError, Ingested};
 
 /// The README's Rust is compiled and run with the documentation's tests.
 #[cfg(doctest)]

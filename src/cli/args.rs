@@ -19,6 +19,9 @@ pub(super) enum Command {
     /// Run the engine as cluster.toml says
     #[command(after_help = "Example: tidemill run --config cluster.toml --process 0")]
     Run(RunArgs),
+    /// Run every process of this machine, and start them again when one is lost
+    #[command(after_help = "Example: tidemill up --config cluster.toml -- --json")]
+    Up(UpArgs),
     /// Files through the graph into a store
     #[command(after_help = "Example: tidemill replay 'trades-*.csv.gz' --widths 1min,5min \
         --indicators \"sma(20),rsi(14)\" --sink sqlite,parquet")]
@@ -28,6 +31,12 @@ pub(super) enum Command {
         after_help = "Example: tidemill simulate --out trades.csv --symbols 100 --trades 1000000 --late 0.01"
     )]
     Simulate(SimulateArgs),
+    /// Files or a simulated session into a Kafka topic
+    #[command(
+        after_help = "Example: tidemill ingest 'trades-*.parquet' --brokers localhost:9092 --topic tick_data \
+        --codec arrow --batch 1000"
+    )]
+    Ingest(Box<IngestArgs>),
     /// Ask the embedded store
     #[command(after_help = "Example: tidemill query \"SELECT symbol, close FROM aggregated_data \
         WHERE width = '1min' LIMIT 5\" --format csv")]
@@ -95,6 +104,16 @@ pub(super) struct RunArgs {
     pub run: RunFlags,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct UpArgs {
+    /// Configuration
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Flags of every `tidemill run`
+    #[arg(last = true, value_name = "FLAGS")]
+    pub run: Vec<String>,
+}
+
 /// How a file's rows are understood.
 #[derive(Args, Debug)]
 pub(super) struct LayoutFlags {
@@ -156,11 +175,9 @@ pub(super) struct ReplayArgs {
     pub run: RunFlags,
 }
 
+/// A simulated session.
 #[derive(Args, Debug)]
-pub(super) struct SimulateArgs {
-    /// File to write: .csv, .csv.gz, .csv.zst or .parquet
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+pub(super) struct SessionFlags {
     /// Symbols, the 12 demo instruments first
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub symbols: i64,
@@ -185,9 +202,80 @@ pub(super) struct SimulateArgs {
     /// Share of records that are bad
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub bad: f64,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SimulateArgs {
+    /// File to write: .csv, .csv.gz, .csv.zst or .parquet
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub session: SessionFlags,
     /// Columns of the file: all, or required (symbol, ts_event, price, size)
     #[arg(long, value_name = "SET", default_value = "all")]
     pub columns: String,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IngestArgs {
+    /// Files and globs: CSV (plain, .gz, .zst) or Parquet
+    #[arg(required_unless_present = "simulate", value_name = "FILES")]
+    pub files: Vec<String>,
+    /// A simulated session instead of files
+    #[arg(long, conflicts_with = "files")]
+    pub simulate: bool,
+    /// Brokers, as host:port,host:port
+    #[arg(long, value_name = "LIST")]
+    pub brokers: String,
+    /// Topic; made when it is missing
+    #[arg(long, value_name = "NAME")]
+    pub topic: String,
+    /// A setting as librdkafka names it, as security.protocol=SSL; ${NAME} is the environment's
+    #[arg(long = "kafka", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+    /// Partitions of a topic that is made [default: 4], and wanted of one that is there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub partitions: Option<i32>,
+    /// How trades stand in messages: json or arrow
+    #[arg(long, value_name = "CODEC", default_value = "json")]
+    pub codec: String,
+    /// Trades of a message; one has its symbol as its key
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: u32,
+    /// Speed against event time: max, 1x, 10x
+    #[arg(long, value_name = "PACE", default_value = "max")]
+    pub pace: String,
+    /// Trades a second at most
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// Event time between heartbeats to every partition; 0s for none
+    #[arg(long, value_name = "DURATION", default_value = "1s")]
+    pub heartbeats: String,
+    /// How far heartbeats stay behind the latest trade
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    pub lateness: String,
+    /// Leave out the last heartbeat, which says that nothing earlier follows
+    #[arg(long)]
+    pub no_end_heartbeat: bool,
+    /// Pass on what cannot be decoded, as it came
+    #[arg(long)]
+    pub raw: bool,
+    /// Folder for what cannot be decoded
+    #[arg(long, value_name = "DIR", default_value = "tidemill-ingest")]
+    pub data: PathBuf,
+    /// Order of the records of a file: time, log or any
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<String>,
+    #[command(flatten)]
+    pub layout: LayoutFlags,
+    #[command(flatten)]
+    pub session: SessionFlags,
+    /// Exit with code 3 when any record could not be decoded
+    #[arg(long)]
+    pub strict: bool,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod demo;
+mod ingest;
 mod init;
 mod letters;
 mod output;
@@ -13,6 +14,7 @@ mod query;
 mod replay;
 mod run;
 mod simulate;
+mod up;
 mod watch;
 
 use args::{Arguments, Command};
@@ -70,8 +72,10 @@ pub fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Demo(args) => demo::demo(&args),
         Command::Run(args) => run::run(&args),
+        Command::Up(args) => up::up(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Ingest(args) => ingest::ingest(&args),
         Command::Query(args) => query::query(&args),
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),

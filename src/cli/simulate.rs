@@ -1,7 +1,7 @@
 //! `tidemill simulate`: a seeded session to a file.
 
 use super::Failure;
-use super::args::SimulateArgs;
+use super::args::{SessionFlags, SimulateArgs};
 use super::output::{print, print_json};
 use super::progress::Drawn;
 use crate::config::{Config, Override, SourceKind};
@@ -12,7 +12,7 @@ use sources::{Columns, WriteError, Written, write_session};
 
 /// Writes it.
 pub(super) fn simulate(args: &SimulateArgs) -> Result<u8, Failure> {
-    let config = Config::parse("simulate", "", &overrides(args), &Registry::standard())
+    let config = Config::parse("simulate", "", &overrides(&args.session), &Registry::standard())
         .map_err(Failure::usage)?;
     let Some(SourceKind::Simulator(session)) = config.sources().first().map(|source| &source.kind)
     else {
@@ -50,7 +50,7 @@ fn columns(text: &str) -> Result<Columns, Failure> {
 }
 
 /// The flags as keys of a simulator, so that one place checks them.
-fn overrides(args: &SimulateArgs) -> Vec<Override> {
+pub(super) fn overrides(args: &SessionFlags) -> Vec<Override> {
     let kind = Override { flag: "", path: &["source", "kind"], value: "simulator".into() };
     vec![
         kind,

@@ -20,6 +20,7 @@ pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::hash;
+pub(crate) use substitute::substitute;
 pub use tree::{ConfigError, Override};
 
 use market::{EpochLength, Scales, Time, Width};

@@ -8,7 +8,7 @@ use std::io::Read;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// `text` with its references replaced; nothing when it has none.
-pub(super) fn substitute(text: &str) -> Result<Option<String>, String> {
+pub(crate) fn substitute(text: &str) -> Result<Option<String>, String> {
     if !text.contains("${") {
         return Ok(None);
     }

@@ -17,7 +17,7 @@ pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, Partition
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     feeds: Vec<FeedOpener>,
     /// How the records of each log are judged.
     timings: Vec<Timing>,
@@ -91,6 +91,11 @@ impl Inputs {
             }));
         }
         Ok(())
+    }
+
+    /// The logs as they are, before admission.
+    pub fn recorded(self) -> Result<Vec<Box<dyn Feed>>, PartitionError> {
+        self.feeds.into_iter().map(|open| open()).collect()
     }
 
     /// What tells this input apart from others.

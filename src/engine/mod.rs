@@ -19,13 +19,12 @@ mod inputs;
 mod outputs;
 mod summary;
 
-pub(crate) use inputs::{file_source, simulation};
+pub(crate) use inputs::{Inputs, file_source, simulation};
 pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
 
 use crate::config::Config;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
-use inputs::Inputs;
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;

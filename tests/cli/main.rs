@@ -3,7 +3,9 @@
 mod commands;
 mod corrupt;
 mod files;
+mod ingest;
 mod processes;
+mod up;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

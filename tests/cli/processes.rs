@@ -16,7 +16,7 @@ fn workers_change_nothing() {
 }
 
 /// A cluster of two processes, at ports that were free a moment ago.
-fn two() -> String {
+pub(super) fn two() -> String {
     let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let [first, second] = ports.map(|port| port.local_addr().unwrap());
     format!("[cluster]\nprocesses = [\"{first}\", \"{second}\"]\n")
