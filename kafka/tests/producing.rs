@@ -1,12 +1,32 @@
 //! Transactions against a broker: all of one is read or nothing, in order, and the last owner alone writes.
 
-mod broker;
-
-use broker::{committed, fresh, settings, topic};
-use kafka::{Batch, Headers, Producer, Record, TopicPlan, Topics, Transactions};
+use kafka::trial::{brokers, fresh};
+use kafka::{
+    Batch, Headers, Producer, Record, Settings, TopicPlan, Topics, Transactions, read_committed,
+};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+fn settings(given: &[(&str, &str)]) -> Settings {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Settings::new(&brokers(), given.iter().map(own).collect()).unwrap()
+}
+
+fn topic(word: &str) -> String {
+    kafka::trial::topic(word, 1)
+}
+
+/// Keys and values of a topic of one partition, those of transactions that were committed.
+fn committed(topic: &str) -> Vec<(String, String)> {
+    let mut list = Vec::new();
+    let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or(b"-").to_vec()).unwrap();
+    read_committed(&settings(&[]), topic, 0, |key, value| {
+        list.push((text(key), text(value)));
+    })
+    .unwrap();
+    list
+}
 
 fn open(id: &str, given: &[(&str, &str)]) -> Transactions {
     Transactions::open(&settings(given), id, Arc::default()).unwrap()

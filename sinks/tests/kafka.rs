@@ -4,25 +4,15 @@
 #[allow(dead_code, reason = "the other half serves the sinks of a folder")]
 mod log;
 
-use kafka::{Settings, read_committed};
+use kafka::read_committed;
+use kafka::trial::{fresh, settings};
 use log::{Op, log, operations};
 use market::{Rows, Sink, TableSpec};
 use proptest::prelude::*;
 use sinks::{KafkaOptions, KafkaSink, topic_of};
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
-const PARTITIONS: i32 = 3;
-
-fn settings() -> Settings {
-    let brokers = std::env::var("TIDEMILL_KAFKA")
-        .expect("TIDEMILL_KAFKA is not set: run scripts/services up and read target/services/env");
-    Settings::new(&brokers, BTreeMap::new()).unwrap()
-}
-
-fn fresh(name: &str) -> String {
-    format!("{name}.{:016x}", RandomState::new().build_hasher().finish())
-}
+const PARTITIONS: i32 = 2;
 
 fn options(place: &str) -> KafkaOptions {
     KafkaOptions {
@@ -61,7 +51,7 @@ fn apply(sink: &mut KafkaSink, operations: &[Op]) {
 }
 
 /// The committed records by topic and partition, as lines.
-type Written = BTreeMap<(String, i32), Vec<String>>;
+type Written = BTreeMap<(String, u32), Vec<String>>;
 
 fn topics(place: &str) -> Vec<String> {
     let name =
@@ -74,7 +64,7 @@ fn topics(place: &str) -> Vec<String> {
 fn written(place: &str) -> Written {
     let mut all = Written::new();
     for topic in topics(place) {
-        for partition in 0..PARTITIONS {
+        for partition in 0..PARTITIONS as u32 {
             let lines = all.entry((topic.clone(), partition)).or_default();
             read_committed(&settings(), &topic, partition, |key, value| {
                 let text = |bytes: Option<&[u8]>| {
