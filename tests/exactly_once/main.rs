@@ -1,0 +1,23 @@
+//! Exactly once through Kafka: trades are streamed into a topic while the processes that read it are killed at
+//! moments of chance and started again with other numbers of workers and processes. What stands committed in the
+//! output topics in the end, record by record and in order, is what a run leaves that nothing stopped.
+
+mod lab;
+
+use lab::{Lab, Life};
+
+#[test]
+fn fifty_kills_lose_and_double_nothing() {
+    let lab = Lab::new("kills", 3);
+    let ingest = lab.ingest(60_000, 1_500.0);
+    let mut chance = lab.chance();
+    for _ in 0..50 {
+        let life = Life::of_chance(&mut chance);
+        lab.live(&life, &mut chance);
+    }
+    lab.ended(ingest);
+    lab.finish("kills");
+    assert!(lab.gone_on("kills") > 5, "lives went on from checkpoints");
+    lab.finish("clean");
+    lab.compare("clean", "kills");
+}
