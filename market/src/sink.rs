@@ -44,7 +44,8 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Makes everything that was flushed durable at once, if a sink gathers flushes: a checkpoint waits for it.
+    /// Makes everything that was flushed durable at once, if a sink gathers flushes: a checkpoint waits for it,
+    /// and a run that goes on from there writes none of it again. Comes after a flush, with nothing written between.
     ///
     /// # Errors
     /// Fails when the store refuses or is away.

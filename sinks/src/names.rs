@@ -34,7 +34,8 @@ impl Names {
         }
     }
 
-    fn add(&mut self, text: Arc<str>) -> u32 {
+    /// Gives a symbol that is not known the next id.
+    pub(crate) fn add(&mut self, text: Arc<str>) -> u32 {
         let id = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         self.by_text.insert(text.clone(), id);
         self.texts.push(text);
@@ -55,6 +56,11 @@ impl Names {
     /// The text of an id this gave.
     pub(crate) fn text(&self, id: u32) -> &Arc<str> {
         &self.texts[id as usize]
+    }
+
+    /// The texts of the ids from `first` on.
+    pub(crate) fn texts_from(&self, first: usize) -> &[Arc<str>] {
+        &self.texts[first.min(self.texts.len())..]
     }
 
     /// The scales of an id this gave.

@@ -127,6 +127,11 @@ impl Buffer {
         values[row as usize % CHUNK_ROWS * self.kinds.len() + column]
     }
 
+    /// The epoch of a row.
+    pub(super) fn epoch(&self, row: u32) -> Epoch {
+        self.epochs[self.epochs.partition_point(|(_, end)| *end <= row as usize)].0
+    }
+
     /// Rows of a table of so many value columns that `bytes` hold, at least 1.
     pub(super) fn rows_in(bytes: usize, columns: usize) -> usize {
         (bytes / (KEY_BYTES + columns * size_of::<u64>())).max(1)
@@ -145,25 +150,42 @@ impl Buffer {
 
     /// Takes in rows of a batch that `names` has learnt.
     pub(super) fn push(&mut self, rows: &Rows, range: Range<usize>, names: &Names) {
-        for key in &rows.keys[range.clone()] {
-            self.rows += 1;
-            match self.epochs.last_mut() {
-                Some((epoch, end)) if *epoch == key.epoch => *end = self.rows,
-                _ => self.epochs.push((key.epoch, self.rows)),
-            }
-        }
+        rows.keys[range.clone()].iter().for_each(|key| self.count(key.epoch));
         let mut first = range.start;
         while first < range.end {
-            if self.chunks.last().is_none_or(|chunk| chunk.keys.len() == CHUNK_ROWS) {
-                self.chunks.push(Chunk {
-                    keys: Vec::with_capacity(CHUNK_ROWS),
-                    values: Vec::with_capacity(CHUNK_ROWS * self.kinds.len()),
-                });
-            }
+            self.make_room();
             let Some(chunk) = self.chunks.last_mut() else { break };
             let end = range.end.min(first + CHUNK_ROWS - chunk.keys.len());
             chunk.push(&self.kinds, rows, first..end, names);
             first = end;
+        }
+    }
+
+    /// Takes in a row that was taken out of such a buffer, a value a column.
+    pub(super) fn push_row(&mut self, epoch: Epoch, key: Key, values: impl Iterator<Item = u64>) {
+        self.count(epoch);
+        self.make_room();
+        let Some(chunk) = self.chunks.last_mut() else { return };
+        chunk.keys.push(key);
+        chunk.values.extend(values);
+    }
+
+    #[inline]
+    fn count(&mut self, of: Epoch) {
+        self.rows += 1;
+        match self.epochs.last_mut() {
+            Some((epoch, end)) if *epoch == of => *end = self.rows,
+            _ => self.epochs.push((of, self.rows)),
+        }
+    }
+
+    /// Makes the last chunk one that is not full.
+    fn make_room(&mut self) {
+        if self.chunks.last().is_none_or(|chunk| chunk.keys.len() == CHUNK_ROWS) {
+            self.chunks.push(Chunk {
+                keys: Vec::with_capacity(CHUNK_ROWS),
+                values: Vec::with_capacity(CHUNK_ROWS * self.kinds.len()),
+            });
         }
     }
 

@@ -4,7 +4,8 @@
 //! of it a function of the log, so a file that is written again has the same bytes. The mark is the
 //! start of the first span that is not on disk; what a stopped run had beyond it is stored too and
 //! written over by the next one. Memory holds one span of each table, at most `part_rows` and
-//! `part_bytes` a date.
+//! `part_bytes` a date. A sync keeps what waits there in a file of its own and sets the mark in the middle
+//! of the span; a run that comes again reads it back and goes on, so the files become the same.
 //!
 //! What is in memory when the input ends goes straight into the folded file, merged with the date's
 //! other files where there are any; the bytes are the same whichever way a row came.
@@ -15,6 +16,7 @@ mod file;
 mod fold;
 mod merge;
 mod sorted;
+mod spool;
 
 use crate::batch::{done_rows, failed, is_done};
 use crate::marks::Marks;
@@ -23,8 +25,10 @@ use buffer::Buffer;
 use encode::{Job, write_all};
 use market::{Epoch, EpochLength, Rows, Sink, SinkError, TableSpec, Time};
 use parquet::errors::ParquetError;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use spool::Spool;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +67,14 @@ impl ParquetOptions {
 struct Part {
     buffer: Buffer,
     cut: u32,
+    /// Rows of the buffer that the spool has, when it knows of this one since the last cut.
+    kept: Option<usize>,
+}
+
+impl Part {
+    fn new(spec: &TableSpec) -> Self {
+        Part { buffer: Buffer::new(spec), cut: 0, kept: None }
+    }
 }
 
 /// What waits of one table: one span, for epochs come in order.
@@ -81,6 +93,7 @@ pub struct ParquetSink {
     options: ParquetOptions,
     tables: BTreeMap<String, Table>,
     names: Names,
+    spool: Spool,
 }
 
 impl ParquetSink {
@@ -91,19 +104,40 @@ impl ParquetSink {
     pub fn open(store: &Path, lineage: &str, options: ParquetOptions) -> Result<Self, SinkError> {
         let span_epochs = options.span_epochs.max(1);
         let part_rows = options.part_rows.clamp(1, u32::MAX as usize);
-        let marks = Marks::new(store, "parquet", lineage);
         let folder = store.join(crate::store::PARQUET_FOLDER);
-        let state = marks.load().map_err(failed(format!("parquet: {}", folder.display())))?;
-        let mark = state.and_then(|state| state.get("before").and_then(Value::as_i64));
-        Ok(ParquetSink {
+        let mut sink = ParquetSink {
+            marks: Marks::new(store, "parquet", lineage),
             folder,
-            marks,
-            mark,
+            mark: None,
             before: None,
             options: ParquetOptions { span_epochs, part_rows, ..options },
             tables: BTreeMap::new(),
             names: Names::default(),
-        })
+            spool: Spool::new(store),
+        };
+        sink.restore().map_err(failed(format!("parquet: {}", sink.folder.display())))?;
+        Ok(sink)
+    }
+
+    fn restore(&mut self) -> io::Result<()> {
+        let Some(state) = self.marks.load()? else { return Ok(()) };
+        self.mark = state.get("before").and_then(Value::as_i64);
+        let waiting = state.get("waiting");
+        if let Some(named) = waiting {
+            self.tables = self.spool.restore(named, &mut self.names)?;
+            self.before = self.mark;
+            // A span that was begun is cut as it was, for the files that it has are not made again.
+            let number = |key: &str| named.get(key).and_then(Value::as_i64).filter(|n| *n > 0);
+            let size = |key: &str| number(key).and_then(|number| usize::try_from(number).ok());
+            let known = self.options;
+            self.options = ParquetOptions {
+                span_epochs: number("span_epochs").unwrap_or(known.span_epochs),
+                part_rows: size("part_rows").unwrap_or(known.part_rows),
+                part_bytes: size("part_bytes").unwrap_or(known.part_bytes),
+                ..known
+            };
+        }
+        self.spool.remove_void(waiting.is_some())
     }
 
     fn take_in(&mut self, rows: &Rows, first: usize) -> Result<(), ParquetError> {
@@ -114,6 +148,11 @@ impl ParquetSink {
             span: span_of(rows.keys[first].epoch),
             parts: BTreeMap::new(),
         });
+        if table.spec != rows.table {
+            let what =
+                format!("{}: other columns than those of the rows that wait", table.spec.name);
+            return Err(ParquetError::General(what));
+        }
         let rows_max = Buffer::rows_in(self.options.part_bytes, table.spec.columns.len());
         let rows_max = rows_max.min(self.options.part_rows);
         let mut row = first;
@@ -124,8 +163,7 @@ impl ParquetSink {
                 table.parts.clear();
                 table.span = span;
             }
-            let new = || Part { buffer: Buffer::new(&table.spec), cut: 0 };
-            let part = table.parts.entry(day).or_insert_with(new);
+            let part = table.parts.entry(day).or_insert_with(|| Part::new(&table.spec));
             let alike = |row: usize| {
                 let key = &rows.keys[row];
                 span_of(key.epoch) == span && key.ts_open.day() == day
@@ -140,7 +178,7 @@ impl ParquetSink {
                 let job = fold::from_memory(to, &part.buffer, &self.names, Epoch::MAX, false);
                 write_all(&[job])?;
                 part.buffer.clear();
-                part.cut += 1;
+                (part.cut, part.kept) = (part.cut + 1, None);
             }
         }
         Ok(())
@@ -168,11 +206,30 @@ impl ParquetSink {
                 table.parts.clear();
             }
         }
+        self.spool.end();
+        Ok(self.save(whole, None)?)
+    }
+
+    /// Makes what waits of open spans durable, and moves the mark into them.
+    fn keep(&mut self, before: Epoch) -> io::Result<()> {
+        if self.tables.values().all(|table| table.parts.is_empty()) {
+            return self.save(before, None);
+        }
+        let mut waiting = self.spool.keep(&mut self.tables, &self.names)?;
+        waiting["span_epochs"] = json!(self.options.span_epochs);
+        waiting["part_rows"] = json!(self.options.part_rows);
+        waiting["part_bytes"] = json!(self.options.part_bytes);
+        self.save(before, Some(waiting))
+    }
+
+    fn save(&mut self, before: Epoch, waiting: Option<Value>) -> io::Result<()> {
+        let is_waiting = waiting.is_some();
         let mut state = Map::new();
-        state.insert("before".to_owned(), Value::from(whole));
+        state.insert("before".to_owned(), Value::from(before));
+        state.extend(waiting.map(|waiting| ("waiting".to_owned(), waiting)));
         self.marks.save(state)?;
-        self.mark = Some(whole);
-        Ok(())
+        self.mark = Some(before);
+        self.spool.remove_void(is_waiting)
     }
 
     /// All that waits, by the folder it belongs to.
@@ -248,6 +305,15 @@ impl Sink for ParquetSink {
         }
         self.before = Some(before);
         self.complete(before).map_err(self.failed())
+    }
+
+    fn sync(&mut self) -> Result<(), SinkError> {
+        match self.before {
+            Some(before) if self.mark.is_none_or(|mark| mark < before) => {
+                self.keep(before).map_err(|error| self.failed()(error.into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
