@@ -258,6 +258,15 @@ impl<'a> Scan<'a> {
         let mut escaped = false;
         self.at += 1;
         loop {
+            // Eight bytes at a time as long as none of them ends the text or begins an escape.
+            while let Some(word) = self.word_ahead() {
+                let found =
+                    zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c)) | below_space(word);
+                self.at += (found.trailing_zeros() / 8) as usize;
+                if found != 0 {
+                    break;
+                }
+            }
             match self.peek() {
                 b'"' => {
                     self.at += 1;
@@ -271,6 +280,12 @@ impl<'a> Scan<'a> {
                 _ => self.at += 1,
             }
         }
+    }
+
+    #[inline(always)]
+    fn word_ahead(&self) -> Option<u64> {
+        let bytes = self.bytes.get(self.at..self.at + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
     }
 
     #[cold]
@@ -319,11 +334,35 @@ impl<'a> Scan<'a> {
         if !self.peek().is_ascii_digit() {
             return Err(self.broken("a digit"));
         }
+        while self.word_ahead().is_some_and(is_digits) {
+            self.at += 8;
+        }
         while self.peek().is_ascii_digit() {
             self.at += 1;
         }
         Ok(())
     }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The top bit of each byte that is zero; the lowest one set is right, those above may be too many.
+#[inline(always)]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGHS
+}
+
+/// The same of each byte below a space.
+#[inline(always)]
+fn below_space(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) & !word & HIGHS
+}
+
+#[inline(always)]
+fn is_digits(word: u64) -> bool {
+    let digits = word ^ (ONES * 0x30);
+    (digits.wrapping_add(ONES * 0x76) | digits) & HIGHS == 0
 }
 
 enum Key<'a> {

@@ -277,6 +277,12 @@ impl Block for Columns<'_> {
                 let values = array.values().iter().enumerate();
                 out.extend(values.map(|(row, &value)| put(row, whole(value, scale))));
             }
+            Column::Decimal(array, from) if *from == scale.digits() && column.nulls() == 0 => {
+                let overflow = FixedError::Overflow(*from);
+                let raw = |&value: &i128| i64::try_from(value).map_err(|_| overflow);
+                let values = array.values().iter().enumerate();
+                out.extend(values.map(|(row, value)| put(row, raw(value))));
+            }
             column => out.extend((0..self.rows).map(|row| put(row, column.number(row, scale)))),
         }
     }
