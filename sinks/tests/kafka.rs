@@ -45,6 +45,7 @@ fn apply(sink: &mut KafkaSink, operations: &[Op]) {
             Op::Rows(rows) => sink.write(rows).unwrap(),
             Op::Letters(letters) => sink.write_letters(letters).unwrap(),
             Op::Flush(before) => sink.flush(*before).unwrap(),
+            Op::Sync => sink.sync().unwrap(),
             Op::Finish => sink.finish().unwrap(),
         }
     }
