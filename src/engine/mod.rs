@@ -20,6 +20,7 @@ mod outputs;
 mod summary;
 
 pub(crate) use inputs::{Inputs, file_source, simulation};
+pub(crate) use outputs::kafka_options;
 pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
 
@@ -176,7 +177,7 @@ impl Engine {
         let identity = inputs.identity(&self.config);
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
             let opened = Store::open(&folder, &identity, replace, started_at)?;
-            sinks.extend(outputs::open(&self.config, &plan, &opened)?);
+            sinks.extend(outputs::open(&self.config, &plan, &opened, &self.watch.stop)?);
             store = Some(opened);
         }
         let cluster = Cluster {
