@@ -121,6 +121,33 @@ impl Admin {
         partitions.iter().map(offset).collect()
     }
 
+    /// How far a group says it read: the next offset of partitions in the order given, where it said so.
+    ///
+    /// # Errors
+    /// Fails when the group's broker does not answer, or we may not.
+    pub fn committed(
+        &self,
+        group: &str,
+        partitions: &[PartitionName],
+    ) -> Result<Vec<Option<u64>>, KafkaError> {
+        let doing = || format!("asking for the offsets of group {group}");
+        let client = Client::new(&self.settings, &[("group.id", group)])?;
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            list.add_partition(topic, *partition as i32);
+        }
+        let told = client.consumer().committed_offsets(list, WAIT);
+        let told = told.map_err(|error| self.explain(doing(), &error))?;
+        let next = |(topic, partition): &PartitionName| match told
+            .find_partition(topic, *partition as i32)?
+            .offset()
+        {
+            Offset::Offset(offset) => u64::try_from(offset).ok(),
+            _ => None,
+        };
+        Ok(partitions.iter().map(next).collect())
+    }
+
     /// Says for display how far a group read: the next offset of each partition.
     ///
     /// # Errors

@@ -16,7 +16,9 @@ mod terminal;
 
 pub use batch::Rhythm;
 pub use jsonl::JsonlSink;
-pub use kafka::{KafkaOptions, KafkaSink, letters_topic, plans as topic_plans, topic_of};
+pub use kafka::{
+    KafkaOptions, KafkaSink, PROGRESS_TOPIC, letters_topic, plans as topic_plans, topic_of,
+};
 pub use letters::{Filter, Letter, LetterError, LetterLimits, LetterSink, Letters, Summary};
 pub use memory::{Memory, MemoryKey, MemoryRow, MemorySink, MemoryTable};
 pub use parquet::{ParquetOptions, ParquetSink};

@@ -150,6 +150,11 @@ impl Store {
         &self.folder
     }
 
+    /// What the rows are a function of: the lineage.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
     /// When the first run into this store started.
     pub fn started_at(&self) -> Time {
         self.started_at

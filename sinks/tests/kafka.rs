@@ -52,7 +52,7 @@ fn apply(sink: &mut KafkaSink, operations: &[Op]) {
 }
 
 /// The committed records by topic and partition, as lines.
-type Written = BTreeMap<(String, u32), Vec<String>>;
+type Written = BTreeMap<(String, i32), Vec<String>>;
 
 fn topics(place: &str) -> Vec<String> {
     let name =
@@ -65,7 +65,7 @@ fn topics(place: &str) -> Vec<String> {
 fn written(place: &str) -> Written {
     let mut all = Written::new();
     for topic in topics(place) {
-        for partition in 0..PARTITIONS as u32 {
+        for partition in 0..PARTITIONS {
             let lines = all.entry((topic.clone(), partition)).or_default();
             read_committed(&settings(), &topic, partition, |key, value| {
                 let text = |bytes: Option<&[u8]>| {

@@ -66,9 +66,7 @@ fn outline(config: &Config) -> String {
         let widths = names(plan.widths.iter().map(ToString::to_string).collect());
         lines.push(format!("indicators {list} on {widths}"));
     }
-    let sinks = names(
-        config.sinks().iter().map(|sink| format!("{:?}", sink.kind).to_lowercase()).collect(),
-    );
+    let sinks = names(config.sinks().iter().map(|sink| sink.kind.name().to_owned()).collect());
     let sinks = if sinks.is_empty() { "nothing".to_owned() } else { sinks };
     lines.push(format!("store {sinks} in {}", config.data().display()));
     lines.push(format!("fingerprint {}", config.fingerprint()));

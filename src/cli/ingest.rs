@@ -2,12 +2,13 @@
 
 use super::Failure;
 use super::args::IngestArgs;
+use super::brokers::given;
 use super::output::{complain, print, print_json};
 use super::progress::Drawn;
 use super::replay::source;
 use super::run::lay;
 use super::watch::interruptible;
-use crate::config::{Config, Override, parse_duration, substitute};
+use crate::config::{Config, Override, parse_duration};
 use crate::engine::{Inputs, grouped};
 use crate::ingest::{Attended, Ingest, Ingested};
 use kafka::Settings;
@@ -16,7 +17,6 @@ use operators::indicator::Registry;
 use serde_json::json;
 use sinks::{Identity, LetterLimits, LetterSink, Store};
 use sources::{Feed, MergedFeed, Pace, PacedFeed};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -99,16 +99,7 @@ fn plan(args: &IngestArgs, pace: Option<f64>) -> Result<Ingest, Failure> {
 }
 
 fn settings(args: &IngestArgs) -> Result<Settings, Failure> {
-    let mut given = BTreeMap::new();
-    for setting in &args.settings {
-        let (name, value) = setting
-            .split_once('=')
-            .ok_or_else(|| Failure::usage("--kafka: wanted NAME=VALUE, as linger.ms=5"))?;
-        let replaced = substitute(value)
-            .map_err(|error| Failure::usage(format!("--kafka {name}: {error}")))?;
-        given.insert(name.to_owned(), replaced.unwrap_or_else(|| value.to_owned()));
-    }
-    Settings::new(&args.brokers, given).map_err(Failure::usage)
+    Settings::new(&args.brokers, given(&args.settings)?).map_err(Failure::usage)
 }
 
 /// One log of all there are.

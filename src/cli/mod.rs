@@ -2,6 +2,7 @@
 //! output, everything else to standard error.
 
 mod args;
+mod brokers;
 mod check;
 mod checkpoints;
 mod demo;
@@ -15,6 +16,8 @@ mod query;
 mod replay;
 mod run;
 mod simulate;
+mod tail;
+mod topics;
 mod up;
 mod watch;
 
@@ -77,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Ingest(args) => ingest::ingest(&args),
+        Command::Topics(args) => topics::topics(&args),
+        Command::Tail(args) => tail::tail(&args),
         Command::Query(args) => query::query(&args),
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),

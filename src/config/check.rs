@@ -1,12 +1,13 @@
 //! From the raw form to the checked one: every rule of the configuration, each with its place.
 
 use super::raw::{self, Root};
+use super::sinks::sinks;
 use super::tree::{ConfigError, Tree};
 use super::universe::read_universe;
 use super::{
     CheckpointConfig, Config, FilesConfig, IndicatorConfig, Order, OutlierMode, Outliers,
-    PartitionMode, SimulatorConfig, SinkConfig, SinkKind, SourceConfig, SourceKind, Timing,
-    parse_duration, print_duration,
+    PartitionMode, SimulatorConfig, SourceConfig, SourceKind, Timing, parse_duration,
+    print_duration,
 };
 use market::{EpochLength, Time, Width, WidthError};
 use operators::indicator::{Registry, Spec};
@@ -56,7 +57,7 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
     })
 }
 
-fn name(tree: &Tree, path: &str, text: &str) -> Checked<()> {
+pub(super) fn name(tree: &Tree, path: &str, text: &str) -> Checked<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.chars().all(plain) {
         return Err(tree.error(path, "a name has 1 to 64 of a-z A-Z 0-9 . _ -"));
@@ -78,7 +79,7 @@ fn share(tree: &Tree, path: &str, value: f64) -> Checked<f64> {
     Ok(value)
 }
 
-fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Checked<i64> {
+pub(super) fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Checked<i64> {
     let ns = parse_duration(text).map_err(|rule| tree.error(path, rule))?;
     if !(least..=most).contains(&ns) {
         let (least, most) = (print_duration(least), print_duration(most));
@@ -351,29 +352,4 @@ fn indicators(
 
 fn join<T: Display>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn sinks(tree: &Tree, list: &[raw::Sink]) -> Checked<Vec<SinkConfig>> {
-    let kinds = [
-        ("sqlite", Some(SinkKind::Sqlite)),
-        ("parquet", Some(SinkKind::Parquet)),
-        ("jsonl", Some(SinkKind::JsonLines)),
-        ("none", None),
-    ];
-    let tables = [("aggregated_data", ()), ("technical_indicators", ())];
-    let mut sinks: Vec<SinkConfig> = Vec::new();
-    for (at, raw) in list.iter().enumerate() {
-        let path = format!("sink[{at}].kind");
-        for (index, table) in raw.tables.iter().enumerate() {
-            choice(tree, &format!("sink[{at}].tables[{index}]"), table, &tables)?;
-        }
-        let Some(kind) = choice(tree, &path, &raw.kind, &kinds)? else {
-            continue;
-        };
-        if sinks.iter().any(|sink| sink.kind == kind) {
-            return Err(tree.error(&path, "there is one sink of a kind in a store"));
-        }
-        sinks.push(SinkConfig { kind, tables: raw.tables.clone() });
-    }
-    Ok(sinks)
 }

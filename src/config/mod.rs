@@ -12,6 +12,7 @@ mod duration;
 mod fingerprint;
 mod raw;
 mod schema;
+mod sinks;
 mod substitute;
 mod tree;
 mod universe;
@@ -203,7 +204,7 @@ pub struct SinkConfig {
 }
 
 /// What a sink is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkKind {
     /// The embedded tables.
     Sqlite,
@@ -211,6 +212,37 @@ pub enum SinkKind {
     Parquet,
     /// JSON lines.
     JsonLines,
+    /// Topics.
+    Kafka(Box<KafkaTarget>),
+}
+
+impl SinkKind {
+    /// Its name in messages.
+    pub fn name(&self) -> &str {
+        match self {
+            SinkKind::Sqlite => "sqlite",
+            SinkKind::Parquet => "parquet",
+            SinkKind::JsonLines => "jsonl",
+            SinkKind::Kafka(target) => &target.name,
+        }
+    }
+}
+
+/// Where a sink of kind kafka writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaTarget {
+    /// Its name within the deployment.
+    pub name: String,
+    /// The brokers, and how they are spoken to.
+    pub settings: kafka::Settings,
+    /// Partitions of topics that are made.
+    pub partitions: i32,
+    /// Copies of each; nothing: as the brokers are configured.
+    pub replication: Option<i32>,
+    /// How long they keep rows.
+    pub retention_ms: i64,
+    /// Before the names of topics.
+    pub prefix: String,
 }
 
 impl Config {

@@ -1,6 +1,7 @@
 //! The raw form of `cluster.toml`: types only. [`super::check`] makes the checked form of it.
 
 use super::schema::{Kind, section};
+use std::collections::BTreeMap;
 
 section! {
     /// The whole file.
@@ -186,9 +187,23 @@ section! {
 
 section! {
     /// Where rows go; one `[[sink]]` each.
-    Sink, later: ["url", "brokers", "kafka", "to", "keep"]
+    Sink, later: ["url", "to", "keep"]
     /// What it is.
-    kind: String, Kind::Choice(&["sqlite", "parquet", "jsonl", "none"]), default "\"sqlite\"", rule "sqlite, parquet, jsonl, none", flag "--sink";
+    kind: String, Kind::Choice(&["sqlite", "parquet", "jsonl", "kafka", "none"]), default "\"sqlite\"", rule "sqlite, parquet, jsonl, kafka, none", flag "--sink";
     /// Tables it gets; empty: all.
     tables: Vec<String>, Kind::Texts, default "[]", rule "aggregated_data, technical_indicators", flag "";
+    /// Name of a kafka sink: part of its transactional id, so that two of a deployment have two.
+    name: String, Kind::Text, default "\"kafka\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
+    /// Brokers of a kafka sink.
+    brokers: Option<String>, Kind::Text, default "", rule "host:port,host:port where kind is kafka", flag "";
+    /// Settings of a kafka sink's producer, TLS and SASL among them, as librdkafka names them.
+    kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "as { \"security.protocol\" = \"SASL_SSL\" }", flag "";
+    /// Partitions of topics that a kafka sink makes; those that are there stay as they are.
+    partitions: i64, Kind::Integer, default "8", rule "1 to 1024", flag "";
+    /// Copies of each partition of such topics; absent: as many as the brokers are configured to.
+    replication: Option<i64>, Kind::Integer, default "", rule "1 to 15", flag "";
+    /// How long such topics keep rows.
+    retention: String, Kind::Duration, default "\"30d\"", rule "1h to 36500d", flag "";
+    /// Before the name of every topic of rows: two deployments on the same brokers have two.
+    topics_prefix: String, Kind::Text, default "\"\"", rule "at most 64 of a-z A-Z 0-9 . _ -", flag "";
 }

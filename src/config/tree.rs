@@ -192,6 +192,9 @@ impl Tree {
             (Kind::Texts, Value::Array(list)) if list.iter().all(Value::is_str) => {
                 self.check_length(list.len(), path)
             }
+            (Kind::Map, Value::Table(table)) if table.values().all(Value::is_str) => {
+                self.check_length(table.len(), path)
+            }
             (Kind::Table(section), Value::Table(table)) => self.fill(section, table, path),
             (Kind::Tables(section, _), Value::Array(list)) => {
                 self.check_length(list.len(), path)?;
@@ -208,7 +211,11 @@ impl Tree {
                 Ok(())
             }
             (kind, value) => {
-                let given = format!(" = {}", one_line(&value.to_string()));
+                let given = match kind {
+                    // A password may be among them.
+                    Kind::Map => String::new(),
+                    _ => format!(" = {}", one_line(&value.to_string())),
+                };
                 let rule = match kind {
                     Kind::Tables(..) => format!("a list of tables is wanted, as [[{}]]", key.name),
                     kind => format!("a {} is wanted", kind.name()),

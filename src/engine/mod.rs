@@ -21,6 +21,7 @@ mod outputs;
 mod summary;
 
 pub(crate) use inputs::{Inputs, file_source, simulation};
+pub(crate) use outputs::kafka_options;
 pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
 
@@ -206,7 +207,7 @@ impl Engine {
         }
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
             let opened = Store::open(&folder, &identity, replace, started_at)?;
-            sinks.extend(outputs::open(&self.config, &plan, &opened)?);
+            sinks.extend(outputs::open(&self.config, &plan, &opened, &self.watch.stop)?);
             store = Some(opened);
         }
         let cluster = Cluster {

@@ -1,28 +1,34 @@
 //! The configured sinks of a store folder, each given the tables it is configured for.
 
-use crate::config::{Config, SinkKind};
+use crate::config::{Config, KafkaTarget, SinkConfig, SinkKind};
 use dataflows::Plan;
 use market::{DeadLetter, Epoch, Rows, Sink, SinkError, TableSpec};
-use sinks::{LetterLimits, ParquetOptions, Store};
+use sinks::{KafkaOptions, KafkaSink, LetterLimits, ParquetOptions, Store};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Opens them; refused records always go to the store's file too.
 pub(super) fn open(
     config: &Config,
     plan: &Plan,
     store: &Store,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Vec<Box<dyn Sink>>, SinkError> {
     let tables: Vec<TableSpec> = plan.tables().iter().map(|table| (**table).clone()).collect();
     let mut opened: Vec<Box<dyn Sink>> = vec![Box::new(store.letters(LetterLimits::default())?)];
     for sink in config.sinks() {
-        let wanted = |name: &str| sink.tables.is_empty() || sink.tables.iter().any(|t| t == name);
-        let inner: Box<dyn Sink> = match sink.kind {
-            SinkKind::Sqlite => {
-                let own: Vec<_> =
-                    tables.iter().filter(|table| wanted(&table.name)).cloned().collect();
-                Box::new(store.sqlite(&own)?)
-            }
+        let own = own_tables(sink, &tables);
+        let inner: Box<dyn Sink> = match &sink.kind {
+            SinkKind::Sqlite => Box::new(store.sqlite(&own)?),
             SinkKind::Parquet => Box::new(store.parquet(parquet(config))?),
             SinkKind::JsonLines => Box::new(store.jsonl()?),
+            SinkKind::Kafka(target) => {
+                let lineage = store.fingerprint().to_owned();
+                let options = kafka_options(config, target, lineage, stop.clone());
+                let opened = KafkaSink::open(options, &own)?;
+                opened.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+                Box::new(opened)
+            }
         };
         opened.push(match sink.tables.is_empty() {
             true => inner,
@@ -30,6 +36,35 @@ pub(super) fn open(
         });
     }
     Ok(opened)
+}
+
+/// The tables that a sink is configured for.
+fn own_tables(sink: &SinkConfig, tables: &[TableSpec]) -> Vec<TableSpec> {
+    let wanted = |name: &str| sink.tables.is_empty() || sink.tables.iter().any(|t| t == name);
+    tables.iter().filter(|table| wanted(&table.name)).cloned().collect()
+}
+
+/// A configured Kafka sink as the sink takes it.
+pub(crate) fn kafka_options(
+    config: &Config,
+    target: &KafkaTarget,
+    lineage: String,
+    stop: Arc<AtomicBool>,
+) -> KafkaOptions {
+    KafkaOptions {
+        settings: target.settings.clone(),
+        deployment: config.name().to_owned(),
+        name: target.name.clone(),
+        lineage,
+        generation: 0,
+        writers: vec![0],
+        prefix: target.prefix.clone(),
+        partitions: target.partitions,
+        replication: target.replication,
+        retention_ms: target.retention_ms,
+        widths: config.widths().to_vec(),
+        stop,
+    }
 }
 
 /// Input that is not held back to a pace ends soon, and what it makes is written once.

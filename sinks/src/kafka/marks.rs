@@ -4,8 +4,8 @@ use kafka::{KafkaError, Settings, read_committed};
 use market::{Epoch, KEY_GROUPS};
 use serde_json::{Value, json};
 
-/// The topic, one for all deployments of a cluster of brokers; it has one partition.
-pub(super) const TOPIC: &str = "tidemill_sink_progress";
+/// The topic of marks, one for all deployments of a cluster of brokers; it has one partition.
+pub const TOPIC: &str = "tidemill_sink_progress";
 
 /// Whose marks they are.
 #[derive(Clone, Debug)]

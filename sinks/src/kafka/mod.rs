@@ -12,6 +12,7 @@ mod marks;
 mod topics;
 mod writer;
 
+pub use marks::TOPIC as PROGRESS_TOPIC;
 pub use topics::{letters_topic, plans, topic_of};
 
 use crate::batch::{done_rows, failed, is_done};
