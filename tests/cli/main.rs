@@ -3,6 +3,7 @@
 mod commands;
 mod corrupt;
 mod files;
+mod kafka;
 mod processes;
 
 use std::path::{Path, PathBuf};
