@@ -21,7 +21,7 @@ pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
-pub use kafka::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, resume_at};
+pub use kafka::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, resume_at};
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;

@@ -9,7 +9,7 @@ use super::replay::source;
 use super::run::lay;
 use super::watch::interruptible;
 use crate::config::{Config, Override, parse_duration};
-use crate::engine::{Inputs, grouped};
+use crate::engine::{Inputs, Reading, grouped};
 use crate::ingest::{Attended, Ingest, Ingested};
 use kafka::Settings;
 use market::{Epoch, Sink, Symbols, Time};
@@ -105,7 +105,9 @@ fn settings(args: &IngestArgs) -> Result<Settings, Failure> {
 /// One log of all there are.
 fn feed(config: &Config, pace: Option<f64>, symbols: &Symbols) -> Result<Box<dyn Feed>, Failure> {
     let inputs =
-        Inputs::of(config, Vec::new(), symbols).map_err(|error| match error.is_usage() {
+        Inputs::of(config, Vec::new(), Reading::default(), symbols).map_err(|error| match error
+            .is_usage()
+        {
             true => Failure::usage(error),
             false => Failure::failed(error),
         })?;

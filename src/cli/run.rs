@@ -16,7 +16,10 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
         Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
     let strict = args.run.strict;
     let max_refused = config.max_refused();
-    let engine = Engine::new(config).store(args.run.replace).process(args.process);
+    let engine = Engine::new(config)
+        .store(args.run.replace)
+        .process(args.process)
+        .accept_gap(args.accept_gap);
     let summary = start(engine)?;
     finish(&summary, &args.run)?;
     // The others know their own partitions only: the first one judges the whole.

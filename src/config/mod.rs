@@ -10,6 +10,7 @@ mod check;
 mod document;
 mod duration;
 mod fingerprint;
+mod kafka;
 mod raw;
 mod schema;
 mod sinks;
@@ -21,6 +22,7 @@ pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::hash;
+pub use kafka::KafkaConfig;
 pub(crate) use substitute::substitute;
 pub use tree::{ConfigError, Override};
 
@@ -71,7 +73,7 @@ pub struct Timing {
     pub lateness_ns: i64,
     /// Corrections reach this far behind the watermark.
     pub horizon_ns: i64,
-    /// Past the run's first start: refused as `future`.
+    /// Past a message's arrival, or in a file past the run's first start: refused as `future`.
     pub max_ahead_ns: i64,
     /// A jump beyond this waits for the next record to agree.
     pub max_jump_ns: i64,
@@ -119,6 +121,8 @@ pub enum SourceKind {
     Files(FilesConfig),
     /// A simulated session.
     Simulator(SimulatorConfig),
+    /// Topics of Kafka.
+    Kafka(KafkaConfig),
 }
 
 /// Files and how they are read; texts are checked where they are parsed, by the source.
@@ -234,7 +238,7 @@ pub struct KafkaTarget {
     /// Its name within the deployment.
     pub name: String,
     /// The brokers, and how they are spoken to.
-    pub settings: kafka::Settings,
+    pub settings: ::kafka::Settings,
     /// Partitions of topics that are made.
     pub partitions: i32,
     /// Copies of each; nothing: as the brokers are configured.

@@ -3,19 +3,37 @@
 use super::EngineError;
 use super::identity::identity;
 use crate::config::{
-    Config, FilesConfig, Order, OutlierMode, PartitionMode, SimulatorConfig, SourceKind, Timing,
+    Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
+    SourceKind, Timing,
 };
 use dataflows::{Horizons, Opener, Start};
 use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
     AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
-    Files, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed, SimulatedFeed, Simulation,
+    Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed,
+    SimulatedFeed, Simulation,
 };
 
-/// Opens one partition's log on the worker that reads it, at its beginning or anywhere up to behind the
-/// record given: those up to it were judged already.
-pub(super) type FeedOpener =
-    Box<dyn FnOnce(Option<Offset>) -> Result<Box<dyn Feed>, PartitionError> + Send>;
+/// How far topics are read, and what of them may be missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    /// They end where they do when the run starts.
+    pub until_now: bool,
+    /// What is not kept any more is gone without.
+    pub accept_gap: bool,
+}
+
+/// Where a log is to begin.
+#[derive(Default)]
+pub(super) struct Begin {
+    /// Up to here all was judged: the log may begin anywhere up to behind it.
+    pub after: Option<Offset>,
+    /// The facts of the lineage, of which those named `start ...` say where inputs begin.
+    pub facts: Vec<(String, String)>,
+}
+
+/// Opens one partition's log on the worker that reads it.
+pub(super) type FeedOpener = Box<dyn FnOnce(Begin) -> Result<Box<dyn Feed>, PartitionError> + Send>;
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
@@ -24,6 +42,8 @@ pub(crate) struct Inputs {
     /// How the records of each log are judged.
     timings: Vec<Timing>,
     facts: Vec<(String, String)>,
+    /// Where logs begin, as this process found it.
+    starts: Vec<(String, String)>,
     files: Vec<Files>,
 }
 
@@ -32,6 +52,7 @@ impl Inputs {
     pub fn of(
         config: &Config,
         memory: Vec<Trades>,
+        reading: Reading,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let mut inputs = Inputs::default();
@@ -58,6 +79,7 @@ impl Inputs {
                     inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
+                SourceKind::Kafka(kafka) => inputs.listen(kafka, reading, symbols)?,
             }
             if let Some(factor) = source.pace {
                 let feeds = inputs.feeds.split_off(from);
@@ -72,9 +94,36 @@ impl Inputs {
         let checked = source.check().map_err(source_error)?;
         self.facts.extend(identity(&checked).map_err(source_error)?);
         let opened = checked.open(symbols).map_err(source_error)?.into_iter();
-        self.feeds
-            .extend(opened.map(|open| Box::new(move |_: Option<Offset>| open()) as FeedOpener));
+        self.feeds.extend(opened.map(|open| Box::new(move |_: Begin| open()) as FeedOpener));
         self.files.push(checked);
+        Ok(())
+    }
+
+    fn listen(
+        &mut self,
+        kafka: &KafkaConfig,
+        reading: Reading,
+        symbols: &Symbols,
+    ) -> Result<(), EngineError> {
+        let source = kafka_source(kafka);
+        let mut parts = source.resolve(kafka.start).map_err(kafka_error)?;
+        if reading.until_now {
+            source.end_now(&mut parts).map_err(kafka_error)?;
+        }
+        for part in &parts {
+            let end = part.end.map_or_else(String::new, |end| format!(" to {end}"));
+            self.facts.push((part.name(), format!("topic {}{end}", part.topic_id)));
+            self.starts.push((start_of(&part.name()), part.start.to_string()));
+        }
+        let opened = source.open(&parts, reading.accept_gap, symbols).map_err(kafka_error)?;
+        for (open, part) in opened.into_iter().zip(&parts) {
+            let fact = start_of(&part.name());
+            self.feeds.push(Box::new(move |begin: Begin| {
+                let start = begin.facts.iter().find(|(name, _)| *name == fact);
+                let start = start.and_then(|(_, offset)| offset.parse().ok());
+                open(begin.after.and_then(sources::resume_at).or(start))
+            }));
+        }
         Ok(())
     }
 
@@ -99,7 +148,7 @@ impl Inputs {
 
     /// The logs as they are, before admission.
     pub fn recorded(self) -> Result<Vec<Box<dyn Feed>>, PartitionError> {
-        self.feeds.into_iter().map(|open| open(None)).collect()
+        self.feeds.into_iter().map(|open| open(Begin::default())).collect()
     }
 
     /// What tells this input apart from others.
@@ -108,8 +157,8 @@ impl Inputs {
     }
 
     /// Where the inputs begin, where that is not their first record: facts named `start ...`.
-    pub fn starts(&self) -> Result<Vec<(String, String)>, EngineError> {
-        Ok(Vec::new())
+    pub fn starts(&self) -> &[(String, String)] {
+        &self.starts
     }
 
     /// How far back of its watermark each log can still change a bar.
@@ -136,9 +185,13 @@ impl Inputs {
                 let admission = AdmissionConfig { started_at: start.at, ..admission };
                 let number = number as u32;
                 let partition = match start.saved {
-                    None => AdmittedPartition::new(feed(None)?, admission, epoch, symbols, number),
+                    None => {
+                        let feed = feed(Begin { after: None, facts: start.facts })?;
+                        AdmittedPartition::new(feed, admission, epoch, symbols, number)
+                    }
                     Some(saved) => {
-                        let feed = feed(AdmittedPartition::position_in(&saved))?;
+                        let after = AdmittedPartition::position_in(&saved);
+                        let feed = feed(Begin { after, facts: start.facts })?;
                         AdmittedPartition::restore(feed, admission, epoch, symbols, number, &saved)
                             .map_err(|error| PartitionError {
                                 what: error.to_string(),
@@ -151,6 +204,11 @@ impl Inputs {
         };
         self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()
     }
+}
+
+/// The name of the fact that says where a partition begins.
+fn start_of(partition: &str) -> String {
+    format!("start {partition}")
 }
 
 /// Files as the source takes them, with as many decoder threads as workers, but not more than cores.
@@ -177,6 +235,28 @@ pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64)
         },
         threads: workers.min(cores),
         lateness_ns,
+    }
+}
+
+/// Topics as the source takes them.
+pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
+    KafkaSource {
+        settings: kafka.settings.clone(),
+        topics: kafka.topics.clone(),
+        codec: kafka.codec,
+        layout: LayoutOptions {
+            columns: kafka.columns.clone(),
+            filter: kafka.filter.clone(),
+            ..LayoutOptions::default()
+        },
+    }
+}
+
+/// Brokers that do not answer are no fault of the configuration.
+fn kafka_error(error: KafkaSourceError) -> EngineError {
+    match error {
+        KafkaSourceError::Kafka(error) => EngineError::Failed(error.to_string()),
+        error => EngineError::Source(error.to_string()),
     }
 }
 

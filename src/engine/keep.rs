@@ -60,7 +60,7 @@ pub(super) fn keep(
 /// Whether a lineage is of this configuration and these inputs: where they begin stands behind.
 fn begins_with(facts: &[(String, String)], parts: &[(String, String)]) -> bool {
     facts.starts_with(parts)
-        && facts[parts.len()..].iter().all(|(name, _)| name.starts_with("start"))
+        && facts[parts.len()..].iter().all(|(name, _)| name.starts_with("start "))
 }
 
 /// Writes the manifest of a lineage that nothing was read of yet.
@@ -71,7 +71,7 @@ fn first(
     mut facts: Vec<(String, String)>,
     started_at: Time,
 ) -> Result<Manifest, EngineError> {
-    facts.extend(inputs.starts()?);
+    facts.extend_from_slice(inputs.starts());
     let manifest = Manifest {
         generation: claimed.generation,
         lineage: crate::config::fingerprint(&facts),

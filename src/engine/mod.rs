@@ -20,7 +20,7 @@ mod keep;
 mod outputs;
 mod summary;
 
-pub(crate) use inputs::{Inputs, file_source, simulation};
+pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
 pub(crate) use outputs::kafka_options;
 pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
@@ -108,6 +108,7 @@ pub struct Engine {
     store: Option<(PathBuf, bool)>,
     watch: Watch,
     started_at: Option<Time>,
+    reading: Reading,
 }
 
 impl Engine {
@@ -123,6 +124,7 @@ impl Engine {
             store: None,
             watch: Watch::default(),
             started_at: None,
+            reading: Reading::default(),
         }
     }
 
@@ -176,6 +178,20 @@ impl Engine {
         self
     }
 
+    /// Reads topics up to where they end when the run starts, instead of for ever.
+    #[must_use]
+    pub fn until_now(mut self) -> Self {
+        self.reading.until_now = true;
+        self
+    }
+
+    /// Goes on where records are missing that were not read yet, instead of refusing to start.
+    #[must_use]
+    pub fn accept_gap(mut self, accept_gap: bool) -> Self {
+        self.reading.accept_gap = accept_gap;
+        self
+    }
+
     /// Runs until the input ends or the watch stops it.
     ///
     /// # Errors
@@ -190,13 +206,18 @@ impl Engine {
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
-        let inputs = Inputs::of(&self.config, self.memory, &self.symbols)?;
+        let inputs = Inputs::of(&self.config, self.memory, self.reading, &self.symbols)?;
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
         let mut store = None;
         let mut identity = inputs.identity(&self.config);
         let terms = identity.fingerprint.clone();
+        if self.config.checkpoints().is_none() {
+            // Where inputs begin is found anew by every run, and is part of what its rows are of.
+            identity.parts.extend_from_slice(inputs.starts());
+            identity.fingerprint = crate::config::fingerprint(&identity.parts);
+        }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
         let (mut checkpoints, mut started_at) = (None, started_at);
         if let Some(given) = self.config.checkpoints() {

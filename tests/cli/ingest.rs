@@ -19,7 +19,7 @@ fn topic() -> String {
 }
 
 /// Values with their keys, partition by partition.
-fn values(topic: &str, partitions: u32) -> Vec<Vec<(Option<Vec<u8>>, Vec<u8>)>> {
+fn values(topic: &str, partitions: i32) -> Vec<Vec<(Option<Vec<u8>>, Vec<u8>)>> {
     let settings = Settings::new(&brokers(), BTreeMap::new()).unwrap();
     let read = |partition| {
         let mut list = Vec::new();

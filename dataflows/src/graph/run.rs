@@ -29,6 +29,8 @@ pub struct Start {
     pub at: Time,
     /// What [`Partition::snapshot`] gave, where the run goes on from a checkpoint that holds it.
     pub saved: Option<Vec<u8>>,
+    /// The facts of the manifest that the run goes on from: where inputs begin is among them.
+    pub facts: Vec<(String, String)>,
 }
 
 /// Opens a partition on the worker that reads it.
@@ -151,7 +153,8 @@ impl Shared {
         let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
         let mut mine = Vec::new();
         for number in (index..partitions.len()).step_by(peers) {
-            let start = Start { at, saved: from.and_then(|from| saved(from, number)) };
+            let facts = from.map(|from| from.manifest.facts.clone()).unwrap_or_default();
+            let start = Start { at, saved: from.and_then(|from| saved(from, number)), facts };
             match partitions[number].take().map(|open| open(start)) {
                 Some(Ok(partition)) => mine.push((number, partition)),
                 Some(Err(error)) => self.fail(error.into()),

@@ -321,19 +321,6 @@ impl Admission {
         Err(Refusal::new(Reason::Outlier, detail))
     }
 
-    fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
-        let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {
-            let limit = STREAMS_PER_SYMBOL_MAX as u64 * u64::from(self.config.symbols_max);
-            let detail = format!("one pair of symbol and venue more than {limit}");
-            return Err(Refusal::new(Reason::SymbolLimit, detail));
-        };
-        if self.duplicates.holds(stream, record.id, record.ts, self.mark.floor()) {
-            let detail = "trade_id was admitted before, wanted one of its own within the horizon";
-            return Err(Refusal::new(Reason::Duplicate, detail.to_owned()));
-        }
-        Ok(())
-    }
-
     fn extend_run(&mut self, rows: Range<u32>) {
         match self.runs.last_mut() {
             Some(run) if run.epoch == self.mark.epoch && run.rows.end == rows.start => {

@@ -171,50 +171,39 @@ fn prices_and_ids() {
 #[test]
 fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
     let symbols = Symbols::default();
-    // A message of three records each second; every fifth holds one that is a minute and more ahead of it.
-    let (mut rows, mut wanted) = (Vec::new(), Vec::new());
-    for second in 0..400 {
-        for index in 0..3 {
-            let ahead =
-                if second % 5 == 4 && index == 1 { 61.0 } else { 59.0 * (index as f64) / 2.0 };
-            if ahead > 60.0 {
-                wanted.push((rows.len() as u64, "future"));
-            }
-            rows.push((f64::from(second) + ahead, "AAA", 100, 0));
-        }
-    }
-    let trades = log(&symbols, &rows);
+    // A message of three records each second; one of every fifth lies a minute and more ahead of it.
+    let ahead = |second: u32, index: u32| match (second % 5, index) {
+        (4, 1) => 60.5,
+        _ => 29.5 * f64::from(index),
+    };
+    let places = (0..400).flat_map(|second| (0..3).map(move |index| (second, index)));
+    let rows: Vec<_> = places
+        .clone()
+        .map(|(second, index)| (f64::from(second) + ahead(second, index), "AAA", 100, 0))
+        .collect();
+    let wanted: Vec<_> = places
+        .zip(0..)
+        .filter(|((second, index), _)| ahead(*second, *index) > 60.0)
+        .map(|(_, row)| (row, "future"))
+        .collect();
     let config = AdmissionConfig { started_at: Time::LEAST, ..config() };
     for cut in [1, 3, 7, 1_000, rows.len()] {
         let batches = (0..rows.len()).step_by(cut).map(|start| {
-            let feed = MemoryFeed::new(trades.clone()).cut(&[start.max(1), cut]);
-            let mut decoded = part(feed, start);
-            let from = (start / 3) * 3;
-            let messages = (from..start + decoded.trades.len()).step_by(3);
-            decoded.arrived = messages
-                .map(|row| {
-                    (Offset::in_file(0, row as u64), Time::from_ns(T0 + (row / 3) as i64 * S))
-                })
-                .collect();
-            Box::new(decoded)
+            let end = rows.len().min(start + cut);
+            let mut trades = log(&symbols, &rows[start..end]);
+            trades.offset = (start..end).map(|row| Offset::in_file(0, row as u64)).collect();
+            let message = |number: usize| {
+                let came = Time::from_ns(T0 + number as i64 * S);
+                (Offset::in_file(0, 3 * number as u64), came)
+            };
+            let arrived = (start / 3..end.div_ceil(3)).map(message).collect();
+            Box::new(Decoded { trades, arrived, ..Decoded::default() })
         });
-        let (used, refused) =
-            verdicts(MemoryFeed::of_batches(batches.collect()), &config, &symbols);
+        let feed = MemoryFeed::of_batches(batches.collect());
+        let (used, refused) = verdicts(feed, &config, &symbols);
         assert_eq!(refused, wanted, "cut by {cut}");
         assert_eq!(used.len(), rows.len() - wanted.len());
     }
-}
-
-/// The batch that begins at row `start` of a feed that was cut there.
-fn part(mut feed: MemoryFeed, start: usize) -> Decoded {
-    let mut next = || match feed.poll().unwrap() {
-        Fed::Batch(batch) => *batch,
-        fed => panic!("{fed:?}"),
-    };
-    if start > 0 {
-        next();
-    }
-    next()
 }
 
 #[test]

@@ -3,4 +3,4 @@
 mod feed;
 mod source;
 
-pub use source::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, resume_at};
+pub use source::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, resume_at};

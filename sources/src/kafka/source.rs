@@ -2,7 +2,7 @@
 
 use super::feed::KafkaFeed;
 use crate::codec::{Codec, Decoder};
-use crate::{Feed, FeedOpener, Layout, LayoutError, LayoutOptions};
+use crate::{Feed, Layout, LayoutError, LayoutOptions};
 use ::kafka::{Admin, Bounds, Consumer, KafkaError, PartitionName, Settings, Topics};
 use market::{Offset, Symbols, Time};
 use regex_automata::meta::Regex;
@@ -11,6 +11,10 @@ use std::fmt;
 
 /// Partitions that a source may have.
 const PARTITIONS_MAX: usize = 65_536;
+
+/// Opens the log of one partition, at the offset given or else at its part's.
+pub type PartOpener =
+    Box<dyn FnOnce(Option<u64>) -> Result<Box<dyn Feed>, market::PartitionError> + Send>;
 
 /// Where a partition is begun that no checkpoint knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,23 +193,32 @@ impl KafkaSource {
         Ok(gaps)
     }
 
-    /// The feeds of parts, in their order; a connection is shared. None is read yet.
+    /// The feeds of parts, in their order; a connection is shared. None is read yet. An opener is told the offset
+    /// to begin at where that is not the part's: something is missing there if it is not kept any more.
     ///
     /// # Errors
     /// Refuses columns that cannot be.
     pub fn open(
         &self,
         parts: &[LogPart],
+        accept_gap: bool,
         symbols: &Symbols,
-    ) -> Result<Vec<FeedOpener>, KafkaSourceError> {
+    ) -> Result<Vec<PartOpener>, KafkaSourceError> {
         let layout = Layout::new(&self.layout)?;
         // Says what is wrong with the layout before anything runs.
         Decoder::new(self.codec, &layout, symbols)?;
         let consumer = Consumer::new(&self.settings)?;
-        let opener = |part: &LogPart| -> FeedOpener {
-            let (part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
-            let (layout, symbols) = (layout.clone(), symbols.clone());
-            Box::new(move || {
+        let opener = |part: &LogPart| -> PartOpener {
+            let (mut part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
+            let (layout, symbols, source) = (layout.clone(), symbols.clone(), self.clone());
+            Box::new(move |start| {
+                if let Some(start) = start {
+                    part.start = start;
+                    source.mend(std::slice::from_mut(&mut part), accept_gap).map_err(|error| {
+                        let usage = matches!(error, KafkaSourceError::Gap(_));
+                        market::PartitionError { what: error.to_string(), usage }
+                    })?;
+                }
                 let failed = |what: String| market::PartitionError { what, usage: false };
                 let decoder = Decoder::new(codec, &layout, &symbols)
                     .map_err(|error| failed(error.to_string()))?;
