@@ -94,8 +94,8 @@ fn in_order(batch: &Decoded) -> Vec<(Offset, String)> {
 }
 
 fn open(source: &KafkaSource, part: LogPart) -> Result<Box<dyn Feed>, PartitionError> {
-    let opener = source.open(&[part], &Symbols::default()).unwrap().pop().unwrap();
-    opener()
+    let opener = source.open(&[part], false, &Symbols::default()).unwrap().pop().unwrap();
+    opener(None)
 }
 
 /// What partition 0 of a topic holds from `start` on up to now.
