@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! record = one line of JSON: the table, its span and date, how many files were cut off, new symbols
-//!          then the rows, each as words of 64 bits: epoch, key, values
+//!          then the rows, each as words of 64 bits: key, values
 //! ```
-//! What is new since the last time is appended; the marks say how many bytes count. A record that tells of a
-//! later span or of one more file cut off makes those before it void. When the file has outgrown what it
-//! began with, and when a span was written, the next one begins anew under the other of two names.
+//! What is new since the last time is appended; the marks say how many bytes count. A record that tells of
+//! one more file cut off makes those before it void. When the file has outgrown what it began with, and when
+//! a span was written, the next one begins anew under the other of two names.
 
 use super::buffer::{Buffer, Key};
 use super::{Part, Table};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// Bytes that a file may grow by at least: a quarter of an hour stays far below.
 const GROWTH_BYTES: u64 = 64 << 20;
 /// Words of a row before its values.
-const KEY_WORDS: usize = 5;
+const KEY_WORDS: usize = 4;
 /// The kinds of columns, by their numbers in a record.
 const KINDS: [ColumnKind; 5] = [
     ColumnKind::Text,
@@ -196,7 +196,6 @@ fn write_rows(out: &mut impl Write, buffer: &Buffer, first: usize) -> io::Result
         // A session is a day long, and no day.
         let width = if key.width == Width::SESSION { 0 } else { key.width.seconds() };
         let words: [u64; KEY_WORDS] = [
-            buffer.epoch(row).cast_unsigned(),
             key.ts_open.cast_unsigned(),
             key.known_at.cast_unsigned(),
             u64::from(key.symbol) << 32 | u64::from(width),
@@ -244,10 +243,6 @@ impl Head {
             span: self.span,
             parts: BTreeMap::new(),
         });
-        if table.span != self.span {
-            table.parts.clear();
-            table.span = self.span;
-        }
         let part = table.parts.entry(self.day).or_insert_with(|| Part::new(&table.spec));
         if part.cut != self.cut {
             part.buffer.clear();
@@ -259,7 +254,7 @@ impl Head {
             let (words, _) = row.as_chunks::<{ size_of::<u64>() }>();
             let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
             let mut next = || words.next().unwrap_or_default();
-            let (epoch, ts_open, known_at, symbol, seq) = (next(), next(), next(), next(), next());
+            let (ts_open, known_at, symbol, seq) = (next(), next(), next(), next());
             let width = match symbol as u32 {
                 0 => Width::SESSION,
                 seconds => Width::from_seconds(seconds).map_err(io::Error::other)?,
@@ -275,7 +270,7 @@ impl Head {
             if key.symbol as usize >= known {
                 return Err(io::Error::other("a row of a symbol without a name"));
             }
-            part.buffer.push_row(epoch.cast_signed(), key, words);
+            part.buffer.push_row(key, words);
         }
         Ok(())
     }

@@ -108,7 +108,7 @@ proptest! {
     fn what_was_synced_need_not_be_given_again(
         log in log(),
         cuts: [u64; 4],
-        kills: [(prop::sample::Index, bool); 3],
+        kills: [(prop::sample::Index, bool, bool); 3],
         again in [prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.2)],
     ) {
         let clean = TempDir::new().unwrap();
@@ -116,10 +116,15 @@ proptest! {
 
         let (mut folder, mut first) = (TempDir::new().unwrap(), Epoch::MIN);
         let mut folded = false;
-        for (((kill, torn), again), cut) in kills.iter().zip(again).zip(cuts) {
+        for (((kill, torn, at_sync), again), cut) in kills.iter().zip(again).zip(cuts) {
             let all = operations(&log, cut);
             let operations = if again { all } else { from_epoch(all, first) };
-            let kill = kill.index(operations.len());
+            let mut kill = kill.index(operations.len());
+            let sync = operations[kill..].iter().position(|op| matches!(op, Op::Sync));
+            if let Some(sync) = sync.filter(|_| *at_sync) {
+                // Within it, or straight after it.
+                kill += sync + usize::from(!torn);
+            }
             folded |= kill + usize::from(*torn) > operations.len() - 2;
             folder = life(folder.path(), &operations, kill, *torn);
             first = first.max(synced(&operations[..kill]).unwrap_or(first));
