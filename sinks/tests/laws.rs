@@ -24,7 +24,7 @@ fn tables() -> Vec<TableSpec> {
 
 fn all_sinks(folder: &Path, rhythm: Rhythm) -> Vec<Box<dyn Sink>> {
     let sqlite = folder.join("tidemill.sqlite");
-    let limits = LetterLimits { bytes: 600, files: 3, rhythm: rhythm };
+    let limits = LetterLimits { bytes: 600, files: 3, rhythm };
     let options = ParquetOptions { span_epochs: 64, part_rows: 3, ..ParquetOptions::default() };
     let replay = ParquetOptions { part_rows: 5, folds_spans: true, ..options };
     vec![
