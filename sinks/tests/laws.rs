@@ -1,11 +1,12 @@
 //! Laws of every sink: a rerun changes nothing, and a kill or a stop at any call, followed by a rerun
-//! that cuts its batches elsewhere, leaves byte for byte what a run that nothing stopped leaves. The same
-//! holds for one that is given only what came after the last sync.
+//! that cuts its batches elsewhere, leaves byte for byte what a run that nothing stopped leaves. The law of
+//! syncs is in `sync`.
 
 mod log;
+mod sync;
 
-use log::{Op, content, copy, from_epoch, log, operations, sqlite_rows};
-use market::{Epoch, Rows, Sink, TableSpec};
+use log::{Op, content, copy, log, operations, sqlite_rows};
+use market::{Rows, Sink, TableSpec};
 use proptest::prelude::*;
 use sinks::{
     JsonlSink, LetterLimits, LetterSink, Letters, MemorySink, ParquetOptions, ParquetSink, Rhythm,
@@ -21,22 +22,19 @@ fn tables() -> Vec<TableSpec> {
     vec![TableSpec::bars(), TableSpec::floats("technical_indicators", &["sma_2".to_owned()])]
 }
 
-fn all_sinks(folder: &Path) -> Vec<Box<dyn Sink>> {
+fn all_sinks(folder: &Path, rhythm: Rhythm) -> Vec<Box<dyn Sink>> {
     let sqlite = folder.join("tidemill.sqlite");
-    let limits = LetterLimits { bytes: 600, files: 3, rhythm: RHYTHM };
-    let options = ParquetOptions { span_epochs: 16, part_rows: 3, ..ParquetOptions::default() };
+    let limits = LetterLimits { bytes: 600, files: 3, rhythm };
+    let options = ParquetOptions { span_epochs: 64, part_rows: 3, ..ParquetOptions::default() };
     let replay = ParquetOptions { part_rows: 5, folds_spans: true, ..options };
     vec![
-        Box::new(SqliteSink::open_with(&sqlite, "L", &tables(), RHYTHM).unwrap()),
-        Box::new(JsonlSink::open_with(folder, "L", RHYTHM).unwrap()),
+        Box::new(SqliteSink::open_with(&sqlite, "L", &tables(), rhythm).unwrap()),
+        Box::new(JsonlSink::open_with(folder, "L", rhythm).unwrap()),
         Box::new(LetterSink::open(folder, "L", limits).unwrap()),
         Box::new(ParquetSink::open(&folder.join("live"), "L", options).unwrap()),
         Box::new(ParquetSink::open(&folder.join("replay"), "L", replay).unwrap()),
     ]
 }
-
-/// Where the two sinks of Parquet keep their marks.
-const PARQUET_MARKS: [&str; 2] = ["live/marks", "replay/marks"];
 
 fn apply(sinks: &mut [Box<dyn Sink>], operations: &[Op]) {
     for operation in operations {
@@ -52,32 +50,9 @@ fn apply(sinks: &mut [Box<dyn Sink>], operations: &[Op]) {
     }
 }
 
-/// Everything before this epoch was synced.
-fn synced(operations: &[Op]) -> Option<Epoch> {
-    let sync = operations.iter().rposition(|op| matches!(op, Op::Sync))?;
-    operations[..sync].iter().rev().find_map(|op| match op {
-        Op::Flush(before) => Some(*before),
-        _ => None,
-    })
-}
-
-/// Copies the marks of the sinks of Parquet over those that are there.
-fn copy_marks(from: &Path, to: &Path) {
-    for marks in PARQUET_MARKS {
-        let (from, to) = (from.join(marks), to.join(marks));
-        if to.exists() {
-            std::fs::remove_dir_all(&to).unwrap();
-        }
-        if from.exists() {
-            std::fs::create_dir_all(&to).unwrap();
-            copy(&from, &to);
-        }
-    }
-}
-
 /// A whole run into a folder.
 fn run(folder: &Path, operations: &[Op]) {
-    apply(&mut all_sinks(folder), operations);
+    apply(&mut all_sinks(folder, RHYTHM), operations);
 }
 
 proptest! {
@@ -95,7 +70,7 @@ proptest! {
         let mut folder = TempDir::new().unwrap();
         for (kill, cut) in kills.iter().zip(&cuts[1..]) {
             let operations = operations(&log, *cut);
-            let mut sinks = all_sinks(folder.path());
+            let mut sinks = all_sinks(folder.path(), RHYTHM);
             apply(&mut sinks, &operations[..kill.index(operations.len())]);
             let left = TempDir::new().unwrap();
             copy(folder.path(), left.path());
@@ -103,39 +78,6 @@ proptest! {
             folder = left;
         }
         run(folder.path(), &operations(&log, cuts[0].rotate_left(7)));
-        prop_assert_eq!(content(folder.path()), expected);
-    }
-
-    #[test]
-    fn what_was_synced_need_not_be_given_again(
-        log in log(), cuts: [u64; 4], kills: [(prop::sample::Index, bool, bool); 3], again: bool,
-    ) {
-        let clean = TempDir::new().unwrap();
-        run(clean.path(), &operations(&log, cuts[3]));
-        let expected = content(clean.path());
-
-        let (mut folder, mut first) = (TempDir::new().unwrap(), Epoch::MIN);
-        for ((kill, all, torn), cut) in kills.iter().zip(cuts) {
-            let operations = from_epoch(operations(&log, cut), if *all { Epoch::MIN } else { first });
-            let (done, next) = operations.split_at(kill.index(operations.len()));
-            let mut sinks = all_sinks(folder.path());
-            apply(&mut sinks, done);
-            let (left, marks) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-            if *torn {
-                // Killed within the next call: its files are there, the mark is where it was.
-                copy_marks(folder.path(), marks.path());
-                apply(&mut sinks, &next[..1]);
-            }
-            copy(folder.path(), left.path());
-            if *torn {
-                copy_marks(marks.path(), left.path());
-            }
-            first = first.max(synced(done).unwrap_or(first));
-            drop(sinks);
-            folder = left;
-        }
-        let first = if again { Epoch::MIN } else { first };
-        run(folder.path(), &from_epoch(operations(&log, cuts[0].rotate_left(7)), first));
         prop_assert_eq!(content(folder.path()), expected);
     }
 
@@ -253,76 +195,6 @@ fn a_replay_folds_a_date_that_has_no_file_when_its_span_ends() {
         let names = std::fs::read_dir(date).unwrap().map(|entry| entry.unwrap().file_name());
         let kind = |name: std::ffi::OsString| name.to_string_lossy()[..4].to_owned();
         assert_eq!(names.map(kind).collect::<Vec<_>>(), expected);
-    }
-}
-
-/// Opens with what waits, given 7 rows of epoch 1 in files of 5, and a sync.
-fn synced_parquet(folder: &Path) -> ParquetSink {
-    let options = ParquetOptions { part_rows: 5, ..ParquetOptions::default() };
-    let mut sink = ParquetSink::open(folder, "L", options).unwrap();
-    let Op::Rows(rows) = &log::many(1, 7)[0] else { panic!("rows come first") };
-    sink.write(rows).unwrap();
-    sink.flush(2).unwrap();
-    sink.sync().unwrap();
-    sink
-}
-
-#[test]
-fn a_sync_appends_what_is_new() {
-    let folder = TempDir::new().unwrap();
-    let mut sink = synced_parquet(folder.path());
-    let spool = |number| {
-        let path = folder.path().join(format!("marks/parquet-{number}.rows"));
-        std::fs::read(path).unwrap_or_default()
-    };
-    let begun = spool(1);
-    assert!(!begun.is_empty());
-    sink.flush(3).unwrap();
-    sink.sync().unwrap();
-    assert!(spool(1) == begun, "nothing is new");
-    let Op::Rows(rows) = &log::many(3, 1)[0] else { panic!("rows come first") };
-    sink.write(rows).unwrap();
-    sink.flush(4).unwrap();
-    sink.sync().unwrap();
-    assert!(spool(1).starts_with(&begun) && spool(1).len() > begun.len() && spool(0).is_empty());
-    sink.flush(900).unwrap();
-    assert!(spool(1).is_empty(), "the span was written");
-}
-
-#[test]
-fn a_span_that_was_begun_is_cut_as_it_was() {
-    let folder = TempDir::new().unwrap();
-    let left = TempDir::new().unwrap();
-    let _killed = synced_parquet(folder.path());
-    copy(folder.path(), left.path());
-    // Were it cut otherwise, the first file would be written over.
-    let options = ParquetOptions::replay(market::EpochLength::SECOND);
-    let mut sink = ParquetSink::open(left.path(), "L", options).unwrap();
-    sink.flush(900).unwrap();
-    let date = left.path().join("parquet/aggregated_data/date=1970-01-01");
-    let names = std::fs::read_dir(date).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-    names.sort();
-    let name = |cut| format!("part-g000-255-s00000000000x900-000{cut}.parquet");
-    assert_eq!(names, [name(0), name(1)]);
-    assert_eq!(log::last_parquet_rows(left.path()).lines().count(), 7);
-}
-
-#[test]
-fn rows_kept_by_a_sync_that_are_damaged_are_not_gone_on_from() {
-    for (len, expected) in [(None, "No such file"), (Some(100), "shorter than the")] {
-        let folder = TempDir::new().unwrap();
-        drop(synced_parquet(folder.path()));
-        let path = folder.path().join("marks/parquet-1.rows");
-        match len {
-            None => std::fs::remove_file(path).unwrap(),
-            Some(len) => {
-                std::fs::File::options().write(true).open(path).unwrap().set_len(len).unwrap()
-            }
-        }
-        let opened = ParquetSink::open(folder.path(), "L", ParquetOptions::default());
-        let error = opened.err().unwrap().to_string();
-        assert!(error.contains(expected), "{error}");
     }
 }
 

@@ -127,11 +127,6 @@ impl Buffer {
         values[row as usize % CHUNK_ROWS * self.kinds.len() + column]
     }
 
-    /// The epoch of a row.
-    pub(super) fn epoch(&self, row: u32) -> Epoch {
-        self.epochs[self.epochs.partition_point(|(_, end)| *end <= row as usize)].0
-    }
-
     /// Rows of a table of so many value columns that `bytes` hold, at least 1.
     pub(super) fn rows_in(bytes: usize, columns: usize) -> usize {
         (bytes / (KEY_BYTES + columns * size_of::<u64>())).max(1)
@@ -161,9 +156,10 @@ impl Buffer {
         }
     }
 
-    /// Takes in a row that was taken out of such a buffer, a value a column.
-    pub(super) fn push_row(&mut self, epoch: Epoch, key: Key, values: impl Iterator<Item = u64>) {
-        self.count(epoch);
+    /// Takes in a row that an earlier run had in such a buffer, a value a column: of an epoch before all
+    /// that are still to come.
+    pub(super) fn push_row(&mut self, key: Key, values: impl Iterator<Item = u64>) {
+        self.count(Epoch::MIN);
         self.make_room();
         let Some(chunk) = self.chunks.last_mut() else { return };
         chunk.keys.push(key);

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! record = one line of JSON: the table, its span and date, how many files were cut off, new symbols
-//!          then the rows, each as words of 64 bits: epoch, key, values
+//!          then the rows, each as words of 64 bits: key, values
 //! ```
-//! What is new since the last time is appended; the marks say how many bytes count. A record that tells of a
-//! later span or of one more file cut off makes those before it void. When the file has outgrown what it
-//! began with, and when a span was written, the next one begins anew under the other of two names.
+//! What is new since the last time is appended; the marks say how many bytes count. A record that tells of
+//! one more file cut off makes those before it void. When the file has outgrown what it began with, and when
+//! a span was written, the next one begins anew under the other of two names.
 
 use super::buffer::{Buffer, Key};
 use super::{Part, Table};
@@ -21,10 +21,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes that a file may hold beyond twice what it began with: a quarter of an hour stays far below.
+/// Bytes that a file may grow by at least: a quarter of an hour stays far below.
 const GROWTH_BYTES: u64 = 64 << 20;
 /// Words of a row before its values.
-const KEY_WORDS: usize = 5;
+const KEY_WORDS: usize = 4;
 /// The kinds of columns, by their numbers in a record.
 const KINDS: [ColumnKind; 5] = [
     ColumnKind::Text,
@@ -44,6 +44,8 @@ pub(super) struct Spool {
     /// Bytes it began with, and bytes now.
     base: u64,
     bytes: u64,
+    /// Bytes it may hold beyond twice what it began with.
+    growth: u64,
     /// Symbols in it.
     names: usize,
 }
@@ -62,7 +64,7 @@ impl Spool {
     /// That of the store at `store`.
     pub(super) fn new(store: &Path) -> Self {
         let folder = store.join(crate::store::MARKS_FOLDER);
-        Spool { folder, number: 0, file: None, base: 0, bytes: 0, names: 0 }
+        Spool { folder, number: 0, file: None, base: 0, bytes: 0, growth: GROWTH_BYTES, names: 0 }
     }
 
     fn path(&self, number: usize) -> PathBuf {
@@ -76,7 +78,7 @@ impl Spool {
         names: &Names,
     ) -> io::Result<Value> {
         match self.file.take() {
-            Some(file) if self.bytes <= 2 * self.base + GROWTH_BYTES => {
+            Some(file) if self.bytes <= 2 * self.base + self.growth => {
                 self.append(&file, tables, names)?;
                 file.sync_data()?;
                 self.file = Some(file);
@@ -194,7 +196,6 @@ fn write_rows(out: &mut impl Write, buffer: &Buffer, first: usize) -> io::Result
         // A session is a day long, and no day.
         let width = if key.width == Width::SESSION { 0 } else { key.width.seconds() };
         let words: [u64; KEY_WORDS] = [
-            buffer.epoch(row).cast_unsigned(),
             key.ts_open.cast_unsigned(),
             key.known_at.cast_unsigned(),
             u64::from(key.symbol) << 32 | u64::from(width),
@@ -242,10 +243,6 @@ impl Head {
             span: self.span,
             parts: BTreeMap::new(),
         });
-        if table.span != self.span {
-            table.parts.clear();
-            table.span = self.span;
-        }
         let part = table.parts.entry(self.day).or_insert_with(|| Part::new(&table.spec));
         if part.cut != self.cut {
             part.buffer.clear();
@@ -257,7 +254,7 @@ impl Head {
             let (words, _) = row.as_chunks::<{ size_of::<u64>() }>();
             let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
             let mut next = || words.next().unwrap_or_default();
-            let (epoch, ts_open, known_at, symbol, seq) = (next(), next(), next(), next(), next());
+            let (ts_open, known_at, symbol, seq) = (next(), next(), next(), next());
             let width = match symbol as u32 {
                 0 => Width::SESSION,
                 seconds => Width::from_seconds(seconds).map_err(io::Error::other)?,
@@ -273,8 +270,62 @@ impl Head {
             if key.symbol as usize >= known {
                 return Err(io::Error::other("a row of a symbol without a name"));
             }
-            part.buffer.push_row(epoch.cast_signed(), key, words);
+            part.buffer.push_row(key, words);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ParquetOptions, ParquetSink};
+    use market::{Body, RowKey, Rows, Sink, Symbols, TableSpec, Time, Width};
+    use std::fs;
+    use std::sync::Arc;
+    use tempfile::TempDir;
+
+    fn rows(epoch: i64) -> Rows {
+        let symbols = Symbols::default();
+        let symbol = symbols.intern(b"A").unwrap();
+        let (ts_open, width) = (Time::from_ns(epoch), Width::SESSION);
+        Rows {
+            table: Arc::new(TableSpec::floats("factors", &["x".to_owned()])),
+            keys: vec![RowKey { epoch, ts_open, symbol, width, seq: 0, revision: 0 }],
+            known_at: vec![ts_open],
+            body: Body::Floats { stride: 1, values: vec![0.5] },
+            symbols,
+        }
+    }
+
+    #[test]
+    fn a_file_that_has_outgrown_what_it_began_with_is_begun_anew() {
+        let (folder, clean) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let options = ParquetOptions { part_rows: 10, ..ParquetOptions::default() };
+        let open = |folder: &TempDir| ParquetSink::open(folder.path(), "L", options).unwrap();
+        let (mut killed, mut other) = (open(&folder), open(&clean));
+        killed.spool.growth = 0;
+        let mut bytes = Vec::new();
+        for epoch in 0..25 {
+            for sink in [&mut killed, &mut other] {
+                sink.write(&rows(epoch)).unwrap();
+                sink.flush(epoch + 1).unwrap();
+            }
+            killed.sync().unwrap();
+            bytes.push(killed.spool.bytes);
+        }
+        assert!(bytes.windows(2).filter(|pair| pair[1] < pair[0]).count() > 2, "{bytes:?}");
+        // Killed: nothing of it runs any more.
+        std::mem::forget(killed);
+        let mut again = open(&folder);
+        for sink in [&mut again, &mut other] {
+            sink.flush(900).unwrap();
+        }
+        for cut in 0..3 {
+            let part = format!("part-g000-255-s00000000000x900-000{cut}.parquet");
+            let path = |folder: &TempDir| {
+                folder.path().join("parquet/factors/date=1970-01-01").join(&part)
+            };
+            assert!(fs::read(path(&folder)).unwrap() == fs::read(path(&clean)).unwrap(), "{part}");
+        }
     }
 }

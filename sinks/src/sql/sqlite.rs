@@ -42,6 +42,8 @@ pub struct SqliteSink {
     letters: u64,
     /// Whether rows beyond the last flush wait in an open transaction.
     spilled: bool,
+    /// Whether a commit outlives the machine's power: from the first sync on.
+    outlives_power: bool,
 }
 
 impl SqliteSink {
@@ -66,7 +68,8 @@ impl SqliteSink {
     ) -> Result<Self, SinkError> {
         let what = format!("sqlite: {}", path.display());
         let db = Connection::open(path).map_err(failed(&what))?;
-        // WAL keeps readers beside the writer; NORMAL loses no more than whole transactions, mark included.
+        // WAL keeps readers beside the writer; NORMAL loses no more than whole transactions, mark included,
+        // which a run that is given everything again makes good. A sync asks for more.
         let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000;";
         db.execute_batch(pragmas).map_err(failed(&what))?;
@@ -87,6 +90,7 @@ impl SqliteSink {
             early_letters: Vec::new(),
             letters: 0,
             spilled: false,
+            outlives_power: false,
         };
         sink.claim().map_err(failed(&sink.what))?;
         for spec in tables {
@@ -253,6 +257,12 @@ impl Sink for SqliteSink {
     }
 
     fn sync(&mut self) -> Result<(), SinkError> {
+        if !self.outlives_power && !self.spilled {
+            self.db.execute_batch("PRAGMA synchronous = FULL").map_err(failed(&self.what))?;
+            self.outlives_power = true;
+            // What was committed so far lies in the log that this commit makes durable.
+            self.before = self.before.or(self.mark);
+        }
         match self.before {
             Some(_) => self.commit(),
             None => Ok(()),

@@ -195,35 +195,6 @@ pub fn float_row(columns: &[String]) -> Rows {
     }
 }
 
-/// Those of the calls that a run makes which goes on from the epoch `first`.
-pub fn from_epoch(operations: Vec<Op>, first: Epoch) -> Vec<Op> {
-    let of_epochs = |operation| match operation {
-        Op::Rows(rows) => {
-            let rows = last_rows(&rows, rows.keys.partition_point(|key| key.epoch < first));
-            (!rows.is_empty()).then_some(Op::Rows(rows))
-        }
-        Op::Letters(mut letters) => {
-            letters.retain(|letter| letter.epoch >= first);
-            (!letters.is_empty()).then_some(Op::Letters(letters))
-        }
-        Op::Flush(before) => (before > first).then_some(Op::Flush(before)),
-        Op::Sync | Op::Finish => Some(operation),
-    };
-    operations.into_iter().filter_map(of_epochs).collect()
-}
-
-/// The rows of a batch from number `first` on.
-fn last_rows(rows: &Rows, first: usize) -> Rows {
-    let mut last = rows.clone();
-    last.keys.drain(..first);
-    last.known_at.drain(..first);
-    match &mut last.body {
-        Body::Bars(bars) => drop(bars.drain(..first)),
-        Body::Floats { stride, values } => drop(values.drain(..first * *stride)),
-    }
-    last
-}
-
 /// The first rows of a batch.
 pub fn first_rows(rows: &Rows, count: usize) -> Rows {
     let mut first = rows.clone();
