@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod simulate;
 mod tail;
+mod topic_args;
 mod topics;
 mod up;
 mod watch;
