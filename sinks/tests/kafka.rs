@@ -172,3 +172,58 @@ proptest! {
         prop_assert_eq!(renamed(written(&place), &place), clean(&log, cuts[0]));
     }
 }
+
+#[test]
+fn an_earlier_run_that_comes_back_writes_nothing() {
+    let place = fresh("zombie");
+    let mut zombie = open(&place);
+    apply(&mut zombie, &log::many(5, 10)[..1]);
+    let mut owner = open(&place);
+    apply(&mut owner, &log::many(5, 10));
+    let error = zombie.flush(6).and_then(|()| zombie.sync()).unwrap_err().to_string();
+    assert!(error.contains("another run has taken over"), "{error}");
+    drop(zombie);
+    let lines: usize = written(&place).values().map(Vec::len).sum();
+    assert_eq!(lines, 20);
+}
+
+#[test]
+fn marks_are_those_of_the_same_lineage_and_deployment() {
+    let place = fresh("lineage");
+    let marked = |options| KafkaSink::open(options, &tables()).unwrap().mark();
+    apply(&mut open(&place), &log::many(5, 10));
+    assert_eq!(marked(options(&place)), Some(market::Epoch::MAX));
+    assert_eq!(marked(KafkaOptions { lineage: "M".to_owned(), ..options(&place) }), None);
+    assert_eq!(marked(KafkaOptions { deployment: fresh("other"), ..options(&place) }), None);
+    assert_eq!(marked(KafkaOptions { name: "second".to_owned(), ..options(&place) }), None);
+}
+
+#[test]
+fn a_record_says_its_schema_and_epoch_and_lies_where_its_symbol_does() {
+    let place = fresh("record");
+    apply(&mut open(&place), &log::many(5, 3));
+    let topic = &topics(&place)[0];
+    let partition = market::stable_hash(b"A") % PARTITIONS as u64;
+    let consumer = kafka::Consumer::new(&settings()).unwrap();
+    let mut reader = consumer.read(topic, partition as u32, 0).unwrap();
+    let mut headers = Vec::new();
+    while headers.len() < 3 {
+        let read = |message: kafka::Message<'_>| {
+            let header = |name| String::from_utf8(message.header(name).unwrap().to_vec()).unwrap();
+            headers.push((header(c"schema"), header(c"epoch")));
+        };
+        reader.poll(std::time::Duration::from_secs(1), read).unwrap();
+    }
+    assert_eq!(headers, vec![("bar/1".to_owned(), "5".to_owned()); 3]);
+}
+
+#[test]
+fn a_topic_that_was_there_is_used_as_it_is_and_told_of() {
+    let place = fresh("there");
+    let name = topics(&place).remove(0);
+    kafka::trial::make(&name, 1);
+    let mut sink = open(&place);
+    assert_eq!(sink.warnings().len(), 2, "{:?}", sink.warnings());
+    assert!(sink.warnings()[0].contains(&name) && sink.warnings()[0].contains("cleanup.policy"));
+    apply(&mut sink, &log::many(5, 3));
+}

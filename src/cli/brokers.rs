@@ -1,7 +1,7 @@
 //! Which brokers a command speaks to: those of its flags, else those of the configuration.
 
 use super::Failure;
-use super::args::BrokerFlags;
+use super::topic_args::BrokerFlags;
 use crate::config::{Config, SinkKind, substitute};
 use kafka::Settings;
 use operators::indicator::Registry;

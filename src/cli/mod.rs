@@ -17,6 +17,7 @@ mod replay;
 mod run;
 mod simulate;
 mod tail;
+mod topic_args;
 mod topics;
 mod up;
 mod watch;

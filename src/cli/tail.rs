@@ -1,9 +1,9 @@
 //! `tidemill tail`: the records of a topic as they come, decoded: JSON, Arrow ticks, rows, tombstones.
 
 use super::Failure;
-use super::args::TailArgs;
 use super::brokers::settings;
 use super::output::print;
+use super::topic_args::TailArgs;
 use super::watch::interruptible;
 use kafka::{Admin, Consumer, Message, PartitionName, PartitionReader};
 use market::{Symbols, Time};
@@ -128,11 +128,16 @@ impl Printer<'_> {
             self.text += &format!("{},\"value\":{value}}}\n", &document[..document.len() - 1]);
         } else {
             let (partition, offset) = at;
-            let key = key.unwrap_or("-").escape_debug();
-            let schema = schema.as_deref().unwrap_or("-").escape_debug().to_string();
+            let (key, schema) =
+                (plain(key.unwrap_or("-")), plain(schema.as_deref().unwrap_or("-")));
             self.text += &format!("{partition}/{offset} {schema} {key} {value}\n");
         }
     }
+}
+
+/// What a terminal may be given: anybody may have written it.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// The symbol that a JSON object names.

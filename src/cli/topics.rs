@@ -1,9 +1,9 @@
 //! `tidemill topics`: the topics of a configuration, listed, made and described.
 
 use super::Failure;
-use super::args::{TopicsAction, TopicsArgs};
 use super::brokers::configuration;
 use super::output::{complain, print, print_json};
+use super::topic_args::{TopicsAction, TopicsArgs};
 use crate::config::{Config, KafkaTarget, SinkKind};
 use crate::engine::{grouped, kafka_options, table};
 use kafka::{Admin, PartitionName, Settings, Topic, TopicPlan, Topics};

@@ -93,8 +93,9 @@ fn differences(plan: &TopicPlan, config: &BTreeMap<String, String>) -> Vec<Strin
         }
     }
     if let (Some(wanted), Some(given)) = (wanted("retention.ms"), config.get("retention.ms")) {
-        let number = |text: &str| text.parse::<i64>().ok().filter(|ms| *ms >= 0);
-        if number(given).is_some_and(|ms| ms < number(wanted).unwrap_or(0)) {
+        // Below zero is for ever.
+        let span = |text: &str| text.parse().ok().filter(|ms| *ms >= 0).unwrap_or(i64::MAX);
+        if span(given) < span(wanted) {
             list.push(format!("topic {}: retention.ms is {given}, not {wanted}", plan.name));
         }
     }
