@@ -4,6 +4,8 @@ use crate::admission::{Admission, AdmissionConfig, Judged, Place, SnapshotError}
 use crate::{Decoded, Fed, Feed};
 use market::{Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled};
 use market::{Symbols, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Batches whose columns may be away at once, so that their shells are kept for them.
 const SHELLS_MAX: usize = 64;
@@ -23,6 +25,8 @@ pub struct AdmittedPartition {
     /// What a snapshot had judged, and the feed still reads again.
     after: Option<Offset>,
     ended: bool,
+    /// The greatest watermark of all partitions.
+    greatest: Option<Arc<AtomicI64>>,
 }
 
 impl AdmittedPartition {
@@ -57,13 +61,29 @@ impl AdmittedPartition {
 
     fn over(feed: Box<dyn Feed>, admission: Admission, after: Option<Offset>) -> Self {
         let (shells, carriers) = (Vec::new(), Vec::new());
-        AdmittedPartition { feed, admission, shells, carriers, rest: None, after, ended: false }
+        AdmittedPartition {
+            feed,
+            admission,
+            shells,
+            carriers,
+            rest: None,
+            after,
+            ended: false,
+            greatest: None,
+        }
     }
 
     /// Of the last record that a snapshot had judged.
     pub fn position(snapshot: &[u8]) -> Option<Offset> {
         let word = snapshot.first_chunk()?;
         Some(Offset::from_raw(u64::from_le_bytes(*word)))
+    }
+
+    /// Raises `greatest` to its watermark as it rises: what readers of quiet partitions move on to.
+    #[must_use]
+    pub fn raising(mut self, greatest: Arc<AtomicI64>) -> Self {
+        self.greatest = Some(greatest);
+        self
     }
 
     /// The admission behind it.
@@ -73,6 +93,9 @@ impl AdmittedPartition {
 
     fn judge(&mut self, mut batch: Box<Decoded>, place: Place) -> Polled {
         let judged = self.admission.admit_from(&mut batch, place);
+        if let (Some(greatest), Some(mark)) = (&self.greatest, self.admission.watermark()) {
+            greatest.fetch_max(mark.ns(), Ordering::SeqCst);
+        }
         self.hand_out(batch, judged)
     }
 

@@ -77,7 +77,7 @@ fn share(tree: &Tree, path: &str, value: f64) -> Checked<f64> {
     Ok(value)
 }
 
-fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Checked<i64> {
+pub(super) fn duration(tree: &Tree, path: &str, text: &str, least: i64, most: i64) -> Checked<i64> {
     let ns = parse_duration(text).map_err(|rule| tree.error(path, rule))?;
     if !(least..=most).contains(&ns) {
         let (least, most) = (print_duration(least), print_duration(most));

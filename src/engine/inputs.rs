@@ -9,10 +9,12 @@ use crate::config::{
 use dataflows::{Horizons, Opener};
 use market::{Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
-    Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed,
-    SimulatedFeed, Simulation,
+    AdmissionConfig, AdmittedPartition, Control, Feed, FileError, FileOrder, FilePartition,
+    FileSource, Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace,
+    PacedFeed, SimulatedFeed, Simulation,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Opens one partition's log on the worker that reads it.
 pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, PartitionError> + Send>;
@@ -25,18 +27,29 @@ pub(super) struct Inputs {
     timings: Vec<Timing>,
     facts: Vec<(String, String)>,
     files: Vec<Files>,
+    /// The greatest watermark of all logs: raised as they are read.
+    greatest: Arc<AtomicI64>,
+}
+
+/// How topics are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Up to where they end when the run starts, instead of for ever.
+    pub until_now: bool,
+    /// By which of the processes.
+    pub process: usize,
 }
 
 impl Inputs {
-    /// Trades in memory where there are any, else the configured sources; topics end where they do now if
-    /// `until_now`.
+    /// Trades in memory where there are any, else the configured sources.
     pub fn of(
         config: &Config,
         memory: Vec<Trades>,
-        until_now: bool,
+        reading: Reading,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let mut inputs = Inputs::default();
+        inputs.greatest.store(i64::MIN, Ordering::SeqCst);
         if !memory.is_empty() {
             inputs
                 .facts
@@ -60,7 +73,10 @@ impl Inputs {
                     inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
-                SourceKind::Kafka(kafka) => inputs.listen(kafka, until_now, symbols)?,
+                SourceKind::Kafka(kafka) => {
+                    let writer = format!("tidemill-{}-control-{}", config.name(), reading.process);
+                    inputs.listen(kafka, reading, &writer, symbols)?;
+                }
             }
             if let Some(factor) = source.pace {
                 let feeds = inputs.feeds.split_off(from);
@@ -82,12 +98,24 @@ impl Inputs {
     fn listen(
         &mut self,
         kafka: &KafkaConfig,
-        until_now: bool,
+        reading: Reading,
+        writer: &str,
         symbols: &Symbols,
     ) -> Result<(), EngineError> {
         let source = kafka_source(kafka);
         let mut parts = source.resolve(kafka.start).map_err(kafka_error)?;
-        if until_now {
+        let mut control = None;
+        if let Some(after) = kafka.idle_after {
+            let (settings, topic) = (&kafka.settings, &kafka.control);
+            if !reading.until_now {
+                // Who had the writer's name is fenced by this, before what was written is read.
+                let greatest = self.greatest.clone();
+                let opened = Control::open(settings, topic, writer, after, greatest);
+                control = Some(Arc::new(opened.map_err(kafka_error)?));
+            }
+            sources::recall(settings, topic, &mut parts).map_err(kafka_error)?;
+        }
+        if reading.until_now {
             source.end_now(&mut parts).map_err(kafka_error)?;
         }
         for part in &parts {
@@ -95,7 +123,7 @@ impl Inputs {
             let fact = format!("topic {} from {}{end}", part.topic_id, part.start);
             self.facts.push((part.name(), fact));
         }
-        self.feeds.extend(source.open(&parts, symbols).map_err(kafka_error)?);
+        self.feeds.extend(source.open(&parts, control, symbols).map_err(kafka_error)?);
         Ok(())
     }
 
@@ -140,14 +168,15 @@ impl Inputs {
 
     /// Every log behind its admission.
     pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
-        let epoch = config.epoch();
+        let (epoch, greatest) = (config.epoch(), self.greatest);
         let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
             let (admission, symbols) = (admission(config, timing), symbols.clone());
+            let greatest = greatest.clone();
             Box::new(move |started_at| {
                 let admission = AdmissionConfig { started_at, ..admission };
                 let partition =
                     AdmittedPartition::new(feed()?, admission, epoch, symbols, number as u32);
-                Ok(Box::new(partition) as Box<dyn Partition>)
+                Ok(Box::new(partition.raising(greatest)) as Box<dyn Partition>)
             })
         };
         self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()

@@ -25,7 +25,7 @@ pub(crate) use summary::{grouped, line, table};
 
 use crate::config::Config;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
-use inputs::Inputs;
+use inputs::{Inputs, Reading};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;
@@ -178,7 +178,8 @@ impl Engine {
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
-        let inputs = Inputs::of(&self.config, self.memory, self.until_now, &self.symbols)?;
+        let reading = Reading { until_now: self.until_now, process: self.process };
+        let inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;

@@ -1,13 +1,15 @@
 //! Which partitions a Kafka source has, where each begins and ends, and what is missing since it was last read.
 
+use super::control::{Control, Decision};
 use super::feed::KafkaFeed;
 use crate::codec::{Codec, Decoder};
 use crate::{Feed, FeedOpener, Layout, LayoutError, LayoutOptions};
 use ::kafka::{Admin, Bounds, Consumer, KafkaError, PartitionName, Settings, Topics};
-use market::{Offset, Symbols, Time};
+use market::{Symbols, Time};
 use regex_automata::meta::Regex;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Partitions that a source may have.
 const PARTITIONS_MAX: usize = 65_536;
@@ -64,6 +66,8 @@ pub struct LogPart {
     pub start: u64,
     /// The offset that is not read any more; none: it goes on.
     pub end: Option<u64>,
+    /// What was decided of it from outside, by rising position.
+    pub decided: Vec<Decision>,
 }
 
 impl LogPart {
@@ -189,13 +193,15 @@ impl KafkaSource {
         Ok(gaps)
     }
 
-    /// The feeds of parts, in their order; a connection is shared. None is read yet.
+    /// The feeds of parts, in their order; a connection is shared. None is read yet. With a control, partitions
+    /// where nothing comes are decided upon.
     ///
     /// # Errors
     /// Refuses columns that cannot be.
     pub fn open(
         &self,
         parts: &[LogPart],
+        control: Option<Arc<Control>>,
         symbols: &Symbols,
     ) -> Result<Vec<FeedOpener>, KafkaSourceError> {
         let layout = Layout::new(&self.layout)?;
@@ -204,14 +210,14 @@ impl KafkaSource {
         let consumer = Consumer::new(&self.settings)?;
         let opener = |part: &LogPart| -> FeedOpener {
             let (part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
-            let (layout, symbols) = (layout.clone(), symbols.clone());
+            let (layout, symbols, control) = (layout.clone(), symbols.clone(), control.clone());
             Box::new(move || {
                 let failed = |what: String| market::PartitionError { what, usage: false };
                 let decoder = Decoder::new(codec, &layout, &symbols)
                     .map_err(|error| failed(error.to_string()))?;
                 let reader = consumer.read(&part.topic, part.partition, part.start);
                 let reader = reader.map_err(|error| failed(error.to_string()))?;
-                Ok(Box::new(KafkaFeed::new(reader, decoder, part)?) as Box<dyn Feed>)
+                Ok(Box::new(KafkaFeed::new(reader, decoder, part, control)?) as Box<dyn Feed>)
             })
         };
         Ok(parts.iter().map(opener).collect())
@@ -229,6 +235,7 @@ impl KafkaSource {
                 partition,
                 start: 0,
                 end: None,
+                decided: Vec::new(),
             }));
         }
         match parts.len() {
@@ -262,13 +269,6 @@ impl KafkaSource {
         }
         Ok(names)
     }
-}
-
-/// Where a partition is read on whose last judged record stood at `after`: at the message itself where more of its
-/// records may follow, which admission knows to leave out.
-pub fn resume_at(after: Offset) -> Option<u64> {
-    let (offset, index) = after.message()?;
-    Some(if index == Offset::INDEX_MAX { offset + 1 } else { offset })
 }
 
 fn gap(part: &LogPart, id: &str, bounds: Bounds) -> Option<Gap> {
