@@ -7,7 +7,9 @@
 //! Of the positions behind a message those above [`RECORDS_MAX`] are for decisions, in the order they were made.
 
 use super::source::{KafkaSourceError, LogPart};
-use ::kafka::{KafkaError, Record, Settings, TopicPlan, Topics, Transactions, read_committed};
+use ::kafka::{
+    KafkaError, PartitionName, Record, Settings, TopicPlan, Topics, Transactions, read_committed,
+};
 use market::{Offset, Time};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -68,7 +70,7 @@ pub fn recall(
         config: vec![("retention.ms", "-1".to_owned())],
     };
     Topics::open(settings)?.ensure(&[plan])?;
-    let mut found: BTreeMap<(String, u32), Vec<Decision>> = BTreeMap::new();
+    let mut found: BTreeMap<PartitionName, Vec<Decision>> = BTreeMap::new();
     let mut wrong = None;
     read_committed(settings, topic, 0, |_, value| match parse(value.unwrap_or_default()) {
         Ok(Some((part, next, time))) => {
@@ -95,8 +97,11 @@ pub fn recall(
     Ok(())
 }
 
-/// The partition, offset and time of an idle decision; nothing where another kind is decided.
-fn parse(value: &[u8]) -> Result<Option<((String, u32), u64, Time)>, String> {
+/// The partition of an idle decision, the offset of the message it comes before, and its time.
+type Idle = (PartitionName, u64, Time);
+
+/// An idle decision; nothing where another kind is decided.
+fn parse(value: &[u8]) -> Result<Option<Idle>, String> {
     let text = || String::from_utf8_lossy(value).into_owned();
     let record: Value = serde_json::from_slice(value).map_err(|e| format!("{}: {e}", text()))?;
     let Some(idle) = record.get("idle") else { return Ok(None) };
