@@ -392,7 +392,6 @@ fn long_files_and_functions_are_found() {
     check(files_are_short, &[("operators/src/x.rs", &indicator)], wanted);
     let file = "\n".repeat(FILE_LINES_MAX + 1);
     check(files_are_short, &[("a.rs", &file)], &["a.rs: 401 lines, at most 400"]);
-
     let function = |lines: usize| format!("    pub fn f() {{\n{}    }}\n", "\n".repeat(lines - 2));
     let short = format!("trait T {{\n    fn g();\n{}}}\n", function(FUNCTION_LINES_MAX));
     check(functions_are_short, &[("a.rs", &short)], &[]);

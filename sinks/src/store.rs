@@ -136,6 +136,17 @@ impl Store {
         Ok(Store { folder, fingerprint, started_at: now, is_new: true, _lock: lock })
     }
 
+    /// Whether no run has the store at `folder`, if there is one.
+    ///
+    /// # Errors
+    /// Fails when one has it, and when the folder cannot be used.
+    pub fn is_free(folder: &Path) -> Result<(), StoreError> {
+        match folder.join(LOCK_FILE).exists() {
+            true => lock(folder).map(drop),
+            false => Ok(()),
+        }
+    }
+
     /// Gives the store up: removes its own files, so that the next run may be one of anything else.
     ///
     /// # Errors

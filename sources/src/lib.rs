@@ -21,7 +21,10 @@ pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
-pub use kafka::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, resume_at};
+pub use kafka::{
+    Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, recall,
+    resume_at,
+};
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;

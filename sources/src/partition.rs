@@ -6,6 +6,8 @@ use market::{
     Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled,
 };
 use market::{Run, Symbols, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Batches whose columns may be away at once, so that their shells are kept for them.
 const SHELLS_MAX: usize = 64;
@@ -23,6 +25,8 @@ pub struct AdmittedPartition {
     /// Whether it goes on from a snapshot, behind which the feed may begin earlier.
     restored: bool,
     ended: bool,
+    /// The greatest watermark of all partitions.
+    greatest: Option<Arc<AtomicI64>>,
 }
 
 impl AdmittedPartition {
@@ -56,12 +60,27 @@ impl AdmittedPartition {
 
     fn over(feed: Box<dyn Feed>, admission: Admission, restored: bool) -> Self {
         let (shells, carriers) = (Vec::new(), Vec::new());
-        AdmittedPartition { feed, admission, shells, carriers, restored, ended: false }
+        AdmittedPartition {
+            feed,
+            admission,
+            shells,
+            carriers,
+            restored,
+            ended: false,
+            greatest: None,
+        }
     }
 
     /// Of the last record that a snapshot had judged, if any was: the feed may begin behind it.
     pub fn position_in(snapshot: &[u8]) -> Option<Offset> {
         Admission::position_in(snapshot)
+    }
+
+    /// Raises `greatest` to its watermark as it rises: what readers of quiet partitions move on to.
+    #[must_use]
+    pub fn raising(mut self, greatest: Arc<AtomicI64>) -> Self {
+        self.greatest = Some(greatest);
+        self
     }
 
     /// The admission behind it.
@@ -101,6 +120,9 @@ impl Partition for AdmittedPartition {
                     true => self.admission.admit_behind(&mut batch),
                     false => self.admission.admit(&mut batch),
                 };
+                if let (Some(greatest), Some(mark)) = (&self.greatest, self.admission.watermark()) {
+                    greatest.fetch_max(mark.ns(), Ordering::SeqCst);
+                }
                 Ok(self.hand_out(batch, runs, letters))
             }
             Fed::End => {

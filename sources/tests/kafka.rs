@@ -4,9 +4,10 @@
 use kafka::{Headers, Producer, Record, trial};
 use market::{Offset, PartitionError, Symbols, Time};
 use sources::{
-    Codec, Decoded, Fed, Feed, KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions, LogPart,
-    resume_at,
+    Codec, Control, Decoded, Fed, Feed, KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions,
+    LogPart, recall, resume_at,
 };
+use std::sync::atomic::AtomicI64;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -94,7 +95,7 @@ fn in_order(batch: &Decoded) -> Vec<(Offset, String)> {
 }
 
 fn open(source: &KafkaSource, part: LogPart) -> Result<Box<dyn Feed>, PartitionError> {
-    let opener = source.open(&[part], false, &Symbols::default()).unwrap().pop().unwrap();
+    let opener = source.open(&[part], false, None, &Symbols::default()).unwrap().pop().unwrap();
     opener(None)
 }
 
@@ -179,6 +180,7 @@ fn what_is_delivered_depends_on_the_log_alone_and_goes_on_behind_any_record() {
     }
     // A message that was read to its end is not read again.
     assert_eq!(resume_at(Offset::in_message(7, Offset::INDEX_MAX)), Some(8));
+    assert_eq!(resume_at(Offset::in_message(7, 1 << 18)), Some(7));
     assert_eq!(resume_at(Offset::in_file(0, 7)), None);
 }
 
@@ -249,4 +251,61 @@ fn what_is_not_kept_any_more_is_named_and_left_out_only_when_asked() {
     let gaps = source.mend(&mut parts, true).unwrap();
     assert_eq!((gaps.len(), gaps[0].anew, parts[0].start), (1, true, 0));
     assert_eq!(source.mend(&mut parts, false).unwrap(), []);
+}
+
+#[test]
+fn a_quiet_partition_is_moved_on_and_later_readings_find_that_in_its_place() {
+    let topic = trial::topic("quiet", 2);
+    let control_topic = trial::fresh("control");
+    let source = source(&[&topic]);
+    write(&topic, 0, &[message(0, 2)], "", 0);
+    let mut parts = source.resolve(KafkaStart::Earliest).unwrap();
+    recall(&source.settings, &control_topic, &mut parts).unwrap();
+    assert!(parts.iter().all(|part| part.decided.is_empty()));
+
+    let greatest = Arc::new(AtomicI64::new(5_000));
+    let writer = trial::fresh("writer");
+    let after = Duration::from_millis(1);
+    let control =
+        Control::open(&source.settings, &control_topic, &writer, after, greatest).unwrap();
+    let openers = source.open(&parts, false, Some(Arc::new(control)), &Symbols::default()).unwrap();
+    let mut feeds: Vec<_> = openers.into_iter().map(|open| open(None).unwrap()).collect();
+    // Records of a partition that is read until it has so many.
+    let mut live = vec![Vec::new(); 2];
+    let mut until = |partition: usize, many: usize| {
+        while live[partition].len() < many {
+            match feeds[partition].poll().unwrap() {
+                Fed::Batch(batch) => live[partition].extend(in_order(&batch)),
+                _ => std::thread::yield_now(),
+            }
+        }
+        live[partition].clone()
+    };
+    // Two trades and two decisions; none but two decisions.
+    let first = until(0, 4);
+    assert!(first[2].1.starts_with("at ") && first[3].1.starts_with("at "), "{first:?}");
+    until(1, 2);
+    write(&topic, 0, &[message(2, 1)], "", 0);
+    let price = |number: u64| format!("{}", number * 1_000_000_000 + 1_500_000_000);
+    let mut many = 5;
+    while !until(0, many).iter().any(|(_, text)| *text == price(2)) {
+        many += 1;
+    }
+    let (zero, one) = (until(0, many), until(1, 2));
+    drop(feeds);
+
+    // What was decided is there again, record by record; more of it may have been.
+    recall(&source.settings, &control_topic, &mut parts).unwrap();
+    source.end_now(&mut parts).unwrap();
+    for (part, live) in parts.iter().zip([&zero, &one]) {
+        let replayed = read(&mut *open(&source, part.clone()).unwrap(), true);
+        assert_eq!(replayed[..live.len()], live[..]);
+        assert!(replayed.is_sorted_by_key(|(offset, _)| *offset));
+    }
+    // Reading goes on behind a decision as behind a record.
+    let (after, _) = zero[2];
+    let again = LogPart { start: resume_at(after).unwrap(), ..parts[0].clone() };
+    let mut rest = read(&mut *open(&source, again).unwrap(), true);
+    rest.retain(|(offset, _)| *offset > after);
+    assert_eq!(rest[..zero.len() - 3], zero[3..]);
 }

@@ -1,10 +1,15 @@
 //! The keys of a source of kind kafka, checked.
 
+use super::check::duration;
 use super::raw;
 use super::tree::{ConfigError, Tree};
 use ::kafka::Settings;
 use market::Time;
 use sources::{Codec, KafkaStart};
+use std::time::Duration;
+
+/// A decision is a transaction; they are not made more often.
+const IDLE_LEAST_NS: i64 = 100_000_000;
 
 /// Topics, and how they are read; columns are checked where they are parsed, by the source.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +26,10 @@ pub struct KafkaConfig {
     pub filter: Option<String>,
     /// Where a partition is begun that no checkpoint knows.
     pub start: KafkaStart,
+    /// How long a partition is quiet until it is moved on.
+    pub idle_after: Option<Duration>,
+    /// The control topic.
+    pub control: String,
 }
 
 /// Checks them.
@@ -41,6 +50,13 @@ pub(super) fn kafka_of(
     let settings = Settings::new(&source.brokers, source.kafka.clone())
         .map_err(|error| tree.error(&path("kafka"), error))?;
     let codec = source.codec.parse();
+    let idle_after = source.idle_after.as_deref().map(|text| {
+        let ns = duration(tree, &path("idle_after"), text, IDLE_LEAST_NS, Time::DAY)?;
+        Ok(Duration::from_nanos(ns.unsigned_abs()))
+    });
+    if source.control.is_empty() {
+        return Err(tree.error(&path("control"), "the name of a topic is wanted"));
+    }
     Ok(KafkaConfig {
         settings,
         topics: source.topics.clone(),
@@ -51,6 +67,8 @@ pub(super) fn kafka_of(
             let wanted = "earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z";
             tree.error(&path("start"), format!("{wanted}, is wanted"))
         })?,
+        idle_after: idle_after.transpose()?,
+        control: source.control.clone(),
     })
 }
 

@@ -61,7 +61,7 @@ section! {
 
 section! {
     /// Where ticks come from; one `[[source]]` a log or set of files.
-    Source, later: ["history", "repartition", "idle_after", "control", "preset"]
+    Source, later: ["history", "repartition", "preset"]
     /// Name of the source in messages.
     name: String, Kind::Text, default "\"trades\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
     /// What it is.
@@ -104,6 +104,10 @@ section! {
     start: String, Kind::Text, default "\"latest\"", rule "earliest, latest, or a time in RFC 3339", flag "";
     /// Further settings of the connection, as librdkafka names them: TLS and SASL among them.
     kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "\"name\" = \"value\" pairs, those that Tidemill sets itself left out", flag "";
+    /// How long nothing comes at the end of a partition until it is moved on to the greatest watermark of the others; absent: never.
+    idle_after: Option<String>, Kind::Duration, default "", rule "100ms to 1d; needs to write to the control topic", flag "";
+    /// The topic where such decisions are written down, of this deployment alone; made where it is missing.
+    control: String, Kind::Text, default "\"tidemill_control\"", rule "the name of a topic", flag "";
     /// The session of a simulator.
     simulator: Simulator, Kind::Table(Simulator::SECTION), default "", rule "only where kind is simulator", flag "";
 }

@@ -9,10 +9,12 @@ use crate::config::{
 use dataflows::{Horizons, Opener, Start};
 use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
-    Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed,
-    SimulatedFeed, Simulation,
+    AdmissionConfig, AdmittedPartition, Control, Feed, FileError, FileOrder, FilePartition,
+    FileSource, Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace,
+    PacedFeed, SimulatedFeed, Simulation,
 };
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// How far topics are read, and what of them may be missing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Reading {
     pub until_now: bool,
     /// What is not kept any more is gone without.
     pub accept_gap: bool,
+    /// By which of the processes.
+    pub process: usize,
 }
 
 /// Where a log is to begin.
@@ -45,6 +49,8 @@ pub(crate) struct Inputs {
     /// Where logs begin, as this process found it.
     starts: Vec<(String, String)>,
     files: Vec<Files>,
+    /// The greatest watermark of all logs: raised as they are read.
+    greatest: Arc<AtomicI64>,
 }
 
 impl Inputs {
@@ -56,6 +62,7 @@ impl Inputs {
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let mut inputs = Inputs::default();
+        inputs.greatest.store(i64::MIN, Ordering::SeqCst);
         if !memory.is_empty() {
             inputs
                 .facts
@@ -79,7 +86,10 @@ impl Inputs {
                     inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
-                SourceKind::Kafka(kafka) => inputs.listen(kafka, reading, symbols)?,
+                SourceKind::Kafka(kafka) => {
+                    let writer = format!("tidemill-{}-control-{}", config.name(), reading.process);
+                    inputs.listen(kafka, reading, &writer, symbols)?;
+                }
             }
             if let Some(factor) = source.pace {
                 let feeds = inputs.feeds.split_off(from);
@@ -103,10 +113,22 @@ impl Inputs {
         &mut self,
         kafka: &KafkaConfig,
         reading: Reading,
+        writer: &str,
         symbols: &Symbols,
     ) -> Result<(), EngineError> {
         let source = kafka_source(kafka);
         let mut parts = source.resolve(kafka.start).map_err(kafka_error)?;
+        let mut control = None;
+        if let Some(after) = kafka.idle_after {
+            let (settings, topic) = (&kafka.settings, &kafka.control);
+            if !reading.until_now {
+                // Who had the writer's name is fenced by this, before what was written is read.
+                let greatest = self.greatest.clone();
+                let opened = Control::open(settings, topic, writer, after, greatest);
+                control = Some(Arc::new(opened.map_err(kafka_error)?));
+            }
+            sources::recall(settings, topic, &mut parts).map_err(kafka_error)?;
+        }
         if reading.until_now {
             source.end_now(&mut parts).map_err(kafka_error)?;
         }
@@ -115,7 +137,8 @@ impl Inputs {
             self.facts.push((part.name(), format!("topic {}{end}", part.topic_id)));
             self.starts.push((start_of(&part.name()), part.start.to_string()));
         }
-        let opened = source.open(&parts, reading.accept_gap, symbols).map_err(kafka_error)?;
+        let opened =
+            source.open(&parts, reading.accept_gap, control, symbols).map_err(kafka_error)?;
         for (open, part) in opened.into_iter().zip(&parts) {
             let fact = start_of(&part.name());
             self.feeds.push(Box::new(move |begin: Begin| {
@@ -178,9 +201,10 @@ impl Inputs {
 
     /// Every log behind its admission.
     pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
-        let epoch = config.epoch();
+        let (epoch, greatest) = (config.epoch(), self.greatest);
         let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
             let (admission, symbols) = (admission(config, timing), symbols.clone());
+            let greatest = greatest.clone();
             Box::new(move |start: Start| {
                 let admission = AdmissionConfig { started_at: start.at, ..admission };
                 let number = number as u32;
@@ -199,7 +223,7 @@ impl Inputs {
                             })?
                     }
                 };
-                Ok(Box::new(partition) as Box<dyn Partition>)
+                Ok(Box::new(partition.raising(greatest)) as Box<dyn Partition>)
             })
         };
         self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()

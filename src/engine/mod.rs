@@ -206,7 +206,8 @@ impl Engine {
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
-        let inputs = Inputs::of(&self.config, self.memory, self.reading, &self.symbols)?;
+        let reading = Reading { process: self.process, ..self.reading };
+        let inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
@@ -221,6 +222,10 @@ impl Engine {
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
         let (mut checkpoints, mut started_at) = (None, started_at);
         if let Some(given) = self.config.checkpoints() {
+            if let (Some((folder, _)), 0) = (&self.store, self.process) {
+                // A run that the store refuses must not have taken the checkpoints from the one that has it.
+                Store::is_free(folder)?;
+            }
             let how = (self.process, replace, started_at);
             let kept = keep::keep(&self.config, given, &inputs, identity, how)?;
             (identity, started_at) = (kept.identity, kept.started_at);

@@ -1,6 +1,6 @@
 //! The configured sinks of a store folder, each given the tables it is configured for.
 
-use crate::config::{Config, KafkaTarget, SinkConfig, SinkKind};
+use crate::config::{Config, KafkaTarget, SinkConfig, SinkKind, SourceConfig, SourceKind};
 use dataflows::Plan;
 use market::{DeadLetter, Epoch, Rows, Sink, SinkError, TableSpec};
 use sinks::{KafkaOptions, KafkaSink, LetterLimits, ParquetOptions, Store};
@@ -67,10 +67,16 @@ pub(crate) fn kafka_options(
     }
 }
 
-/// Input that is not held back to a pace ends soon, and what it makes is written once.
+/// Files that are not held back to a pace end soon, and what they make is written once.
 fn parquet(config: &Config) -> ParquetOptions {
-    let is_paced = config.sources().iter().any(|source| source.pace.is_some());
-    if is_paced { ParquetOptions::default() } else { ParquetOptions::replay(config.epoch()) }
+    let is_live = |source: &SourceConfig| {
+        source.pace.is_some() || matches!(source.kind, SourceKind::Kafka(_))
+    };
+    if config.sources().iter().any(is_live) {
+        ParquetOptions::default()
+    } else {
+        ParquetOptions::replay(config.epoch())
+    }
 }
 
 /// A sink that is given some of the tables.

@@ -2,8 +2,10 @@
 
 use super::{Folder, counts_add_up, tables};
 use ::kafka::{Producer, Record, trial};
-use std::process::{Command, Stdio};
+use operators::indicator::Registry;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tidemill::{Engine, Watch, config::Config};
 
 /// A simulated session as a CSV file, some of its records bad.
 fn session(folder: &Folder) -> Vec<String> {
@@ -82,35 +84,67 @@ fn a_run_reads_what_comes_until_it_is_stopped() {
     let topic = trial::topic("run", 1);
     let brokers = trial::brokers();
     let source = format!(
-        "kind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\nstart = \"earliest\"\n\
+        "[[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\nstart = \"earliest\"\n\
          kafka = {{ \"client.rack\" = \"r1\" }}\n"
     );
-    folder.file("cluster.toml", &format!("[[source]]\n{source}"));
-    let child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-        .args(["run", "--json", "--data", "live"])
-        .current_dir(&folder.0)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let config = Config::parse("test", &source, &[], &Registry::standard()).unwrap();
+    let (memory, watch) = (sinks::MemorySink::new(), Watch::default());
+    let engine = Engine::new(config).sink(Box::new(memory.clone())).watch(watch.clone());
+    let run = std::thread::spawn(move || engine.run().unwrap());
+    let rows = || memory.dump().lines().count();
+    let wait_for_more = |than: usize| {
+        while rows() <= than {
+            assert!(!run.is_finished());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        rows()
+    };
+    // What came while it waited, one message or many, is seen without anything that follows it being asked for.
     let (first, second) = trades.split_at(1_000);
     write(&topic, first, 10);
-    let count = || {
-        let sql = "SELECT count(*) FROM aggregated_data";
-        let done = folder.run(&["query", sql, "--data", "live", "--format", "csv"]);
-        done.out().lines().last().and_then(|line| line.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let wait_for_more = |than: u64| {
-        while count() <= than {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        count()
-    };
-    let some = wait_for_more(0);
+    let some = wait_for_more(100);
     write(&topic, second, 1);
     wait_for_more(some + 100);
-    let stop = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &stop]).status().unwrap().success());
-    let told = super::Done(child.wait_with_output().unwrap()).exits(130).json();
-    counts_add_up(&told);
+    watch.stop.store(true, Ordering::SeqCst);
+    let told = run.join().unwrap();
+    assert_eq!(told.counts.read, told.counts.used + told.counts.refused_total());
+}
+
+#[test]
+fn a_quiet_partition_holds_nobody_back_and_a_replay_gives_what_was_live() {
+    let folder = Folder::new();
+    let trades = session(&folder);
+    // Nothing ever comes in the second partition.
+    let topic = trial::topic("idle", 2);
+    let brokers = trial::brokers();
+    let source = format!(
+        "[deployment]\nname = \"{}\"\n[[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\n\
+         topics = [\"{topic}\"]\nstart = \"earliest\"\nidle_after = \"100ms\"\ncontrol = \"{}\"\n\
+         max_jump = \"1d\"\n",
+        trial::fresh("deployment"),
+        trial::fresh("control"),
+    );
+    let engine = || {
+        let config = Config::parse("test", &source, &[], &Registry::standard()).unwrap();
+        let memory = sinks::MemorySink::new();
+        (Engine::new(config).sink(Box::new(memory.clone())), memory)
+    };
+    let (live, memory) = engine();
+    let watch = Watch::default();
+    let live = live.watch(watch.clone());
+    let run = std::thread::spawn(move || live.run().unwrap());
+    write(&topic, &trades, 10);
+    while memory.dump().lines().count() < 500 {
+        assert!(!run.is_finished());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    watch.stop.store(true, Ordering::SeqCst);
+    run.join().unwrap();
+    let (replay, replayed) = engine();
+    replay.until_now().run().unwrap();
+    // The replay closes at its end what the live run left open: it has more, and all that was live.
+    let (live, replayed) = (memory.dump_changes(), replayed.dump_changes());
+    let there: std::collections::HashSet<&str> = replayed.lines().collect();
+    let missing: Vec<&str> = live.lines().filter(|line| !there.contains(line)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -12,6 +12,13 @@ use market::{Reason, SymbolId, Time};
 const ARRIVALS_AT_ONCE: usize = 1_024;
 
 impl Admission {
+    /// The partition's watermark; none before the first admitted record.
+    pub fn watermark(&self) -> Option<Time> {
+        let head = self.mark.head;
+        let watermark = head.saturating_sub(self.config.lateness_ns);
+        (head > i64::MIN).then(|| Time::from_ns(watermark))
+    }
+
     /// Counts the future from when rows from `at` on came; the row up to where that holds, `end` at most.
     pub(super) fn arrive(&mut self, batch: &Decoded, at: usize, end: usize) -> usize {
         if batch.arrived.is_empty() {

@@ -29,7 +29,7 @@ use std::str::FromStr;
 /// Bytes a message may have.
 const MESSAGE_BYTES_MAX: usize = 8 << 20;
 /// Records a message may have.
-const RECORDS_MAX: usize = Offset::INDEX_MAX as usize + 1;
+const RECORDS_MAX: usize = crate::kafka::RECORDS_MAX as usize;
 /// Rows of a batch that is full.
 const BATCH_ROWS: usize = 1 << 14;
 /// Bytes of messages of a batch that is full.

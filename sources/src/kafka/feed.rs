@@ -6,16 +6,17 @@
 //! A batch is handed on as soon as nobody has one to read, however small: what waits becomes one batch. When as many
 //! wait as may, the thread waits too, and librdkafka stops fetching the partition.
 
+use super::control::{Control, Decision, end_of};
 use super::source::LogPart;
 use crate::codec::{Decoder, Message};
 use crate::file::raw::printable;
-use crate::{Decoded, Fed, Feed, Undecoded};
-use ::kafka::PartitionReader;
+use crate::{Decoded, Fed, Feed, Heartbeat, Undecoded};
+use ::kafka::{Arrived, PartitionReader};
 use market::{Offset, PartitionError, Reason, Time, Waker};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Batches that are decoded ahead of whoever polls.
 const READY_MAX: usize = 4;
@@ -88,6 +89,7 @@ impl KafkaFeed {
         reader: PartitionReader,
         decoder: Decoder,
         part: LogPart,
+        control: Option<Arc<Control>>,
     ) -> Result<Self, PartitionError> {
         let desk = Arc::<Desk>::default();
         let ahead = Ahead {
@@ -95,6 +97,9 @@ impl KafkaFeed {
             decoder,
             batch: Box::default(),
             next: part.start,
+            decided: part.decided.partition_point(|known| known.next < part.start),
+            control,
+            quiet: None,
             part: part.clone(),
         };
         let name = format!("kafka-{}", part.partition);
@@ -112,7 +117,7 @@ impl Feed for KafkaFeed {
             drop(shelf);
             self.desk.room.notify_one();
             if let Some((offset, _)) = batch.end.and_then(Offset::message) {
-                self.next = offset + 1;
+                self.next = self.next.max(offset + 1);
             }
             return Ok(Fed::Batch(batch));
         }
@@ -167,6 +172,11 @@ struct Ahead {
     batch: Box<Decoded>,
     /// Offset of the message that is read next.
     next: u64,
+    /// Of what was decided, how much is behind.
+    decided: usize,
+    control: Option<Arc<Control>>,
+    /// Since when nothing comes, at the end of the partition.
+    quiet: Option<Instant>,
 }
 
 impl Ahead {
@@ -180,6 +190,7 @@ impl Ahead {
 
     /// Reads until the end, the feed is gone, or an error.
     fn read(&mut self, reader: &mut PartitionReader) -> Result<(), String> {
+        self.heed_decisions(self.next);
         while !self.is_over() {
             let wait = if self.batch.end.is_some() { WAIT_WITH_ROWS } else { WAIT };
             let arrived = reader.poll(wait, |message| self.take(message));
@@ -189,6 +200,8 @@ impl Ahead {
                 )
             })?;
             self.next = self.next.max(arrived.end.unwrap_or(0));
+            self.heed_decisions(self.next);
+            self.decide(arrived)?;
             if self.desk.lock().ready.is_empty() {
                 self.hand_on();
             }
@@ -206,6 +219,7 @@ impl Ahead {
             self.next = self.next.max(offset);
             return;
         }
+        self.heed_decisions(offset);
         self.next = offset + 1;
         let timestamp_ms = message.timestamp_ms();
         let place = Offset::in_message(offset, 0);
@@ -213,7 +227,7 @@ impl Ahead {
         let came =
             timestamp_ms.map_or(Time::GREATEST, |ms| Time::from_ns(ms.saturating_mul(1_000_000)));
         self.batch.arrived.push((place, came));
-        self.batch.end = Some(Offset::in_message(offset, Offset::INDEX_MAX));
+        self.batch.end = Some(end_of(offset));
         match message.header(SCHEMA_HEADER) {
             Some(schema) if schema != SCHEMA => self.batch.undecoded.push(Undecoded {
                 before_row: 0,
@@ -234,6 +248,48 @@ impl Ahead {
         if self.decoder.is_full(&self.batch) || self.batch.arrived.len() >= MESSAGES_MAX {
             self.hand_on();
         }
+    }
+
+    /// Takes what was decided before the message at `next` for heartbeats, each in its place.
+    fn heed_decisions(&mut self, next: u64) {
+        while let Some(&decision) = self.part.decided.get(self.decided)
+            && decision.next <= next
+        {
+            self.decided += 1;
+            let (offset, time) = (decision.offset(), decision.time);
+            self.batch.heartbeats.push(Heartbeat { before_row: 0, offset, time });
+            // It came with no message, and what bounds it was known when it was decided.
+            self.batch.arrived.push((offset, Time::GREATEST));
+            self.batch.end = Some(offset);
+        }
+    }
+
+    /// Where nothing came for long, moves the partition on, once that is written down.
+    #[expect(clippy::disallowed_methods, reason = "how long it is quiet, a source's clock counts")]
+    fn decide(&mut self, arrived: Arrived) -> Result<(), String> {
+        let Some(control) = self.control.clone() else { return Ok(()) };
+        if arrived.messages > 0 {
+            self.quiet = None;
+        }
+        if arrived.end.is_some() {
+            self.quiet.get_or_insert_with(Instant::now);
+        }
+        if self.quiet.is_none_or(|since| since.elapsed() < control.after()) {
+            return Ok(());
+        }
+        let last = self.part.decided.last().copied();
+        let Some(time) = control.time().filter(|time| last.is_none_or(|last| *time > last.time))
+        else {
+            return Ok(());
+        };
+        let index = last.filter(|last| last.next == self.next).map_or(0, |last| last.index + 1);
+        let decision = Decision { next: self.next, index, time };
+        let decided = control.decide(&self.part, decision);
+        decided.map_err(|error| format!("{}: {error}", self.part.name()))?;
+        self.part.decided.push(decision);
+        self.heed_decisions(self.next);
+        self.quiet = Some(Instant::now());
+        Ok(())
     }
 
     /// Makes the batch whole and puts it where it is polled, when there is room.

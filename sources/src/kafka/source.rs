@@ -1,13 +1,15 @@
 //! Which partitions a Kafka source has, where each begins and ends, and what is missing since it was last read.
 
+use super::control::{Control, Decision};
 use super::feed::KafkaFeed;
 use crate::codec::{Codec, Decoder};
 use crate::{Feed, Layout, LayoutError, LayoutOptions};
 use ::kafka::{Admin, Bounds, Consumer, KafkaError, PartitionName, Settings, Topics};
-use market::{Offset, Symbols, Time};
+use market::{Symbols, Time};
 use regex_automata::meta::Regex;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Partitions that a source may have.
 const PARTITIONS_MAX: usize = 65_536;
@@ -68,6 +70,8 @@ pub struct LogPart {
     pub start: u64,
     /// The offset that is not read any more; none: it goes on.
     pub end: Option<u64>,
+    /// What was decided of it from outside, by rising position.
+    pub decided: Vec<Decision>,
 }
 
 impl LogPart {
@@ -195,6 +199,7 @@ impl KafkaSource {
 
     /// The feeds of parts, in their order; a connection is shared. None is read yet. An opener is told the offset
     /// to begin at where that is not the part's: something is missing there if it is not kept any more.
+    /// With a control, partitions where nothing comes are decided upon.
     ///
     /// # Errors
     /// Refuses columns that cannot be.
@@ -202,6 +207,7 @@ impl KafkaSource {
         &self,
         parts: &[LogPart],
         accept_gap: bool,
+        control: Option<Arc<Control>>,
         symbols: &Symbols,
     ) -> Result<Vec<PartOpener>, KafkaSourceError> {
         let layout = Layout::new(&self.layout)?;
@@ -210,7 +216,8 @@ impl KafkaSource {
         let consumer = Consumer::new(&self.settings)?;
         let opener = |part: &LogPart| -> PartOpener {
             let (mut part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
-            let (layout, symbols, source) = (layout.clone(), symbols.clone(), self.clone());
+            let (layout, symbols, control) = (layout.clone(), symbols.clone(), control.clone());
+            let source = self.clone();
             Box::new(move |start| {
                 if let Some(start) = start {
                     part.start = start;
@@ -224,7 +231,7 @@ impl KafkaSource {
                     .map_err(|error| failed(error.to_string()))?;
                 let reader = consumer.read(&part.topic, part.partition, part.start);
                 let reader = reader.map_err(|error| failed(error.to_string()))?;
-                Ok(Box::new(KafkaFeed::new(reader, decoder, part)?) as Box<dyn Feed>)
+                Ok(Box::new(KafkaFeed::new(reader, decoder, part, control)?) as Box<dyn Feed>)
             })
         };
         Ok(parts.iter().map(opener).collect())
@@ -242,6 +249,7 @@ impl KafkaSource {
                 partition,
                 start: 0,
                 end: None,
+                decided: Vec::new(),
             }));
         }
         match parts.len() {
@@ -275,13 +283,6 @@ impl KafkaSource {
         }
         Ok(names)
     }
-}
-
-/// Where a partition is read on whose last judged record stood at `after`: at the message itself where more of its
-/// records may follow, which admission knows to leave out.
-pub fn resume_at(after: Offset) -> Option<u64> {
-    let (offset, index) = after.message()?;
-    Some(if index == Offset::INDEX_MAX { offset + 1 } else { offset })
 }
 
 fn gap(part: &LogPart, id: &str, bounds: Bounds) -> Option<Gap> {
