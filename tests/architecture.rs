@@ -35,6 +35,9 @@ const CLOCKS: &[&str] =
     &["SystemTime::now", "Instant::now", "Timestamp::now", "Zoned::now", "Utc::now", "Local::now"];
 const MAY_READ_A_CLOCK: &[&str] = &["sources", "src"];
 
+/// The one file that may be unsafe, with its reasons, and this one, which says so.
+const MAY_BE_UNSAFE: &[&str] = &["kafka/src/raw.rs", "tests/architecture.rs"];
+
 /// What a kernel is free of.
 const OUTSIDE: &[&str] =
     &["std::fs", "std::io", "std::net", "std::thread", "std::process", "std::env", "println!("];
@@ -157,15 +160,20 @@ fn dependencies_say_what_they_save(tree: &Tree) -> Vec<String> {
     breaches
 }
 
-/// Every crate takes the workspace's lints, which forbid unsafe code and want documentation.
+/// Every crate takes the workspace's lints, which forbid unsafe code; the one that may be unsafe denies it.
 fn crates_take_the_lints(tree: &Tree) -> Vec<String> {
-    let takes = |manifest: &Table| {
-        manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(Value::as_bool)
+    let house = tree.get("Cargo.toml").and_then(|text| text.split_once("[workspace.lints.rust]"));
+    let tables = house.and_then(|(_, rest)| rest.split("\n[package]").next()).unwrap_or("none");
+    let own = tables.replace("forbid", "deny").replace("[workspace.", "[");
+    let takes = |folder: &str, text: &str| match folder {
+        "kafka" => text.contains(&format!("[lints.rust]{}", own.trim_end())),
+        _ => text.contains("[lints]\nworkspace = true"),
     };
     manifests(tree)
         .into_iter()
-        .filter(|(_, _, manifest)| takes(manifest) != Some(true))
+        .filter(|(folder, text, _)| !takes(folder, text))
         .map(|(folder, _, _)| format!("{folder}/Cargo.toml: no `lints.workspace = true`"))
+        .chain(mentions(tree, &["allow(unsafe_code"], |path| !MAY_BE_UNSAFE.contains(&path)))
         .collect()
 }
 

@@ -1,12 +1,19 @@
 //! Kafka as sources and sinks need it, over librdkafka: settings, batched consumption, transactions, topics.
 
+mod admin;
+mod client;
 mod committed;
+mod consumer;
 mod producer;
+mod raw;
 mod settings;
 mod topics;
 mod transaction;
+pub mod trial;
 
+pub use admin::{Admin, Bounds, Described, PartitionName};
 pub use committed::read_committed;
+pub use consumer::{Arrived, Consumer, Message, PartitionReader};
 pub use producer::{Headers, Producer, Record, Sent};
 pub use settings::{KafkaError, Settings};
 pub use topics::{Topic, TopicPlan, Topics};

@@ -156,7 +156,7 @@ fn new_topic(plan: &TopicPlan) -> NewTopic<'_> {
     plan.config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
-fn options() -> AdminOptions {
+pub(crate) fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(ANSWER_WAIT)).operation_timeout(Some(ANSWER_WAIT))
 }
 
@@ -169,7 +169,7 @@ impl Wake for Unpark {
 }
 
 /// The one future at a time that an administrator's answer is needs no runtime.
-fn wait_for<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     loop {

@@ -47,6 +47,35 @@ pub struct Decoded {
     pub heartbeats: Vec<Heartbeat>,
     /// Where each row stands as text, for the dead letters.
     pub raw: RawRecords,
+    /// When the messages came that these records stood in, each behind its first position, by rising position:
+    /// what `max_ahead` is counted from. Empty where records carry no such time: then it is the run's first start.
+    pub arrived: Vec<(Offset, Time)>,
+    /// All up to here was read, where that is behind the last record: a message has no more of them.
+    pub end: Option<Offset>,
+}
+
+impl Decoded {
+    /// Empties it and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.trades.clear();
+        self.undecoded.clear();
+        self.heartbeats.clear();
+        self.arrived.clear();
+        self.end = None;
+    }
+
+    /// When the message came that the record at `offset` stood in, where that is known.
+    pub fn arrival(&self, offset: Offset) -> Option<Time> {
+        let behind = self.arrived.partition_point(|(first, _)| *first <= offset);
+        Some(self.arrived[behind.checked_sub(1)?].1)
+    }
+
+    /// The earliest such time of the records from `first` to `last`.
+    pub fn arrival_of(&self, first: Offset, last: Offset) -> Option<Time> {
+        let from = self.arrived.partition_point(|(offset, _)| *offset <= first).saturating_sub(1);
+        let to = self.arrived.partition_point(|(offset, _)| *offset <= last);
+        self.arrived[from..to].iter().map(|(_, time)| *time).min()
+    }
 }
 
 /// The text of the rows of a batch, kept as long as the batch so that a refused record can be shown.

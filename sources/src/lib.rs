@@ -1,9 +1,10 @@
-//! Ticks from files and a simulator, decoded ahead, admitted in log order.
+//! Ticks from files, Kafka and a simulator, decoded ahead, admitted in log order.
 
 mod admission;
 mod codec;
 mod feed;
 mod file;
+mod kafka;
 mod layout;
 mod memory;
 mod merge;
@@ -21,6 +22,7 @@ pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
+pub use kafka::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, resume_at};
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;

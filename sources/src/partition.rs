@@ -126,9 +126,7 @@ impl Partition for AdmittedPartition {
         }
         let mut shell = self.shells.pop().unwrap_or_default();
         shell.trades = std::mem::take(&mut batch.trades);
-        shell.trades.clear();
-        shell.undecoded.clear();
-        shell.heartbeats.clear();
+        shell.clear();
         self.feed.recycle(shell);
         if self.carriers.len() < SHELLS_MAX {
             self.carriers.push(batch);

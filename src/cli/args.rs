@@ -22,7 +22,7 @@ pub(super) enum Command {
     /// Run every process of this machine, and start them again when one is lost
     #[command(after_help = "Example: tidemill up --config cluster.toml -- --json")]
     Up(UpArgs),
-    /// Files through the graph into a store
+    /// Files, or topics of Kafka, through the graph into a store
     #[command(after_help = "Example: tidemill replay 'trades-*.csv.gz' --widths 1min,5min \
         --indicators \"sma(20),rsi(14)\" --sink sqlite,parquet")]
     Replay(Box<ReplayArgs>),
@@ -137,8 +137,17 @@ pub(super) struct LayoutFlags {
 #[derive(Args, Debug)]
 pub(super) struct ReplayArgs {
     /// Files and globs: CSV (plain, .gz, .zst) or Parquet
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "topic", value_name = "FILES")]
     pub files: Vec<String>,
+    /// Topics instead of files, up to where they end now: names, or a pattern that begins with ^
+    #[arg(long, value_name = "TOPICS", conflicts_with_all = ["files", "order", "partition"])]
+    pub topic: Option<String>,
+    /// Kafka's brokers [default: those of the configuration's first source]
+    #[arg(long, value_name = "HOST:PORT", requires = "topic")]
+    pub brokers: Option<String>,
+    /// How trades stand in messages: json or arrow
+    #[arg(long, value_name = "CODEC", requires = "topic")]
+    pub codec: Option<String>,
     #[command(flatten)]
     pub layout: LayoutFlags,
     /// Order of the records: time, log or any
@@ -147,7 +156,7 @@ pub(super) struct ReplayArgs {
     /// Each file a log, or one log of all: file or sequence
     #[arg(long, value_name = "MODE")]
     pub partition: Option<String>,
-    /// Configuration whose sources are replaced by the files
+    /// Configuration whose sources are replaced by the files, or its first source's topics by these
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Widths of bars, as 1min,5min

@@ -54,6 +54,10 @@ fn outline(config: &Config) -> String {
                     source.name, session.trades, session.symbols
                 )
             }
+            SourceKind::Kafka(kafka) => {
+                let (brokers, topics) = (kafka.settings.brokers(), kafka.topics.join(", "));
+                format!("read \"{}\": topics {topics} of {brokers}", source.name)
+            }
         });
     }
     let names = |list: Vec<String>| list.join(", ");

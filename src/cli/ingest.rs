@@ -114,7 +114,7 @@ fn settings(args: &IngestArgs) -> Result<Settings, Failure> {
 /// One log of all there are.
 fn feed(config: &Config, pace: Option<f64>, symbols: &Symbols) -> Result<Box<dyn Feed>, Failure> {
     let inputs =
-        Inputs::of(config, Vec::new(), symbols).map_err(|error| match error.is_usage() {
+        Inputs::of(config, Vec::new(), false, symbols).map_err(|error| match error.is_usage() {
             true => Failure::usage(error),
             false => Failure::failed(error),
         })?;

@@ -1,4 +1,4 @@
-//! `tidemill replay`: files through the graph. Its flags are the keys of one source of files.
+//! `tidemill replay`: files, or topics as far as they go now, through the graph. Its flags are the keys of one source.
 
 use super::Failure;
 use super::args::{LayoutFlags, ReplayArgs};
@@ -8,11 +8,11 @@ use crate::engine::Engine;
 use operators::indicator::Registry;
 use toml::{Table, Value};
 
-/// Replays files.
+/// Replays them.
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     let config = configure(args)?;
     let max_refused = config.max_refused();
-    let engine = Engine::new(config).store(args.run.replace);
+    let engine = Engine::new(config).store(args.run.replace).until_now();
     let summary = start(engine)?;
     finish(&summary, &args.run)?;
     Ok(verdict(&summary, max_refused, args.run.strict))
@@ -21,7 +21,10 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
 fn configure(args: &ReplayArgs) -> Result<Config, Failure> {
     let registry = Registry::standard();
     let mut list = overrides(&args.run);
-    source(&mut list, &args.files, &args.layout);
+    match &args.topic {
+        None => source(&mut list, &args.files, &args.layout),
+        Some(topics) => topics_of(&mut list, topics, args),
+    }
     lay(&mut list, "--order", &["source", "order"], args.order.as_deref());
     lay(&mut list, "--partition", &["source", "partition"], args.partition.as_deref());
     lay(&mut list, "--pace", &["source", "pace"], args.pace.as_deref());
@@ -64,6 +67,21 @@ pub(super) fn source(list: &mut Vec<Override>, files: &[String], layout: &Layout
         let path = &["source", "header"];
         list.push(Override { flag: "--no-header", path, value: false.into() });
     }
+}
+
+/// The first configured source with these topics from their beginning.
+fn topics_of(list: &mut Vec<Override>, topics: &str, args: &ReplayArgs) {
+    lay(list, "--topic", &["source", "kind"], Some("kafka"));
+    list.push(Override {
+        flag: "--topic",
+        path: &["source", "topics"],
+        value: texts(&split(topics)),
+    });
+    lay(list, "--topic", &["source", "start"], Some("earliest"));
+    lay(list, "--brokers", &["source", "brokers"], args.brokers.as_deref());
+    lay(list, "--codec", &["source", "codec"], args.codec.as_deref());
+    lay(list, "--columns", &["source", "columns"], args.layout.columns.as_deref());
+    lay(list, "--where", &["source", "where"], args.layout.filter.as_deref());
 }
 
 fn texts(list: &[&str]) -> Value {

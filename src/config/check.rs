@@ -1,5 +1,6 @@
 //! From the raw form to the checked one: every rule of the configuration, each with its place.
 
+use super::kafka::kafka_of;
 use super::raw::{self, Root};
 use super::tree::{ConfigError, Tree};
 use super::universe::read_universe;
@@ -146,12 +147,11 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
         let path = |key: &str| format!("source[{index}].{key}");
         name(tree, &path("name"), &source.name)?;
         choice(tree, &path("record"), &source.record, &[("trades", ())])?;
-        let files =
-            choice(tree, &path("kind"), &source.kind, &[("files", true), ("simulator", false)])?;
-        let kind = if files {
-            SourceKind::Files(files_of(tree, source, &path)?)
-        } else {
-            SourceKind::Simulator(simulator(tree, &source.simulator, &path)?)
+        let kinds = [("files", 0), ("simulator", 1), ("kafka", 2)];
+        let kind = match choice(tree, &path("kind"), &source.kind, &kinds)? {
+            0 => SourceKind::Files(files_of(tree, source, &path)?),
+            1 => SourceKind::Simulator(simulator(tree, &source.simulator, &path)?),
+            _ => SourceKind::Kafka(kafka_of(tree, source, &path)?),
         };
         Ok(SourceConfig {
             name: source.name.clone(),

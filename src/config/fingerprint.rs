@@ -44,6 +44,11 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
             SourceKind::Simulator(simulator) => {
                 fact(&of_source("simulator", index), format!("{simulator:?}"));
             }
+            // Which partitions from where on, the input's identity says.
+            SourceKind::Kafka(kafka) => {
+                let layout = (kafka.codec, &kafka.columns, &kafka.filter);
+                fact(&of_source("layout", index), format!("{layout:?}"));
+            }
         }
     }
     let mut scales: Vec<_> = config.scales.iter().collect();

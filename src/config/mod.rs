@@ -10,6 +10,7 @@ mod check;
 mod document;
 mod duration;
 mod fingerprint;
+mod kafka;
 mod raw;
 mod schema;
 mod substitute;
@@ -20,6 +21,7 @@ pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::hash;
+pub use kafka::KafkaConfig;
 pub(crate) use substitute::substitute;
 pub use tree::{ConfigError, Override};
 
@@ -58,7 +60,7 @@ pub struct Timing {
     pub lateness_ns: i64,
     /// Corrections reach this far behind the watermark.
     pub horizon_ns: i64,
-    /// Past the run's first start: refused as `future`.
+    /// Past a message's arrival, or in a file past the run's first start: refused as `future`.
     pub max_ahead_ns: i64,
     /// A jump beyond this waits for the next record to agree.
     pub max_jump_ns: i64,
@@ -106,6 +108,8 @@ pub enum SourceKind {
     Files(FilesConfig),
     /// A simulated session.
     Simulator(SimulatorConfig),
+    /// Topics of Kafka.
+    Kafka(KafkaConfig),
 }
 
 /// Files and how they are read; texts are checked where they are parsed, by the source.

@@ -1,6 +1,7 @@
 //! The raw form of `cluster.toml`: types only. [`super::check`] makes the checked form of it.
 
 use super::schema::{Kind, section};
+use std::collections::BTreeMap;
 
 section! {
     /// The whole file.
@@ -47,19 +48,17 @@ section! {
 
 section! {
     /// Where ticks come from; one `[[source]]` a log or set of files.
-    Source, later: [
-        "brokers", "topics", "topic", "codec", "start", "history", "repartition", "idle_after", "control", "kafka", "preset"
-    ]
+    Source, later: ["history", "repartition", "idle_after", "control", "preset"]
     /// Name of the source in messages.
     name: String, Kind::Text, default "\"trades\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
     /// What it is.
-    kind: String, Kind::Choice(&["files", "simulator"]), default "\"files\"", rule "files, simulator", flag "";
+    kind: String, Kind::Choice(&["files", "simulator", "kafka"]), default "\"files\"", rule "files, simulator, kafka", flag "";
     /// What its records are.
     record: String, Kind::Choice(&["trades"]), default "\"trades\"", rule "trades", flag "";
     /// Files and globs, as CSV (plain, .gz, .zst) or Parquet.
     files: Vec<String>, Kind::Texts, default "[]", rule "at least one where kind is files", flag "FILES";
-    /// Columns of the files, where they are not named as the JSON trade's fields.
-    columns: Option<String>, Kind::Text, default "", rule "field=column pairs, as \"ts_event=t:ms, price=px*0.01\"", flag "--columns";
+    /// Columns of the files or fields of the messages, where they are not named as the JSON trade's.
+    columns: Option<String>, Kind::Text, default "", rule "field=column pairs, as \"ts_event=t:ms, price=px*0.01\"; of messages also @key, @topic, @timestamp", flag "--columns";
     /// Which rows are records.
     r#where as "where": Option<String>, Kind::Text, default "", rule "a condition, as \"type in (4,5)\"", flag "--where";
     /// Whether the first line of a CSV file names its columns.
@@ -78,10 +77,20 @@ section! {
     lateness: String, Kind::Duration, default "\"2s\"", rule "0s to 1d", flag "--lateness";
     /// How long a trade can still be corrected or come late.
     horizon: String, Kind::Duration, default "\"15min\"", rule "0s to 7d", flag "--horizon";
-    /// Refused as `future` beyond this, past the time of the run's first start.
+    /// Refused as `future` beyond this, past the message's own Kafka time, or in a file past the run's first start.
     max_ahead: String, Kind::Duration, default "\"60s\"", rule "0s to 366d", flag "";
     /// A jump beyond this waits for the next record to agree.
     max_jump: String, Kind::Duration, default "\"1h\"", rule "1s to 366d", flag "";
+    /// Where Kafka's brokers are.
+    brokers: String, Kind::Text, default "\"\"", rule "host:port,host:port where kind is kafka", flag "--brokers";
+    /// Topics that are read.
+    topics: Vec<String>, Kind::Texts, default "[]", rule "names, or patterns that begin with ^, as \"^trades\\..*\"", flag "--topic";
+    /// How trades stand in messages.
+    codec: String, Kind::Choice(&["json", "arrow"]), default "\"json\"", rule "json (an object or a list of them), arrow (an IPC stream)", flag "--codec";
+    /// Where reading begins: at what is kept, behind what is there, or at a time of Kafka's.
+    start: String, Kind::Text, default "\"latest\"", rule "earliest, latest, or a time in RFC 3339", flag "";
+    /// Further settings of the connection, as librdkafka names them: TLS and SASL among them.
+    kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "\"name\" = \"value\" pairs, those that Tidemill sets itself left out", flag "";
     /// The session of a simulator.
     simulator: Simulator, Kind::Table(Simulator::SECTION), default "", rule "only where kind is simulator", flag "";
 }

@@ -18,6 +18,8 @@ pub enum Kind {
     Duration,
     /// A list of texts.
     Texts,
+    /// Names and texts that are not this program's to know.
+    Map,
     /// One section.
     Table(&'static Section),
     /// Sections, as `[[bars]]`; the second value says whether one with the defaults stands in for none.
@@ -35,6 +37,7 @@ impl Kind {
             Kind::Switch => "true or false",
             Kind::Duration => "duration",
             Kind::Texts => "list of texts",
+            Kind::Map => "table of texts",
             Kind::Table(_) => "table",
             Kind::Tables(..) => "list of tables",
         }

@@ -207,6 +207,17 @@ impl Tree {
                 }
                 Ok(())
             }
+            (Kind::Map, Value::Table(table)) => {
+                self.check_length(table.len(), path)?;
+                match table.iter().find(|(_, value)| !value.is_str()) {
+                    None => Ok(()),
+                    // A name that is not in quotes is split at its dots. Values may be secrets.
+                    Some((name, _)) => Err(ConfigError::of(
+                        format!("{}.{name}", self.place(path)),
+                        "names and values in quotes are wanted, as \"linger.ms\" = \"5\"",
+                    )),
+                }
+            }
             (kind, value) => {
                 let given = format!(" = {}", one_line(&value.to_string()));
                 let rule = match kind {

@@ -3,13 +3,15 @@
 use super::EngineError;
 use super::identity::identity;
 use crate::config::{
-    Config, FilesConfig, Order, OutlierMode, PartitionMode, SimulatorConfig, SourceKind, Timing,
+    Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
+    SourceKind, Timing,
 };
 use dataflows::{Horizons, Opener};
 use market::{Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
     AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
-    Files, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed, SimulatedFeed, Simulation,
+    Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed,
+    SimulatedFeed, Simulation,
 };
 
 /// Opens one partition's log on the worker that reads it.
@@ -26,10 +28,12 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Trades in memory where there are any, else the configured sources.
+    /// Trades in memory where there are any, else the configured sources; topics end where they do now if
+    /// `until_now`.
     pub fn of(
         config: &Config,
         memory: Vec<Trades>,
+        until_now: bool,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let mut inputs = Inputs::default();
@@ -56,6 +60,7 @@ impl Inputs {
                     inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
+                SourceKind::Kafka(kafka) => inputs.listen(kafka, until_now, symbols)?,
             }
             if let Some(factor) = source.pace {
                 let feeds = inputs.feeds.split_off(from);
@@ -71,6 +76,26 @@ impl Inputs {
         self.facts.extend(identity(&checked).map_err(source_error)?);
         self.feeds.extend(checked.open(symbols).map_err(source_error)?);
         self.files.push(checked);
+        Ok(())
+    }
+
+    fn listen(
+        &mut self,
+        kafka: &KafkaConfig,
+        until_now: bool,
+        symbols: &Symbols,
+    ) -> Result<(), EngineError> {
+        let source = kafka_source(kafka);
+        let mut parts = source.resolve(kafka.start).map_err(kafka_error)?;
+        if until_now {
+            source.end_now(&mut parts).map_err(kafka_error)?;
+        }
+        for part in &parts {
+            let end = part.end.map_or_else(String::new, |end| format!(" to {end}"));
+            let fact = format!("topic {} from {}{end}", part.topic_id, part.start);
+            self.facts.push((part.name(), fact));
+        }
+        self.feeds.extend(source.open(&parts, symbols).map_err(kafka_error)?);
         Ok(())
     }
 
@@ -158,6 +183,28 @@ pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64)
         },
         threads: workers.min(cores),
         lateness_ns,
+    }
+}
+
+/// Topics as the source takes them.
+pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
+    KafkaSource {
+        settings: kafka.settings.clone(),
+        topics: kafka.topics.clone(),
+        codec: kafka.codec,
+        layout: LayoutOptions {
+            columns: kafka.columns.clone(),
+            filter: kafka.filter.clone(),
+            ..LayoutOptions::default()
+        },
+    }
+}
+
+/// Brokers that do not answer are no fault of the configuration.
+fn kafka_error(error: KafkaSourceError) -> EngineError {
+    match error {
+        KafkaSourceError::Kafka(error) => EngineError::Failed(error.to_string()),
+        error => EngineError::Source(error.to_string()),
     }
 }
 

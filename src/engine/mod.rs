@@ -86,6 +86,7 @@ pub struct Engine {
     store: Option<(PathBuf, bool)>,
     watch: Watch,
     started_at: Option<Time>,
+    until_now: bool,
 }
 
 impl Engine {
@@ -101,6 +102,7 @@ impl Engine {
             store: None,
             watch: Watch::default(),
             started_at: None,
+            until_now: false,
         }
     }
 
@@ -154,6 +156,13 @@ impl Engine {
         self
     }
 
+    /// Reads topics up to where they end when the run starts, instead of for ever.
+    #[must_use]
+    pub fn until_now(mut self) -> Self {
+        self.until_now = true;
+        self
+    }
+
     /// Runs until the input ends or the watch stops it.
     ///
     /// # Errors
@@ -168,7 +177,7 @@ impl Engine {
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
-        let inputs = Inputs::of(&self.config, self.memory, &self.symbols)?;
+        let inputs = Inputs::of(&self.config, self.memory, self.until_now, &self.symbols)?;
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;

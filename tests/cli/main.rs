@@ -4,6 +4,7 @@ mod commands;
 mod corrupt;
 mod files;
 mod ingest;
+mod kafka;
 mod processes;
 mod up;
 

@@ -8,10 +8,12 @@
 //! What is expired is swept when blocks fill, some streams at a time, so that what lies idle is at most
 //! about half a block a stream. No verdict depends on when a sweep comes.
 
+use super::Admission;
 use super::codec::{Reader, SnapshotError, Writer};
 use super::fold::FoldState;
+use super::record::{Record, Refusal};
 use super::stream::Stream;
-use market::{SymbolId, Symbols, TradeId};
+use market::{Reason, SymbolId, Symbols, TradeId};
 use std::collections::{HashMap, VecDeque};
 
 /// Streams swept for each block that fills.
@@ -166,5 +168,21 @@ impl Duplicates {
         let held: u64 = self.streams.iter().map(Stream::len).sum();
         let known = self.filled.iter().all(|&(stream, _)| (stream as usize) < streams);
         (known && held == self.held).then_some(()).ok_or(from.corrupt())
+    }
+}
+
+impl Admission {
+    /// Whether the horizon holds a trade of the same id.
+    pub(super) fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
+        let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {
+            let limit = STREAMS_PER_SYMBOL_MAX as u64 * u64::from(self.config.symbols_max);
+            let detail = format!("one pair of symbol and venue more than {limit}");
+            return Err(Refusal::new(Reason::SymbolLimit, detail));
+        };
+        if self.duplicates.holds(stream, record.id, record.ts, self.mark.floor()) {
+            let detail = "trade_id was admitted before, wanted one of its own within the horizon";
+            return Err(Refusal::new(Reason::Duplicate, detail.to_owned()));
+        }
+        Ok(())
     }
 }

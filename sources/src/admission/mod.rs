@@ -23,6 +23,7 @@ mod codec;
 mod config;
 mod duplicates;
 mod fold;
+mod judged;
 #[cfg(test)]
 mod laws;
 mod outlier;
@@ -37,6 +38,7 @@ mod watermark;
 
 pub use codec::SnapshotError;
 pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule};
+pub use judged::{Judged, Place};
 
 use crate::{Decoded, Heartbeat, Undecoded};
 use duplicates::{Duplicates, STREAMS_PER_SYMBOL_MAX};
@@ -69,39 +71,6 @@ pub struct Admission {
     stop: Epoch,
     runs: Vec<Run>,
     letters: Vec<DeadLetter>,
-}
-
-/// How far a batch was judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The next row.
-    row: usize,
-    /// Rows that it was decoded with; those behind had waited and were appended.
-    rows: usize,
-}
-
-impl Place {
-    /// The first record of a batch behind the one at `after`, which and those before were judged already:
-    /// those that are no rows are taken out.
-    pub fn behind(after: Option<Offset>, batch: &mut Decoded) -> Self {
-        let rows = batch.trades.len();
-        let Some(after) = after else { return Place { row: 0, rows } };
-        batch.undecoded.retain(|record| record.offset > after);
-        batch.heartbeats.retain(|beat| beat.offset > after);
-        Place { row: batch.trades.offset.partition_point(|offset| *offset <= after), rows }
-    }
-}
-
-/// What judging brought: runs of admitted rows in log order, letters in the order of decision, and where
-/// to go on where it stopped within the batch.
-#[derive(Debug, Default)]
-pub struct Judged {
-    /// What was admitted.
-    pub runs: Vec<Run>,
-    /// What was refused.
-    pub letters: Vec<DeadLetter>,
-    /// What is left to be judged.
-    pub rest: Option<Place>,
 }
 
 impl Admission {
@@ -176,6 +145,7 @@ impl Admission {
         let is_left = at < rows || !batch.undecoded.is_empty() || !batch.heartbeats.is_empty();
         let rest = is_left.then_some(Place { row: at, rows });
         if rest.is_none() {
+            self.position = batch.end.map_or(self.position, |end| self.position.max(end));
             self.waiting.iter_mut().for_each(Waiting::outlive_batch);
         }
         Judged { rest, ..self.said() }
@@ -222,7 +192,8 @@ impl Admission {
         let (mut at, began) = (rows.start, self.mark.epoch);
         while at < rows.end && !self.has_stopped(began) {
             if self.waiting.is_empty() {
-                let calm = self.admit_calm(&batch.trades, at..rows.end);
+                let end = self.arrive(batch, at, rows.end);
+                let calm = self.admit_calm(&batch.trades, at..end);
                 if calm > at {
                     self.counts.used += (calm - at) as u64;
                     self.extend_run(at as u32..calm as u32);
@@ -230,6 +201,7 @@ impl Admission {
                     continue;
                 }
             }
+            self.arrive(batch, at, at + 1);
             self.judge_row(batch, at as u32);
             at += 1;
         }
@@ -268,6 +240,7 @@ impl Admission {
 
     fn judge_heartbeat(&mut self, batch: &mut Decoded, heartbeat: Heartbeat, row: u32) {
         let Heartbeat { time, offset, .. } = heartbeat;
+        batch.arrival(offset).into_iter().for_each(|came| self.mark.arrive(came));
         if let Err(refusal) = self.check_time(time.ns()) {
             return self.refuse_heartbeat(heartbeat, refusal);
         }
@@ -375,19 +348,6 @@ impl Admission {
         let (price, before) = (record.price.decimal(scale), market::Price::from_raw(before));
         let detail = format!("price {price}, wanted one near {}", before.decimal(scale));
         Err(Refusal::new(Reason::Outlier, detail))
-    }
-
-    fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
-        let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {
-            let limit = STREAMS_PER_SYMBOL_MAX as u64 * u64::from(self.config.symbols_max);
-            let detail = format!("one pair of symbol and venue more than {limit}");
-            return Err(Refusal::new(Reason::SymbolLimit, detail));
-        };
-        if self.duplicates.holds(stream, record.id, record.ts, self.mark.floor()) {
-            let detail = "trade_id was admitted before, wanted one of its own within the horizon";
-            return Err(Refusal::new(Reason::Duplicate, detail.to_owned()));
-        }
-        Ok(())
     }
 
     fn extend_run(&mut self, rows: Range<u32>) {

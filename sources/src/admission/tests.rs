@@ -167,3 +167,52 @@ fn prices_and_ids() {
         &[(2, "duplicate"), (4, "duplicate")],
     );
 }
+
+#[test]
+fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
+    let symbols = Symbols::default();
+    // A message of three records each second; one of every fifth lies a minute and more ahead of it.
+    let ahead = |second: u32, index: u32| match (second % 5, index) {
+        (4, 1) => 60.5,
+        _ => 29.5 * f64::from(index),
+    };
+    let places = (0..400).flat_map(|second| (0..3).map(move |index| (second, index)));
+    let rows: Vec<_> = places
+        .clone()
+        .map(|(second, index)| (f64::from(second) + ahead(second, index), "AAA", 100, 0))
+        .collect();
+    let wanted: Vec<_> = places
+        .zip(0..)
+        .filter(|((second, index), _)| ahead(*second, *index) > 60.0)
+        .map(|(_, row)| (row, "future"))
+        .collect();
+    let config = AdmissionConfig { started_at: Time::LEAST, ..config() };
+    for cut in [1, 3, 7, 1_000, rows.len()] {
+        let batches = (0..rows.len()).step_by(cut).map(|start| {
+            let end = rows.len().min(start + cut);
+            let mut trades = log(&symbols, &rows[start..end]);
+            trades.offset = (start..end).map(|row| Offset::in_file(0, row as u64)).collect();
+            let message = |number: usize| {
+                let came = Time::from_ns(T0 + number as i64 * S);
+                (Offset::in_file(0, 3 * number as u64), came)
+            };
+            let arrived = (start / 3..end.div_ceil(3)).map(message).collect();
+            Box::new(Decoded { trades, arrived, ..Decoded::default() })
+        });
+        let feed = MemoryFeed::of_batches(batches.collect());
+        let (used, refused) = verdicts(feed, &config, &symbols);
+        assert_eq!(refused, wanted, "cut by {cut}");
+        assert_eq!(used.len(), rows.len() - wanted.len());
+    }
+}
+
+#[test]
+fn a_message_that_was_judged_to_its_end_is_the_position() {
+    let symbols = Symbols::default();
+    let end = Some(Offset::in_message(9, Offset::INDEX_MAX));
+    let mut batch = Decoded { trades: log(&symbols, &[(0.0, "AAA", 1, 0)]), ..Decoded::default() };
+    batch.end = end;
+    let mut admission = Admission::new(config(), EpochLength::SECOND, symbols, 0);
+    admission.admit(&mut batch);
+    assert_eq!(Some(admission.position()), end);
+}

@@ -5,9 +5,24 @@ use super::calm::fits;
 use super::outlier::Level;
 use super::record::{Record, Refusal};
 use super::watermark::{GREATEST, LEAST};
+use crate::Decoded;
 use market::{Reason, SymbolId, Time};
 
+/// Rows whose times of arrival are looked at together: the earliest of them bounds the calm.
+const ARRIVALS_AT_ONCE: usize = 1_024;
+
 impl Admission {
+    /// Counts the future from when rows from `at` on came; the row up to where that holds, `end` at most.
+    pub(super) fn arrive(&mut self, batch: &Decoded, at: usize, end: usize) -> usize {
+        if batch.arrived.is_empty() {
+            return end;
+        }
+        let (end, offsets) = (end.min(at + ARRIVALS_AT_ONCE), &batch.trades.offset);
+        let came = batch.arrival_of(offsets[at], offsets[end - 1]);
+        came.into_iter().for_each(|time| self.mark.arrive(time));
+        end
+    }
+
     /// Time, universe, ranges, horizon: what a record tells by itself and the watermark.
     pub(super) fn check_values(&self, record: &Record) -> Result<(), Refusal> {
         let is_timely = (self.mark.floor()..=self.mark.latest()).contains(&record.ts);
@@ -36,7 +51,7 @@ impl Admission {
         let latest = self.mark.latest();
         if ts > latest {
             // Which time that is, a clock decided: no output says so.
-            let detail = format!("time {given}, wanted one before the first start and max_ahead");
+            let detail = format!("time {given}, wanted one before its arrival and max_ahead");
             return Err(Refusal::new(Reason::Future, detail));
         }
         Ok(())

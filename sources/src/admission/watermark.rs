@@ -19,6 +19,7 @@ pub(super) struct Watermark {
     lateness: i64,
     horizon: i64,
     max_jump: i64,
+    max_ahead: i64,
     latest: i64,
     length: EpochLength,
     /// `i64::MIN` before the first admitted record.
@@ -35,6 +36,7 @@ impl Watermark {
             lateness: config.lateness_ns,
             horizon: config.horizon_ns,
             max_jump: config.max_jump_ns,
+            max_ahead: config.max_ahead_ns,
             latest: config.started_at.ns().saturating_add(config.max_ahead_ns).min(GREATEST),
             length,
             head: i64::MIN,
@@ -42,6 +44,11 @@ impl Watermark {
             epoch: Epoch::MIN,
             next: i64::MIN,
         }
+    }
+
+    /// What is judged next came at `time`: the future is counted from it.
+    pub(super) fn arrive(&mut self, time: Time) {
+        self.latest = time.ns().saturating_add(self.max_ahead).min(GREATEST);
     }
 
     /// The latest time that is not the future.

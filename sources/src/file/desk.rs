@@ -21,9 +21,7 @@ impl Spare {
     }
 
     pub(crate) fn put(&self, mut batch: Box<Decoded>) {
-        batch.trades.clear();
-        batch.undecoded.clear();
-        batch.heartbeats.clear();
+        batch.clear();
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE_MAX {
             spare.push(batch);

@@ -134,9 +134,7 @@ impl Feed for SimulatedFeed {
     }
 
     fn recycle(&mut self, mut batch: Box<Decoded>) {
-        batch.trades.clear();
-        batch.undecoded.clear();
-        batch.heartbeats.clear();
+        batch.clear();
         if self.spare.len() < SPARE_MAX {
             self.spare.push(batch);
         }

@@ -1,0 +1,149 @@
+//! Asking brokers what a reader must know: which topic a name means, where a partition begins and ends, what lay
+//! where at a time; and saying for display how far a group read.
+
+use crate::client::{Client, failed};
+use crate::raw;
+use crate::settings::{KafkaError, Settings};
+use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
+
+/// How long an answer is waited for.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// A partition of a topic, by its name and number. Sorts by the bytes of the name, then by number.
+pub type PartitionName = (String, u32);
+
+/// A topic as the brokers describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its id: a topic that was removed and made anew has another.
+    pub id: String,
+    /// How many partitions it has, numbered from 0.
+    pub partitions: u32,
+}
+
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first offset that is kept.
+    pub first: u64,
+    /// The offset behind the last committed record.
+    pub end: u64,
+}
+
+/// A connection for such questions. Each waits for its answer, half a minute at most.
+pub struct Admin {
+    client: Client,
+    settings: Settings,
+}
+
+impl Admin {
+    /// Connects in the background.
+    ///
+    /// # Errors
+    /// Fails where the settings do not go together.
+    pub fn new(settings: &Settings) -> Result<Self, KafkaError> {
+        Ok(Admin { client: Client::new(settings, &[])?, settings: settings.clone() })
+    }
+
+    /// What is known of a topic; nothing where there is none.
+    ///
+    /// # Errors
+    /// Fails when no broker answers, or we may not ask.
+    pub fn topic(&self, name: &str) -> Result<Option<Described>, KafkaError> {
+        // Asked over the plain protocol first: it says that there is none without waiting.
+        let doing = || format!("describing topic {name}");
+        let listed = self.client.consumer().fetch_metadata(Some(name), WAIT);
+        let listed = listed.map_err(|error| self.explain(doing(), &error))?;
+        let error = listed.topics().first().and_then(|topic| topic.error());
+        match error.map(RDKafkaErrorCode::from) {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                return Ok(None);
+            }
+            Some(code) => return Err(failed(doing(), code)),
+            None => {}
+        }
+        let (id, partitions) = raw::describe(&self.client, name, WAIT)?;
+        Ok(Some(Described { id, partitions: partitions as u32 }))
+    }
+
+    /// Where partitions begin and end, in the order given.
+    ///
+    /// # Errors
+    /// Fails when their brokers do not answer, or one does not exist.
+    pub fn bounds(&self, partitions: &[PartitionName]) -> Result<Vec<Bounds>, KafkaError> {
+        let firsts = self.offsets(partitions, Offset::Beginning)?;
+        let ends = self.offsets(partitions, Offset::End)?;
+        let bounds = firsts.into_iter().zip(ends);
+        Ok(bounds
+            .map(|(first, end)| Bounds { first: first.unwrap_or(0), end: end.unwrap_or(0) })
+            .collect())
+    }
+
+    /// The first record at or behind a time, of partitions in the order given; none where all are older.
+    ///
+    /// # Errors
+    /// Fails when their brokers do not answer, or one does not exist.
+    pub fn offsets_at(
+        &self,
+        partitions: &[PartitionName],
+        time_ms: i64,
+    ) -> Result<Vec<Option<u64>>, KafkaError> {
+        self.offsets(partitions, Offset::Offset(time_ms.max(0)))
+    }
+
+    fn offsets(
+        &self,
+        partitions: &[PartitionName],
+        at: Offset,
+    ) -> Result<Vec<Option<u64>>, KafkaError> {
+        let doing = || "asking for the offsets of partitions".to_owned();
+        let mut asked = TopicPartitionList::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            let added = asked.add_partition_offset(topic, *partition as i32, at);
+            added.map_err(|error| KafkaError::of(doing(), error))?;
+        }
+        let told = self.client.consumer().offsets_for_times(asked, WAIT);
+        let told = told.map_err(|error| self.explain(doing(), &error))?;
+        let offset = |(topic, partition): &PartitionName| {
+            let found = told.find_partition(topic, *partition as i32);
+            let Some(found) = found else {
+                return Err(KafkaError::of(doing(), format!("{topic}/{partition} is not there")));
+            };
+            found.error().map_err(|error| KafkaError::of(format!("{topic}/{partition}"), error))?;
+            match found.offset() {
+                Offset::Offset(offset) => Ok(u64::try_from(offset).ok()),
+                _ => Ok(None),
+            }
+        };
+        partitions.iter().map(offset).collect()
+    }
+
+    /// Says for display how far a group read: the next offset of each partition.
+    ///
+    /// # Errors
+    /// Fails when the group's broker does not answer, or we may not.
+    pub fn commit(&self, group: &str, next: &[(PartitionName, u64)]) -> Result<(), KafkaError> {
+        let doing = || format!("committing offsets of group {group}");
+        let committer = Client::new(&self.settings, &[("group.id", group)])?;
+        let mut list = TopicPartitionList::with_capacity(next.len());
+        for ((topic, partition), offset) in next {
+            let offset = Offset::Offset(*offset as i64);
+            let added = list.add_partition_offset(topic, *partition as i32, offset);
+            added.map_err(|error| KafkaError::of(doing(), error))?;
+        }
+        let committed = committer.consumer().commit(&list, CommitMode::Sync);
+        committed.map_err(|error| self.explain(doing(), &error))
+    }
+
+    /// An error, with what the connection said for good: why nobody answers.
+    fn explain(&self, doing: String, error: &rdkafka::error::KafkaError) -> KafkaError {
+        self.client.serve();
+        match self.client.fatal() {
+            Some(fatal) => KafkaError::of(doing, fatal),
+            None => KafkaError::of(doing, error),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! One partition of a topic as a feed: a thread of its own reads and decodes ahead, in order.
+//!
+//! ```text
+//! librdkafka's queue (16 MB) -> messages -> decoder -> ready batches (READY_MAX) -> whoever polls
+//! ```
+//! A batch is handed on as soon as nobody has one to read, however small: what waits becomes one batch. When as many
+//! wait as may, the thread waits too, and librdkafka stops fetching the partition.
+
+use super::source::LogPart;
+use crate::codec::{Decoder, Message};
+use crate::file::raw::printable;
+use crate::{Decoded, Fed, Feed, Undecoded};
+use ::kafka::PartitionReader;
+use market::{Offset, PartitionError, Reason, Time, Waker};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Batches that are decoded ahead of whoever polls.
+const READY_MAX: usize = 4;
+/// Messages of a batch, however little is in them.
+const MESSAGES_MAX: usize = 1 << 15;
+/// Batches kept for their buffers.
+const SPARE_MAX: usize = 8;
+/// How long messages are waited for at once: so soon a thread whose feed is gone ends.
+const WAIT: Duration = Duration::from_millis(100);
+/// The same while rows are held back because whoever polls has others to read.
+const WAIT_WITH_ROWS: Duration = Duration::from_millis(1);
+
+/// The schema that messages may name, in a header of that name.
+const SCHEMA: &[u8] = b"trade/1";
+const SCHEMA_HEADER: &std::ffi::CStr = c"schema";
+
+/// What thread and feed share.
+#[derive(Default)]
+struct Desk {
+    shelf: Mutex<Shelf>,
+    /// Told when room was made, or the feed is gone.
+    room: Condvar,
+}
+
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "the boxes are handed on as they are")]
+struct Shelf {
+    ready: VecDeque<Box<Decoded>>,
+    spare: Vec<Box<Decoded>>,
+    /// How it ended, once it has.
+    outcome: Option<Result<(), String>>,
+    waker: Option<Waker>,
+    /// Whether somebody found nothing and waits.
+    awaited: bool,
+    /// Whether the feed is gone.
+    gone: bool,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the shelf, and calls whoever waits.
+    fn put(&self, change: impl FnOnce(&mut Shelf)) {
+        let mut shelf = self.lock();
+        change(&mut shelf);
+        let waker = std::mem::take(&mut shelf.awaited).then(|| shelf.waker.clone()).flatten();
+        drop(shelf);
+        if let Some(waker) = waker {
+            waker();
+        }
+    }
+}
+
+/// A partition of a topic before admission.
+pub(super) struct KafkaFeed {
+    desk: Arc<Desk>,
+    part: LogPart,
+    /// The offset behind the last batch that was handed out.
+    next: u64,
+}
+
+impl KafkaFeed {
+    /// Reads ahead from now on.
+    ///
+    /// # Errors
+    /// Fails when no thread starts.
+    pub fn new(
+        reader: PartitionReader,
+        decoder: Decoder,
+        part: LogPart,
+    ) -> Result<Self, PartitionError> {
+        let desk = Arc::<Desk>::default();
+        let ahead = Ahead {
+            desk: desk.clone(),
+            decoder,
+            batch: Box::default(),
+            next: part.start,
+            part: part.clone(),
+        };
+        let name = format!("kafka-{}", part.partition);
+        thread::Builder::new().name(name).spawn(move || ahead.run(reader)).map_err(|error| {
+            PartitionError { what: format!("{}: no thread: {error}", part.name()), usage: false }
+        })?;
+        Ok(KafkaFeed { desk, next: part.start, part })
+    }
+}
+
+impl Feed for KafkaFeed {
+    fn poll(&mut self) -> Result<Fed, PartitionError> {
+        let mut shelf = self.desk.lock();
+        if let Some(batch) = shelf.ready.pop_front() {
+            drop(shelf);
+            self.desk.room.notify_one();
+            if let Some((offset, _)) = batch.end.and_then(Offset::message) {
+                self.next = offset + 1;
+            }
+            return Ok(Fed::Batch(batch));
+        }
+        match &shelf.outcome {
+            None => shelf.awaited = true,
+            Some(Ok(())) => return Ok(Fed::End),
+            Some(Err(what)) => {
+                return Err(PartitionError { what: what.clone(), usage: false });
+            }
+        }
+        Ok(Fed::Pending)
+    }
+
+    fn recycle(&mut self, mut batch: Box<Decoded>) {
+        batch.clear();
+        let mut shelf = self.desk.lock();
+        if shelf.spare.len() < SPARE_MAX {
+            shelf.spare.push(batch);
+        }
+    }
+
+    fn wake_by(&mut self, waker: Waker) {
+        // What came before is not told again.
+        self.desk.put(|shelf| {
+            shelf.waker = Some(waker);
+            shelf.awaited = true;
+        });
+    }
+
+    fn source_of(&self, _: Offset) -> String {
+        self.part.name()
+    }
+
+    fn progress(&self) -> Option<f64> {
+        let length = self.part.end?.saturating_sub(self.part.start);
+        Some((self.next - self.part.start) as f64 / length.max(1) as f64)
+    }
+}
+
+impl Drop for KafkaFeed {
+    fn drop(&mut self) {
+        self.desk.lock().gone = true;
+        self.desk.room.notify_one();
+    }
+}
+
+/// What the thread holds.
+struct Ahead {
+    desk: Arc<Desk>,
+    decoder: Decoder,
+    part: LogPart,
+    batch: Box<Decoded>,
+    /// Offset of the message that is read next.
+    next: u64,
+}
+
+impl Ahead {
+    fn run(mut self, mut reader: PartitionReader) {
+        let outcome = self.read(&mut reader);
+        // Stops the fetching before anybody hears of the end.
+        drop(reader);
+        self.hand_on();
+        self.desk.put(|shelf| shelf.outcome = Some(outcome));
+    }
+
+    /// Reads until the end, the feed is gone, or an error.
+    fn read(&mut self, reader: &mut PartitionReader) -> Result<(), String> {
+        while !self.is_over() {
+            let wait = if self.batch.end.is_some() { WAIT_WITH_ROWS } else { WAIT };
+            let arrived = reader.poll(wait, |message| self.take(message));
+            let arrived = arrived.map_err(|error| {
+                format!(
+                    "{error}; where the log no longer holds it, --accept-gap goes on behind the gap"
+                )
+            })?;
+            self.next = self.next.max(arrived.end.unwrap_or(0));
+            if self.desk.lock().ready.is_empty() {
+                self.hand_on();
+            }
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.part.end.is_some_and(|end| self.next >= end) || self.desk.lock().gone
+    }
+
+    fn take(&mut self, message: ::kafka::Message<'_>) {
+        let offset = message.offset();
+        if self.part.end.is_some_and(|end| offset >= end) {
+            self.next = self.next.max(offset);
+            return;
+        }
+        self.next = offset + 1;
+        let timestamp_ms = message.timestamp_ms();
+        let place = Offset::in_message(offset, 0);
+        // Without a time of its own, a message is bounded by what came before it alone.
+        let came =
+            timestamp_ms.map_or(Time::GREATEST, |ms| Time::from_ns(ms.saturating_mul(1_000_000)));
+        self.batch.arrived.push((place, came));
+        self.batch.end = Some(Offset::in_message(offset, Offset::INDEX_MAX));
+        match message.header(SCHEMA_HEADER) {
+            Some(schema) if schema != SCHEMA => self.batch.undecoded.push(Undecoded {
+                before_row: 0,
+                offset: place,
+                reason: Reason::Malformed,
+                detail: format!("schema {}, wanted trade/1", printable(schema)),
+                raw: printable(message.payload().unwrap_or_default()),
+                symbol: None,
+                ts_event: None,
+            }),
+            _ => {
+                let (key, payload) = (message.key(), message.payload());
+                let topic = &self.part.topic;
+                let message = Message { key, payload, topic, timestamp_ms, offset };
+                self.decoder.decode(&message, &mut self.batch);
+            }
+        }
+        if self.decoder.is_full(&self.batch) || self.batch.arrived.len() >= MESSAGES_MAX {
+            self.hand_on();
+        }
+    }
+
+    /// Makes the batch whole and puts it where it is polled, when there is room.
+    fn hand_on(&mut self) {
+        if self.batch.end.is_none() {
+            return;
+        }
+        self.decoder.finish(&mut self.batch);
+        let mut shelf = self.desk.lock();
+        while shelf.ready.len() >= READY_MAX && !shelf.gone {
+            shelf = self.desk.room.wait(shelf).unwrap_or_else(PoisonError::into_inner);
+        }
+        let fresh = shelf.spare.pop().unwrap_or_default();
+        drop(shelf);
+        let batch = std::mem::replace(&mut self.batch, fresh);
+        self.desk.put(|shelf| shelf.ready.push_back(batch));
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        // Without an outcome, the decoder panicked: whoever polls would wait for ever.
+        let what = format!("{}: the decoder gave up at offset {}", self.part.name(), self.next);
+        self.desk.put(|shelf| {
+            shelf.outcome.get_or_insert(Err(what));
+        });
+    }
+}

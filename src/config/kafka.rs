@@ -1,0 +1,63 @@
+//! The keys of a source of kind kafka, checked.
+
+use super::raw;
+use super::tree::{ConfigError, Tree};
+use ::kafka::Settings;
+use market::Time;
+use sources::{Codec, KafkaStart};
+
+/// Topics, and how they are read; columns are checked where they are parsed, by the source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaConfig {
+    /// Brokers, and how they are spoken to.
+    pub settings: Settings,
+    /// Names, and patterns that begin with `^`.
+    pub topics: Vec<String>,
+    /// How trades stand in messages.
+    pub codec: Codec,
+    /// The column map.
+    pub columns: Option<String>,
+    /// Which records are used.
+    pub filter: Option<String>,
+    /// Where a partition is begun that no checkpoint knows.
+    pub start: KafkaStart,
+}
+
+/// Checks them.
+pub(super) fn kafka_of(
+    tree: &Tree,
+    source: &raw::Source,
+    path: &dyn Fn(&str) -> String,
+) -> Result<KafkaConfig, ConfigError> {
+    if source.brokers.trim().is_empty() {
+        return Err(tree.error(&path("brokers"), "host:port is wanted, or a list of them"));
+    }
+    if source.topics.is_empty() {
+        return Err(tree.error(&path("topics"), "at least one topic is wanted"));
+    }
+    if let Some(index) = source.topics.iter().position(String::is_empty) {
+        return Err(tree.error(&path(&format!("topics[{index}]")), "the name of a topic is wanted"));
+    }
+    let settings = Settings::new(&source.brokers, source.kafka.clone())
+        .map_err(|error| tree.error(&path("kafka"), error))?;
+    let codec = source.codec.parse();
+    Ok(KafkaConfig {
+        settings,
+        topics: source.topics.clone(),
+        codec: codec.map_err(|error| tree.error(&path("codec"), error))?,
+        columns: source.columns.clone(),
+        filter: source.r#where.clone(),
+        start: start(&source.start).ok_or_else(|| {
+            let wanted = "earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z";
+            tree.error(&path("start"), format!("{wanted}, is wanted"))
+        })?,
+    })
+}
+
+fn start(text: &str) -> Option<KafkaStart> {
+    match text {
+        "earliest" => Some(KafkaStart::Earliest),
+        "latest" => Some(KafkaStart::Latest),
+        time => Time::parse(time).ok().map(KafkaStart::At),
+    }
+}
