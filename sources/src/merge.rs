@@ -150,7 +150,10 @@ mod tests {
         MemoryFeed::new(trades)
     }
 
-    fn drain(mut feed: MergedFeed) -> (Vec<(usize, i64)>, Vec<(usize, u64)>) {
+    /// Rows as their log and second; undecoded records as the row they came before and their own number.
+    type Drained = (Vec<(usize, i64)>, Vec<(usize, u64)>);
+
+    fn drain(mut feed: MergedFeed) -> Drained {
         let (mut rows, mut undecoded) = (Vec::new(), Vec::new());
         loop {
             match feed.poll().unwrap() {
