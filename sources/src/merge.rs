@@ -35,7 +35,7 @@ impl MergedFeed {
     }
 
     /// The two logs whose next records come first, the earlier one first.
-    fn first_two(&self) -> (Option<(i64, usize)>, Option<(i64, usize)>) {
+    fn first_two(&self) -> [Option<(i64, usize)>; 2] {
         let (mut first, mut second) = (None, None);
         for (at, log) in self.logs.iter().enumerate() {
             let Some(held) = &log.held else { continue };
@@ -46,7 +46,7 @@ impl MergedFeed {
                 second = head;
             }
         }
-        (first, second)
+        [first, second]
     }
 }
 
@@ -86,7 +86,7 @@ impl Feed for MergedFeed {
                 Fed::End => log.ended = true,
             }
         }
-        let (Some((_, at)), next) = self.first_two() else { return Ok(Fed::End) };
+        let [Some((_, at)), next] = self.first_two() else { return Ok(Fed::End) };
         self.last = at;
         let log = &mut self.logs[at];
         let Some(mut held) = log.held.take() else { return Ok(Fed::Pending) };
@@ -150,7 +150,10 @@ mod tests {
         MemoryFeed::new(trades)
     }
 
-    fn drain(mut feed: MergedFeed) -> (Vec<(usize, i64)>, Vec<(usize, u64)>) {
+    /// Rows as their log and second; undecoded records as the row they came before and their own number.
+    type Drained = (Vec<(usize, i64)>, Vec<(usize, u64)>);
+
+    fn drain(mut feed: MergedFeed) -> Drained {
         let (mut rows, mut undecoded) = (Vec::new(), Vec::new());
         loop {
             match feed.poll().unwrap() {

@@ -1,26 +1,23 @@
 //! `tidemill ingest` into a broker: what arrives is what was in the files, in their order.
 
 use super::Folder;
-use kafka::{Settings, read_committed};
+use kafka::read_committed;
+use kafka::trial::{brokers, fresh, settings};
 use market::Symbols;
 use sources::{Codec, Decoded, Decoder, Layout, Message};
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-/// The broker of `scripts/services up`.
-fn brokers() -> String {
-    std::env::var("TIDEMILL_KAFKA")
-        .expect("TIDEMILL_KAFKA is not set: run scripts/services up and read target/services/env")
-}
+use std::collections::HashMap;
 
 /// A name that no other test has.
 fn topic() -> String {
-    format!("ticks.{:016x}", RandomState::new().build_hasher().finish())
+    fresh("ticks")
 }
 
-/// Values with their keys, partition by partition.
-fn values(topic: &str, partitions: i32) -> Vec<Vec<(Option<Vec<u8>>, Vec<u8>)>> {
-    let settings = Settings::new(&brokers(), BTreeMap::new()).unwrap();
+/// A key and a value.
+type Pair = (Option<Vec<u8>>, Vec<u8>);
+
+/// What stands in a topic, partition by partition.
+fn values(topic: &str, partitions: i32) -> Vec<Vec<Pair>> {
+    let settings = settings();
     let read = |partition| {
         let mut list = Vec::new();
         read_committed(&settings, topic, partition, |key, value| {
@@ -35,7 +32,7 @@ fn values(topic: &str, partitions: i32) -> Vec<Vec<(Option<Vec<u8>>, Vec<u8>)>> 
 /// Symbol, time, price, size and id of a trade, as the files write them.
 type Row = [String; 5];
 
-fn decode(values: &[(Option<Vec<u8>>, Vec<u8>)], codec: Codec) -> (Vec<Row>, Decoded) {
+fn decode(values: &[Pair], codec: Codec) -> (Vec<Row>, Decoded) {
     let symbols = Symbols::default();
     let mut decoder = Decoder::new(codec, &Layout::default(), &symbols).unwrap();
     let mut into = Decoded::default();

@@ -81,6 +81,14 @@ fn odd_texts_are_judged_as_the_common_library_does() {
 }
 
 proptest! {
+    /// Long texts and numbers, of which eight bytes are looked at together.
+    #[test]
+    fn long_texts_are_judged_as_the_common_library_does(
+        text in "[a-z\u{1}\t\\\\n\"\u{e9}]{0,40}", number in "[0-9]{1,30}[0-9.:/e]{0,9}"
+    ) {
+        agrees(format!("{{\"a\":\"{text}\",\"b\":{number}}}").as_bytes());
+    }
+
     #[test]
     fn any_text_is_judged_as_the_common_library_does(text in "[{}\\[\\]\":,abc\\\\untrue0-9.eE+ -]{0,24}") {
         agrees(text.as_bytes());
