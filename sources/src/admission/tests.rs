@@ -171,10 +171,11 @@ fn prices_and_ids() {
 #[test]
 fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
     let symbols = Symbols::default();
-    // A message of three records each second; one of every fifth lies a minute and more ahead of it.
+    // A message of three records each second; one of every fifth lies too far ahead of it, in an epoch that the
+    // record before it has begun: no other bound stands in its way.
     let ahead = |second: u32, index: u32| match (second % 5, index) {
-        (4, 1) => 60.5,
-        _ => 29.5 * f64::from(index),
+        (4, 1) => 60.7,
+        _ => 60.1 + 0.1 * f64::from(index),
     };
     let places = (0..400).flat_map(|second| (0..3).map(move |index| (second, index)));
     let rows: Vec<_> = places
@@ -183,10 +184,11 @@ fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
         .collect();
     let wanted: Vec<_> = places
         .zip(0..)
-        .filter(|((second, index), _)| ahead(*second, *index) > 60.0)
+        .filter(|((second, index), _)| ahead(*second, *index) > 60.5)
         .map(|(_, row)| (row, "future"))
         .collect();
-    let config = AdmissionConfig { started_at: Time::LEAST, ..config() };
+    let max_ahead_ns = 60 * S + S / 2;
+    let config = AdmissionConfig { started_at: Time::LEAST, max_ahead_ns, ..config() };
     for cut in [1, 3, 7, 1_000, rows.len()] {
         let batches = (0..rows.len()).step_by(cut).map(|start| {
             let end = rows.len().min(start + cut);
