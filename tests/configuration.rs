@@ -47,12 +47,33 @@ fn errors_are_one_line_with_place_value_and_rule() {
     );
     refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
     refused(
-        "[[source]]\nkind = \"kafka\"\nbrokers = \"b\"",
-        "cluster.toml: source[0].brokers: not built yet",
+        "[[source]]\nkind = \"simulator\"\nhistory = 1",
+        "cluster.toml: source[0].history: not built yet",
     );
     refused(
-        "[[source]]\nkind = \"kafka\"",
-        "cluster.toml: source.kind = \"kafka\": one of files, simulator is wanted",
+        "[[source]]\nkind = \"tcp\"",
+        "cluster.toml: source.kind = \"tcp\": one of files, simulator, kafka is wanted",
+    );
+    let kafka = |more: &str, wanted: &str| {
+        let text = format!("[[source]]\nkind = \"kafka\"\nbrokers = \"k:1\"\n{more}");
+        refused(&text, &format!("cluster.toml: source.{wanted}"));
+    };
+    kafka("", "topics = []: at least one topic is wanted");
+    kafka(
+        "topics = [\"t\"]\nstart = \"now\"",
+        "start = \"now\": earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z, is wanted",
+    );
+    kafka(
+        "topics = [\"t\"]\nidle_after = \"1ms\"",
+        "idle_after = \"1ms\": a duration from 100ms to 1d is wanted",
+    );
+    kafka(
+        "topics = [\"t\"]\nkafka.sasl.password = \"x\"",
+        "kafka.sasl: names and values in quotes are wanted, as \"linger.ms\" = \"5\"",
+    );
+    kafka(
+        "topics = [\"t\"]\nkafka = { \"group.id\" = \"x\" }",
+        "kafka: group.id: Tidemill sets it itself",
     );
     refused("version = 2", "cluster.toml: version = 2: this program reads version 1");
     refused(

@@ -16,6 +16,8 @@ const EVENTS_MAX: usize = 64;
 const DEFAULTS: &[(&str, &str)] = &[
     // A full queue is looked at again so soon; librdkafka's second throttles a fast reader tenfold.
     ("fetch.queue.backoff.ms", "2"),
+    // Brokers that come back are found within a second instead of ten.
+    ("reconnect.backoff.max.ms", "1000"),
     // Of each partition.
     ("queued.max.messages.kbytes", "16384"),
     ("socket.nagle.disable", "true"),
