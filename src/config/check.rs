@@ -124,11 +124,13 @@ fn epoch(tree: &Tree, text: &str) -> Checked<EpochLength> {
         .map_err(|_| tree.error("cluster.epoch", "an epoch is at least 1ms and divides a day"))
 }
 
-/// None are kept where none were asked for.
+/// None are kept of files and simulators where none were asked for.
 fn checkpoints(tree: &Tree, root: &Root) -> Checked<Option<CheckpointConfig>> {
     let raw = &root.cluster.checkpoints;
     let keep = within(tree, "cluster.checkpoints.keep", raw.keep, 1, 1000)? as usize;
-    let Some(every) = &raw.every else { return Ok(None) };
+    let is_live = root.source.iter().any(|source| source.kind == "kafka");
+    let usual = is_live.then_some("5s");
+    let Some(every) = raw.every.as_deref().or(usual) else { return Ok(None) };
     const MS: i64 = 1_000_000;
     let every_ns = duration(tree, "cluster.checkpoints.every", every, 10 * MS, DAY_NS)?;
     let to = match &raw.to {

@@ -51,7 +51,7 @@ section! {
 section! {
     /// Checkpoints, from which a run that was stopped or killed goes on.
     Checkpoints, later: []
-    /// Time between two; absent: none are kept, and a run begins with its inputs.
+    /// Time between two; absent: 5s where a source is kafka, else none are kept and a run begins with its inputs.
     every: Option<String>, Kind::Duration, default "", rule "10ms to 1d", flag "";
     /// A folder that every process reaches, or `s3://bucket/prefix` (keys and endpoint from the environment, as the AWS tools name them); absent: `checkpoints` in the store folder.
     to: Option<String>, Kind::Text, default "", rule "a folder, or s3://bucket/prefix of a store that can create an object only where there is none", flag "";

@@ -214,14 +214,16 @@ impl Engine {
         let mut store = None;
         let mut identity = inputs.identity(&self.config);
         let terms = identity.fingerprint.clone();
-        if self.config.checkpoints().is_none() {
+        // What is read to where it ends now is read whole by every run.
+        let kept = self.config.checkpoints().filter(|_| !reading.until_now);
+        if kept.is_none() {
             // Where inputs begin is found anew by every run, and is part of what its rows are of.
             identity.parts.extend_from_slice(inputs.starts());
             identity.fingerprint = crate::config::fingerprint(&identity.parts);
         }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
         let (mut checkpoints, mut started_at) = (None, started_at);
-        if let Some(given) = self.config.checkpoints() {
+        if let Some(given) = kept {
             if let (Some((folder, _)), 0) = (&self.store, self.process) {
                 // A run that the store refuses must not have taken the checkpoints from the one that has it.
                 Store::is_free(folder)?;
