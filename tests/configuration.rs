@@ -16,6 +16,18 @@ fn refused(text: &str, wanted: &str) {
 }
 
 #[test]
+fn checkpoints_are_configured_rightly_or_not_at_all() {
+    refused(
+        "[cluster]\ncheckpoints = { every = \"1ms\" }",
+        "cluster.toml: cluster.checkpoints.every = \"1ms\": a duration from 10ms to 1d is wanted",
+    );
+    refused(
+        "[cluster]\ncheckpoints = { every = \"5s\", to = \"\" }",
+        "cluster.toml: cluster.checkpoints.to = \"\": a folder is wanted, or s3://bucket/prefix",
+    );
+}
+
+#[test]
 fn errors_are_one_line_with_place_value_and_rule() {
     refused(
         "[[bars]]\nwidths = [\"1min\", \"5min\", \"7min\"]",
@@ -36,14 +48,6 @@ fn errors_are_one_line_with_place_value_and_rule() {
     refused(
         "[cluster]\nworker = 2",
         "cluster.toml: cluster.worker: unknown key, the nearest is \"workers\"",
-    );
-    refused(
-        "[cluster]\ncheckpoints = { every = \"1ms\" }",
-        "cluster.toml: cluster.checkpoints.every = \"1ms\": a duration from 10ms to 1d is wanted",
-    );
-    refused(
-        "[cluster]\ncheckpoints = { every = \"5s\", to = \"\" }",
-        "cluster.toml: cluster.checkpoints.to = \"\": a folder is wanted, or s3://bucket/prefix",
     );
     refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
     refused(

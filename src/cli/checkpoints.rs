@@ -1,8 +1,8 @@
 //! `tidemill checkpoints`: what is kept, whether it is whole, and what is no longer needed.
 
 use super::Failure;
-use super::args::{CheckpointAction, CheckpointArgs, CheckpointStore};
 use super::output::{print, print_json};
+use super::store_args::{CheckpointAction, CheckpointArgs, CheckpointStore};
 use crate::config::Config;
 use crate::depot::ObjectDepot;
 use crate::engine::{grouped, table};

@@ -1,7 +1,7 @@
 //! `tidemill dead-letters`: what was refused, counted, shown and exported.
 
-use super::args::{LetterAction, LetterArgs, LetterFilter};
 use super::output::{print, print_json};
+use super::store_args::{LetterAction, LetterArgs, LetterFilter};
 use super::{Failure, store_folder};
 use crate::engine::{grouped, table};
 use serde_json::{Value, json};

@@ -16,6 +16,7 @@ mod query;
 mod replay;
 mod run;
 mod simulate;
+mod store_args;
 mod tail;
 mod topic_args;
 mod topics;
