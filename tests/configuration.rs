@@ -79,6 +79,20 @@ fn errors_are_one_line_with_place_value_and_rule() {
         "topics = [\"t\"]\nkafka = { \"group.id\" = \"x\" }",
         "kafka: group.id: Tidemill sets it itself",
     );
+    refused(
+        "[[sink]]\nkind = \"kafka\"",
+        "cluster.toml: sink.brokers: host:port,host:port is wanted",
+    );
+    refused(
+        "[[sink]]\nkind = \"kafka\"\nbrokers = \"b\"\nkafka = { \"group.id\" = \"g\" }",
+        "cluster.toml: sink.kafka: group.id: Tidemill sets it itself",
+    );
+    refused(
+        "[[sink]]\nkind = \"kafka\"\nbrokers = \"b\"\nkafka = { \"sasl.password\" = 5 }",
+        "cluster.toml: sink.kafka: a table of texts is wanted",
+    );
+    let twice = "[[sink]]\nkind = \"kafka\"\nbrokers = \"b\"\n".repeat(2);
+    refused(&twice, "cluster.toml: sink[1].name = \"kafka\": every kafka sink has its own name");
     refused("version = 2", "cluster.toml: version = 2: this program reads version 1");
     refused(
         "[cluster]\nworkers = \"4\"",

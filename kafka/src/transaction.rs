@@ -3,6 +3,8 @@
 //! A transaction begins with its first record and is sent as records come. They are kept until it is
 //! committed, because a transaction that was given up (a record was not delivered in time) is made again
 //! from them. A later owner of the same transactional id fences this one: every call fails from then on.
+//! So it does when the broker itself ended a transaction after `transaction.timeout.ms`, for it does not tell
+//! the two apart: the next run makes that transaction again.
 
 use crate::batch::Batch;
 use crate::producer::{Failures, Handed, PAUSE, client, hand, is_permanent, start};
@@ -267,7 +269,8 @@ impl Transactions {
     }
 
     fn fatal(&self, why: &str) -> KafkaError {
-        KafkaError::of(&self.what, format!("another run has taken over this writer: {why}"))
+        let what = "another run has taken over this writer, or its transaction timed out";
+        KafkaError::of(&self.what, format!("{what}: {why}"))
     }
 }
 
