@@ -13,15 +13,15 @@ const WAIT: Duration = Duration::from_secs(30);
 const WAITS_MAX: u32 = 10;
 /// Between two looks whether open transactions before the end have ended.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How often is looked: a transaction that its owner left is given up after a minute or, by a setting of
-/// its owner, later.
-const LOOKS_MAX: u32 = 90_000;
+/// How often is looked, two minutes in all: a transaction that its owner left is given up by the broker
+/// after one, if its owner set nothing else.
+const LOOKS_MAX: u32 = 12_000;
 
 /// Calls `each` with key and value of every committed record of `partition` of `topic`, in order; all that is in the log
 /// when this is called is read, and transactions that are open then are waited for.
 ///
 /// # Errors
-/// Fails when no broker answers, the topic may not be read, or a transaction stays open for 15 minutes.
+/// Fails when no broker answers, the topic may not be read, or a transaction stays open for two minutes.
 pub fn read_committed(
     settings: &Settings,
     topic: &str,
@@ -38,10 +38,17 @@ pub fn read_committed(
     let admin = Admin::new(settings)?;
     let stable = [(topic.to_owned(), partition)];
     let mut looks = 0;
-    while admin.bounds(&stable)?[0].end < wanted {
+    loop {
+        let end = admin.bounds(&stable)?[0].end;
+        if end >= wanted {
+            break;
+        }
         looks += 1;
         if looks > LOOKS_MAX {
-            return Err(failed(&"another writer's transaction does not end"));
+            let what = format!("a transaction that holds offset {end} of {wanted} does not end");
+            return Err(failed(&format!(
+                "{what}; kafka-transactions.sh find-hanging names its writer"
+            )));
         }
         std::thread::sleep(PAUSE);
     }
