@@ -28,36 +28,7 @@ fn checkpoints_are_configured_rightly_or_not_at_all() {
 }
 
 #[test]
-fn errors_are_one_line_with_place_value_and_rule() {
-    refused(
-        "[[bars]]\nwidths = [\"1min\", \"5min\", \"7min\"]",
-        "cluster.toml: bars.widths[2] = \"7min\": a width must divide a day evenly",
-    );
-    refused(
-        "[[bars]]\nwidths = [\"1min\"]\n[[bars]]\nwidths = [\"60s\"]",
-        "cluster.toml: bars[1].widths[0] = \"60s\": the width 1min is there already",
-    );
-    refused(
-        "[cluster]\nepoch = \"7s\"",
-        "cluster.toml: cluster.epoch = \"7s\": an epoch is at least 1ms and divides a day",
-    );
-    refused(
-        "[cluster]\nepoch = \"2min\"",
-        "cluster.toml: bars.widths[0] = \"1min\": the epoch of 2min must divide every width",
-    );
-    refused(
-        "[cluster]\nworker = 2",
-        "cluster.toml: cluster.worker: unknown key, the nearest is \"workers\"",
-    );
-    refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
-    refused(
-        "[[source]]\nkind = \"simulator\"\nhistory = 1",
-        "cluster.toml: source[0].history: not built yet",
-    );
-    refused(
-        "[[source]]\nkind = \"tcp\"",
-        "cluster.toml: source.kind = \"tcp\": one of files, simulator, kafka is wanted",
-    );
+fn what_kafka_is_given_is_named_where_it_is_wrong() {
     let kafka = |more: &str, wanted: &str| {
         let text = format!("[[source]]\nkind = \"kafka\"\nbrokers = \"k:1\"\n{more}");
         refused(&text, &format!("cluster.toml: source.{wanted}"));
@@ -89,10 +60,43 @@ fn errors_are_one_line_with_place_value_and_rule() {
     );
     refused(
         "[[sink]]\nkind = \"kafka\"\nbrokers = \"b\"\nkafka = { \"sasl.password\" = 5 }",
-        "cluster.toml: sink.kafka: a table of texts is wanted",
+        "cluster.toml: sink.kafka.sasl.password: names and values in quotes are wanted, as \"linger.ms\" = \"5\"",
     );
     let twice = "[[sink]]\nkind = \"kafka\"\nbrokers = \"b\"\n".repeat(2);
     refused(&twice, "cluster.toml: sink[1].name = \"kafka\": every kafka sink has its own name");
+}
+
+#[test]
+fn errors_are_one_line_with_place_value_and_rule() {
+    refused(
+        "[[bars]]\nwidths = [\"1min\", \"5min\", \"7min\"]",
+        "cluster.toml: bars.widths[2] = \"7min\": a width must divide a day evenly",
+    );
+    refused(
+        "[[bars]]\nwidths = [\"1min\"]\n[[bars]]\nwidths = [\"60s\"]",
+        "cluster.toml: bars[1].widths[0] = \"60s\": the width 1min is there already",
+    );
+    refused(
+        "[cluster]\nepoch = \"7s\"",
+        "cluster.toml: cluster.epoch = \"7s\": an epoch is at least 1ms and divides a day",
+    );
+    refused(
+        "[cluster]\nepoch = \"2min\"",
+        "cluster.toml: bars.widths[0] = \"1min\": the epoch of 2min must divide every width",
+    );
+    refused(
+        "[cluster]\nworker = 2",
+        "cluster.toml: cluster.worker: unknown key, the nearest is \"workers\"",
+    );
+    refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
+    refused(
+        "[[source]]\nkind = \"simulator\"\nhistory = 1",
+        "cluster.toml: source[0].history: not built yet",
+    );
+    refused(
+        "[[source]]\nkind = \"tcp\"",
+        "cluster.toml: source.kind = \"tcp\": one of files, simulator, kafka is wanted",
+    );
     refused("version = 2", "cluster.toml: version = 2: this program reads version 1");
     refused(
         "[cluster]\nworkers = \"4\"",
