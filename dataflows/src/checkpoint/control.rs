@@ -2,26 +2,33 @@
 
 use super::Checkpoints;
 use super::coordinator::{Coordinator, Owed, Said};
-use super::cuts::{Cuts, Gate, Grant};
+use super::cuts::{Cuts, Gate, Grant, Told};
 use super::manifest::Position;
 use super::scribe::{Mail, Scribe, Settled};
 use crate::graph::Shared as Run;
 use market::Epoch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::generic::source;
 use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{Concatenate, Operator};
 use timely::dataflow::{Scope, StreamVec};
 use timely::worker::Worker;
 
 /// What a worker says, as it travels: kind, number, worker, name, positions.
 type Words = (u8, i64, u64, String, Vec<(u32, Option<u64>)>);
 
-/// What worker 0 grants, as it travels: granted, asked at, boundary, checkpoint.
-type Granted = (i64, i64, Option<i64>, u64);
+/// What worker 0 tells, as it travels: granted, asked at, boundary, checkpoint; nothing granted where all hold.
+type Granted = (Option<i64>, i64, Option<i64>, u64);
+
+/// The kind of words that only ask to look.
+const LOOK: u8 = 4;
+
+/// Between two looks whether a checkpoint is due.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What the workers of a run with checkpoints have in common.
 #[derive(Clone)]
@@ -41,13 +48,13 @@ pub(crate) fn control(
     run: &Arc<Run>,
 ) {
     worker.dataflow::<u64, _, _>(|scope| {
-        let asks = asks(scope, cuts, scribe, run);
+        let asks = scope.concatenate([asks(scope, cuts, scribe, run), looks(scope)]);
         let grants = coordinate(asks, office, scribe).broadcast();
         let cuts = cuts.clone();
         grants.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Grants", |_, _| {
             move |input, _output| {
                 input.for_each(|_, grants| {
-                    grants.drain(..).for_each(|words| cuts.grant(grant_of(words)));
+                    grants.drain(..).for_each(|words| cuts.hear(told_of(words)));
                 });
             }
         });
@@ -70,11 +77,27 @@ fn asks<'s>(
         move |output| {
             let (head, whole) = cuts.say();
             whole.into_iter().for_each(|cut| scribe.store(index, cut, &mail));
-            let said = head.map(Said::Head).into_iter().chain(mail.take());
+            let held = cuts.held();
+            let held = held.map(|(checkpoint, entered)| Said::Held { checkpoint, entered });
+            let said = head.map(Said::Head).into_iter().chain(held).chain(mail.take());
             let words: Vec<Words> = said.map(words_of).collect();
             if !words.is_empty() && !run.stop.load(Ordering::Relaxed) {
                 let mut session = output.session(&capability);
                 words.into_iter().for_each(|words| session.give(words));
+            }
+        }
+    })
+}
+
+/// Has worker 0 look again and again whether a checkpoint is due.
+fn looks<'s>(scope: Scope<'s, u64>) -> StreamVec<'s, u64, Words> {
+    let is_first = scope.worker().index() == 0;
+    source::<_, CapacityContainerBuilder<Vec<Words>>, _, _>(scope, "Looks", |capability, info| {
+        let again = scope.activator_for(info.address);
+        move |output| {
+            if is_first {
+                output.session(&capability).give((LOOK, 0, 0, String::new(), Vec::new()));
+                again.activate_after(LOOK_EVERY);
             }
         }
     })
@@ -89,7 +112,9 @@ fn coordinate<'s>(
     let (Office { checkpoints, owed }, scribe) = (office.clone(), scribe.clone());
     let worker = asks.scope().worker().clone();
     let clock = checkpoints.clock.clone();
-    let mut coordinator = Coordinator::new(worker.peers(), checkpoints.every_ms, clock());
+    let claimed = checkpoints.claimed.as_ref().and_then(|claimed| claimed.manifest.as_ref());
+    let from = claimed.and_then(|(_, manifest)| manifest.epoch).unwrap_or(Epoch::MIN);
+    let mut coordinator = Coordinator::new(worker.peers(), checkpoints.every_ms, clock(), from);
     let is_first = worker.index() == 0;
     asks.unary::<CapacityContainerBuilder<Vec<Granted>>, _, _, _>(
         Exchange::new(|_: &Words| 0),
@@ -103,12 +128,13 @@ fn coordinate<'s>(
             move |input, output| {
                 mail.take().iter().for_each(|Settled| coordinator.settled());
                 input.for_each(|time, asks| {
-                    let said = asks.drain(..).map(said_of);
-                    // The last grant holds what those before it do.
-                    let grant =
-                        said.filter_map(|said| coordinator.hear(said, clock(), &owed)).last();
-                    if let Some(grant) = grant {
-                        output.session(&time).give(granted_of(grant));
+                    let mut session = output.session(&time);
+                    for said in asks.drain(..).map(said_of) {
+                        let told = match said {
+                            None => coordinator.begin(clock()),
+                            Some(said) => coordinator.hear(said, clock(), &owed).map(Told::Grant),
+                        };
+                        told.into_iter().for_each(|told| session.give(granted_of(told)));
                     }
                 });
                 if let Some(whole) = coordinator.whole(&owed) {
@@ -127,28 +153,41 @@ fn words_of(said: Said) -> Words {
             (1, checkpoint.cast_signed(), worker as u64, object, positions)
         }
         Said::Failed { checkpoint } => (2, checkpoint.cast_signed(), 0, String::new(), Vec::new()),
+        Said::Held { checkpoint, entered } => (3, entered, checkpoint, String::new(), Vec::new()),
     }
 }
 
-fn said_of((kind, number, worker, object, positions): Words) -> Said {
+/// What was said; nothing where it is only to be looked whether a checkpoint is due.
+fn said_of((kind, number, worker, object, positions): Words) -> Option<Said> {
     let checkpoint = number.cast_unsigned();
-    match kind {
+    Some(match kind {
+        LOOK => return None,
         0 => Said::Head(number),
         1 => {
             let position = |(partition, offset)| Position { partition, offset };
             let positions = positions.into_iter().map(position).collect();
             Said::Part { checkpoint, worker: worker as usize, object, positions }
         }
-        _ => Said::Failed { checkpoint },
+        2 => Said::Failed { checkpoint },
+        _ => Said::Held { checkpoint: worker, entered: number },
+    })
+}
+
+fn granted_of(told: Told) -> Granted {
+    match told {
+        Told::Grant(grant) => {
+            let Gate { granted, boundary } = grant.gate;
+            (Some(granted), grant.ask_at, boundary, grant.checkpoint)
+        }
+        Told::Hold { checkpoint } => (None, 0, None, checkpoint),
     }
 }
 
-fn granted_of(grant: Grant) -> Granted {
-    let Gate { granted, boundary } = grant.gate;
-    (granted, grant.ask_at, boundary, grant.checkpoint)
-}
-
-fn grant_of((granted, ask_at, boundary, checkpoint): Granted) -> Grant {
-    let boundary: Option<Epoch> = boundary;
-    Grant { gate: Gate { granted, boundary }, ask_at, checkpoint }
+fn told_of((granted, ask_at, boundary, checkpoint): Granted) -> Told {
+    match granted {
+        Some(granted) => {
+            Told::Grant(Grant { gate: Gate { granted, boundary }, ask_at, checkpoint })
+        }
+        None => Told::Hold { checkpoint },
+    }
 }

@@ -1,10 +1,11 @@
 //! Worker 0's part: how far everybody may go, when the next boundary is, and when a checkpoint is whole.
 //!
 //! Grants run ahead of what was asked for by a lead that grows while grants are used up at once (a replay)
-//! and shrinks while they last (live), so that a boundary is close ahead and nobody waits long. One
-//! checkpoint is under way at a time.
+//! and shrinks while they last (live), so that nobody waits long. When a checkpoint is due all are told to
+//! enter nothing further and to say how far they are: the boundary is the first epoch that nobody is in.
+//! One checkpoint is under way at a time.
 
-use super::cuts::{Gate, Grant};
+use super::cuts::{Gate, Grant, Told};
 use super::manifest::Position;
 use market::Epoch;
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub(crate) enum Said {
     Part { checkpoint: u64, worker: usize, object: String, positions: Vec<Position> },
     /// Its part could not be stored.
     Failed { checkpoint: u64 },
+    /// It holds, and acted in no epoch beyond this one.
+    Held { checkpoint: u64, entered: Epoch },
 }
 
 /// A checkpoint under way.
@@ -95,11 +98,16 @@ pub(crate) struct Coordinator {
     granted_ms: u64,
     began_ms: u64,
     checkpoint: u64,
+    /// The last boundary that was named, or gone on from.
+    boundary: Epoch,
+    /// While all hold: how many have said how far they are, and the furthest of them.
+    holding: Option<(usize, Epoch)>,
     flight: Option<Flight>,
 }
 
 impl Coordinator {
-    pub fn new(peers: usize, every_ms: u64, now_ms: u64) -> Self {
+    /// Of a run that goes on from a checkpoint at `boundary`, if that is not the least epoch.
+    pub fn new(peers: usize, every_ms: u64, now_ms: u64, boundary: Epoch) -> Self {
         Coordinator {
             peers,
             every_ms,
@@ -109,8 +117,22 @@ impl Coordinator {
             granted_ms: now_ms,
             began_ms: now_ms,
             checkpoint: 0,
+            boundary,
+            holding: None,
             flight: None,
         }
+    }
+
+    /// Begins a checkpoint, if one is due: all are to hold.
+    pub fn begin(&mut self, now_ms: u64) -> Option<Told> {
+        let is_due = now_ms.saturating_sub(self.began_ms) >= self.every_ms;
+        if !is_due || self.flight.is_some() || self.holding.is_some() || self.head == Epoch::MIN {
+            return None;
+        }
+        self.checkpoint += 1;
+        self.began_ms = now_ms;
+        self.holding = Some((0, Epoch::MIN));
+        Some(Told::Hold { checkpoint: self.checkpoint })
     }
 
     /// Hears a worker; what is granted because of it.
@@ -118,8 +140,18 @@ impl Coordinator {
         match said {
             Said::Head(epoch) => {
                 self.head = self.head.max(epoch);
-                return self.grant(now_ms, owed);
+                if self.holding.is_none() && self.head >= self.ask_at() {
+                    return Some(self.grant(now_ms));
+                }
             }
+            Said::Held { checkpoint, entered } if checkpoint == self.checkpoint => {
+                let (others, furthest) = self.holding?;
+                self.holding = Some((others + 1, furthest.max(entered)));
+                if others + 1 == self.peers {
+                    return Some(self.name(now_ms, owed));
+                }
+            }
+            Said::Held { .. } => {}
             Said::Part { checkpoint, worker, object, positions } => {
                 if let Some(flight) = self.flight.as_mut().filter(|_| checkpoint == self.checkpoint)
                 {
@@ -132,28 +164,30 @@ impl Coordinator {
         None
     }
 
-    fn grant(&mut self, now_ms: u64, owed: &Owed) -> Option<Grant> {
-        if self.head < self.ask_at() {
-            return None;
+    /// All hold: names the boundary, unless nobody went on since the last one.
+    fn name(&mut self, now_ms: u64, owed: &Owed) -> Grant {
+        let furthest = self.holding.take().map_or(Epoch::MIN, |(_, furthest)| furthest);
+        let boundary = furthest.saturating_add(1);
+        if furthest > Epoch::MIN && boundary > self.boundary {
+            self.boundary = boundary;
+            self.flight = Some(Flight { boundary, parts: BTreeMap::new(), handed: false });
+            owed.boundary.store(boundary, Ordering::SeqCst);
         }
+        self.granted = boundary;
+        self.grant(now_ms)
+    }
+
+    fn grant(&mut self, now_ms: u64) -> Grant {
         match now_ms.saturating_sub(self.granted_ms) {
             lasted if lasted < SHORT_MS => self.lead = (self.lead * 2).min(LEAD_MAX),
             lasted if lasted > LONG_MS => self.lead = (self.lead / 2).max(LEAD_MIN),
             _ => {}
         }
-        let before = self.granted;
-        let due = now_ms.saturating_sub(self.began_ms) >= self.every_ms && before > Epoch::MIN;
-        if due && self.flight.is_none() {
-            self.checkpoint += 1;
-            self.began_ms = now_ms;
-            self.flight = Some(Flight { boundary: before, parts: BTreeMap::new(), handed: false });
-            owed.boundary.store(before, Ordering::SeqCst);
-        }
-        self.granted = before.max(self.head).saturating_add(self.lead);
+        self.granted = self.granted.max(self.head).saturating_add(self.lead);
         self.granted_ms = now_ms;
         let boundary = self.flight.as_ref().map(|flight| flight.boundary);
         let gate = Gate { granted: self.granted, boundary };
-        Some(Grant { gate, ask_at: self.ask_at(), checkpoint: self.checkpoint })
+        Grant { gate, ask_at: self.ask_at(), checkpoint: self.checkpoint }
     }
 
     fn ask_at(&self) -> Epoch {
@@ -195,56 +229,57 @@ mod tests {
         Said::Part { checkpoint, worker, object: format!("{checkpoint}-{worker}"), positions }
     }
 
+    /// Begins a checkpoint and has every worker say how far it is.
+    fn name(coordinator: &mut Coordinator, entered: &[Epoch], now: u64, owed: &Owed) -> Grant {
+        let Some(Told::Hold { checkpoint }) = coordinator.begin(now) else {
+            panic!("a checkpoint is due")
+        };
+        assert_eq!(coordinator.begin(now), None, "one at a time");
+        assert_eq!(coordinator.hear(head(Epoch::MAX - 1_000), now, owed), None, "all hold");
+        let held = |&entered| coordinator.hear(Said::Held { checkpoint, entered }, now, owed);
+        let grants: Vec<Option<Grant>> = entered.iter().map(held).collect();
+        let (last, others) = grants.split_last().unwrap();
+        assert!(others.iter().all(Option::is_none));
+        last.unwrap()
+    }
+
     #[test]
-    fn a_boundary_lies_beyond_all_that_was_granted_and_one_is_under_way_at_a_time() {
+    fn a_boundary_is_the_first_epoch_that_nobody_is_in() {
         let owed = Owed::new();
-        let mut coordinator = Coordinator::new(2, 1_000, 0);
-        let mut now = 0;
-        let mut granted = Epoch::MIN;
-        let mut boundaries = Vec::new();
-        for epoch in (0..400).chain([100_000, 100_001]) {
-            now += 100;
-            let Some(grant) = coordinator.hear(head(epoch), now, &owed) else { continue };
-            assert!(grant.gate.granted > epoch && grant.ask_at <= grant.gate.granted);
-            if grant.checkpoint as usize > boundaries.len() {
-                let boundary = grant.gate.boundary.expect("a new checkpoint has a boundary");
-                assert_eq!(boundary, granted, "nobody can be there");
-                boundaries.push(boundary);
-            }
-            granted = grant.gate.granted;
-            if boundaries.len() == 3 {
-                continue;
-            }
-            let checkpoint = grant.checkpoint;
-            for worker in 0..2 {
-                assert_eq!(coordinator.whole(&owed), None);
-                coordinator.hear(part(checkpoint, worker), now, &owed);
-            }
-            assert_eq!(coordinator.whole(&owed), None, "the sinks owe");
-            if let Some(&boundary) = boundaries.last()
-                && owed.is_due(boundary)
-            {
-                assert!(!owed.is_due(boundary - 1));
-                owed.pay(boundary);
-                let whole = coordinator.whole(&owed).expect("all is there");
-                assert_eq!((whole.boundary, whole.bundles.len()), (boundary, 2));
-                assert_eq!(coordinator.whole(&owed), None, "once");
-                coordinator.settled();
-            }
+        let mut coordinator = Coordinator::new(2, 1_000, 0, Epoch::MIN);
+        assert_eq!(coordinator.begin(5_000), None, "nobody has read anything");
+        let grant = coordinator.hear(head(7), 10, &owed).unwrap();
+        assert!(grant.gate.granted > 7 && grant.gate.boundary.is_none());
+        assert_eq!(coordinator.begin(999), None, "not due");
+        let grant = name(&mut coordinator, &[5, 7], 1_000, &owed);
+        assert_eq!((grant.gate.boundary, grant.checkpoint), (Some(8), 1));
+        assert!(grant.gate.granted > 8);
+        for worker in 0..2 {
+            assert_eq!(coordinator.whole(&owed), None);
+            coordinator.hear(part(1, worker), 1_100, &owed);
         }
-        assert_eq!(boundaries.len(), 3, "the third is never whole");
+        assert_eq!(coordinator.whole(&owed), None, "the sinks owe");
+        assert!(owed.is_due(8) && !owed.is_due(7));
+        owed.pay(8);
+        let whole = coordinator.whole(&owed).expect("all is there");
+        assert_eq!((whole.boundary, whole.bundles.len()), (8, 2));
+        assert_eq!(coordinator.whole(&owed), None, "once");
+        assert_eq!(coordinator.begin(9_000), None, "it is under way");
+        coordinator.settled();
+        // Nobody went on since: no boundary, and all go on.
+        let grant = name(&mut coordinator, &[7, 6], 9_000, &owed);
+        assert_eq!(grant.gate.boundary, None);
+        assert!(grant.gate.granted > 8);
     }
 
     #[test]
     fn a_part_of_another_checkpoint_is_no_part_and_a_failed_one_ends_it() {
         let owed = Owed::new();
-        let mut coordinator = Coordinator::new(1, 0, 0);
+        let mut coordinator = Coordinator::new(1, 0, 0, Epoch::MIN);
         coordinator.hear(head(0), 0, &owed);
-        let first = coordinator.hear(head(10), 1, &owed).unwrap();
-        assert_eq!(first.checkpoint, 1);
+        assert_eq!(name(&mut coordinator, &[10], 1, &owed).checkpoint, 1);
         coordinator.hear(Said::Failed { checkpoint: 1 }, 2, &owed);
-        let second = coordinator.hear(head(100), 3, &owed).unwrap();
-        assert_eq!(second.checkpoint, 2);
+        assert_eq!(name(&mut coordinator, &[100], 3, &owed).checkpoint, 2);
         owed.pay(Epoch::MAX);
         coordinator.hear(part(1, 0), 4, &owed);
         assert_eq!(coordinator.whole(&owed), None);

@@ -16,7 +16,19 @@ pub(crate) struct Gate {
     pub boundary: Option<Epoch>,
 }
 
-/// What worker 0 tells all: the next gate.
+/// What worker 0 tells all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The next gate.
+    Grant(Grant),
+    /// Enter nothing further, and say how far you are: a boundary is to be named.
+    Hold {
+        /// Number of the checkpoint.
+        checkpoint: u64,
+    },
+}
+
+/// How far everybody may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     pub gate: Gate,
@@ -35,6 +47,10 @@ pub(crate) struct Cut {
 
 struct Inner {
     grant: Grant,
+    /// The greatest epoch that an operator acted in.
+    entered: Epoch,
+    /// A checkpoint whose boundary is to be named, to be answered.
+    held: Option<u64>,
     /// The greatest epoch that an operator came to, or wants to enter.
     head: Epoch,
     /// What of it was said.
@@ -68,6 +84,8 @@ impl Cuts {
         let gate = Gate { granted, boundary: None };
         Cuts(Rc::new(RefCell::new(Inner {
             grant: Grant { gate, ask_at: granted, checkpoint: 0 },
+            entered: Epoch::MIN,
+            held: None,
             head: Epoch::MIN,
             said: Epoch::MIN,
             expected: 0,
@@ -96,6 +114,13 @@ impl Cuts {
         self.0.borrow().grant.gate
     }
 
+    /// An operator acts in `epoch` from now on.
+    #[inline]
+    pub fn enter(&self, epoch: Epoch) {
+        let mut inner = self.0.borrow_mut();
+        inner.entered = inner.entered.max(epoch);
+    }
+
     /// An operator came to `epoch`, or wants to.
     pub fn reach(&self, epoch: Epoch) {
         let mut inner = self.0.borrow_mut();
@@ -119,6 +144,13 @@ impl Cuts {
         }
     }
 
+    /// How far the worker is, where that was asked for a checkpoint.
+    pub fn held(&self) -> Option<(u64, Epoch)> {
+        let mut inner = self.0.borrow_mut();
+        let entered = inner.entered;
+        inner.held.take().map(|checkpoint| (checkpoint, entered))
+    }
+
     /// What is to be said: how far the worker wants to go, if that is news, and its cut, if it is whole.
     pub fn say(&self) -> (Option<Epoch>, Vec<Cut>) {
         let mut inner = self.0.borrow_mut();
@@ -128,9 +160,18 @@ impl Cuts {
         (head, std::mem::take(&mut inner.whole))
     }
 
-    /// Takes what worker 0 grants.
-    pub fn grant(&self, grant: Grant) {
+    /// Takes what worker 0 tells.
+    pub fn hear(&self, told: Told) {
         let mut inner = self.0.borrow_mut();
+        let grant = match told {
+            Told::Grant(grant) => grant,
+            Told::Hold { checkpoint } => {
+                let next = inner.entered.saturating_add(1);
+                inner.grant.gate.granted = inner.grant.gate.granted.min(next);
+                inner.held = Some(checkpoint);
+                return inner.ask();
+            }
+        };
         if grant.checkpoint > inner.grant.checkpoint && grant.gate.boundary.is_some() {
             // A boundary that was given up leaves its pieces behind.
             let (pieces, positions) = (Vec::new(), Vec::new());
@@ -147,7 +188,7 @@ impl Cuts {
 impl Inner {
     fn ask(&self) {
         let has_words = self.head >= self.grant.ask_at && self.head > self.said;
-        if (has_words || !self.whole.is_empty())
+        if (has_words || !self.whole.is_empty() || self.held.is_some())
             && let Some(asking) = &self.asking
         {
             // A worker that is gone asks for nothing.

@@ -5,8 +5,8 @@
 //!      │ cut at the boundary                 │ all parts there, every sink durable
 //!      └──pieces──> scribe: one object a worker ──────> scribe: the manifest, created if its number is free
 //! ```
-//! A reader enters an epoch only when it was granted, and a grant names the boundary below it, so nobody can
-//! have crossed a boundary it had not heard of. Everything before the boundary is in the cut, nothing else:
+//! A reader enters an epoch only when it was granted, and a boundary is named while all hold, so nobody can
+//! have crossed one it had not heard of. Everything before the boundary is in the cut, nothing else:
 //! a partition is cut with the rows in hand that lie beyond, everything beyond the exchange before it applies
 //! the first later epoch. The choice of boundaries changes no output.
 

@@ -162,6 +162,7 @@ where
                         barred = Some(epoch);
                         break;
                     }
+                    cuts.enter(epoch);
                     stage.apply(epoch, &mut out);
                 }
                 let Some(held) = &mut capability else { return };

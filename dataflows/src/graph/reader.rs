@@ -110,6 +110,7 @@ impl Readers {
                 self.letters.push(load_letters(saved_of(bytes).1));
             }
             reader.cut = from.manifest.epoch.unwrap_or(Epoch::MIN);
+            self.cuts.enter(reader.cut);
         }
     }
 
@@ -254,6 +255,7 @@ impl Reader {
             self.path.enter(boundary, ticks);
             self.cut_at(Some(boundary), cuts)?;
         }
+        cuts.enter(epoch);
         self.path.enter(epoch, ticks);
         Ok(true)
     }
@@ -276,6 +278,7 @@ impl Reader {
                 self.cut_at(Some(boundary), cuts)?;
             }
         }
+        cuts.enter(self.path.last_close().unwrap_or(Epoch::MIN));
         self.path.end(ticks);
         self.done = true;
         let mut counts = self.partition.counts();
