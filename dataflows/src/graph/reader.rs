@@ -135,10 +135,13 @@ impl Readers {
         let mut ticks = TickOutput::default();
         ticks.rows.reserve(self.reserve);
         for reader in &mut self.readers {
+            let was_done = reader.done;
             if let Err(error) = reader.round(complete, &self.cuts, &mut ticks, &mut round) {
                 self.run.fail(error);
             }
-            reader.report(&self.run);
+            if !was_done {
+                reader.report(&self.run);
+            }
         }
         self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
         self.address(ticks, &mut round.partials);
@@ -236,7 +239,7 @@ impl Reader {
         Ok(Step::Read)
     }
 
-    /// Enters `epoch`, if that was granted, and is cut at a boundary on the way.
+    /// Enters `epoch`, if it is a new one that was granted, and is cut at a boundary on the way.
     fn enter(
         &mut self,
         epoch: Epoch,
@@ -247,6 +250,21 @@ impl Reader {
         if epoch <= self.path.epoch() {
             return Ok(true);
         }
+        if !self.cross(epoch, gate, cuts, ticks)? {
+            return Ok(false);
+        }
+        self.path.enter(epoch, ticks);
+        Ok(true)
+    }
+
+    /// Whether `epoch` was granted; if so, it is cut at a boundary before it.
+    fn cross(
+        &mut self,
+        epoch: Epoch,
+        gate: Gate,
+        cuts: &Cuts,
+        ticks: &mut TickOutput,
+    ) -> Result<bool, RunError> {
         if epoch >= gate.granted {
             cuts.reach(epoch);
             return Ok(false);
@@ -256,7 +274,6 @@ impl Reader {
             self.cut_at(Some(boundary), cuts)?;
         }
         cuts.enter(epoch);
-        self.path.enter(epoch, ticks);
         Ok(true)
     }
 
@@ -268,17 +285,11 @@ impl Reader {
         ticks: &mut TickOutput,
         leaving: &mut Vec<Parcel>,
     ) -> Result<Step, RunError> {
-        if let Some(last) = self.path.last_close() {
-            if last >= gate.granted {
-                cuts.reach(last);
-                return Ok(Step::Barred);
-            }
-            if let Some(boundary) = gate.boundary.filter(|&at| self.cut < at && at <= last) {
-                self.path.enter(boundary, ticks);
-                self.cut_at(Some(boundary), cuts)?;
-            }
+        if let Some(last) = self.path.last_close()
+            && !self.cross(last, gate, cuts, ticks)?
+        {
+            return Ok(Step::Barred);
         }
-        cuts.enter(self.path.last_close().unwrap_or(Epoch::MIN));
         self.path.end(ticks);
         self.done = true;
         let mut counts = self.partition.counts();
