@@ -1,6 +1,7 @@
 //! Checkpoints in a folder or in an S3-compatible bucket: objects that are written whole, and claims that are
 //! created only where there is none.
 
+use bytes::Bytes;
 use dataflows::checkpoint::{Depot, DepotError};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
@@ -87,8 +88,8 @@ impl Depot for ObjectDepot {
         }
     }
 
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
-        let (path, payload) = (self.path(name), PutPayload::from(bytes));
+    fn put(&self, name: &str, bytes: Vec<Bytes>) -> Result<(), DepotError> {
+        let (path, payload) = (self.path(name), bytes.into_iter().collect::<PutPayload>());
         match self.runtime.block_on(self.store.put(&path, payload)) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failed("writing", name, &error)),
@@ -141,8 +142,8 @@ mod tests {
         let depot = ObjectDepot::open(&to, "prod").expect("a depot");
         assert!(depot.create("seq/1", b"one").expect("a create"));
         assert!(!depot.create("seq/1", b"two").expect("a create"));
-        depot.put("parts/1/2-3", b"three".to_vec()).expect("a put");
-        depot.put("parts/1/2-3", b"four".to_vec()).expect("a put");
+        depot.put("parts/1/2-3", vec![b"thr"[..].into(), b"ee"[..].into()]).expect("a put");
+        depot.put("parts/1/2-3", vec![b"four"[..].into()]).expect("a put");
         assert_eq!(depot.read("seq/1").expect("a read").as_deref(), Some(&b"one"[..]));
         assert_eq!(depot.read("seq/2").expect("a read"), None);
         assert_eq!(depot.list("parts/").expect("a list"), ["parts/1/2-3"]);

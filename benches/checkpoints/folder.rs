@@ -1,5 +1,6 @@
 //! A folder for checkpoints that is as durable as the command's: written aside, synced, renamed.
 
+use bytes::Bytes;
 use dataflows::checkpoint::{Depot, DepotError};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -44,11 +45,12 @@ impl Depot for Folder {
         }
     }
 
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
-        self.largest.fetch_max(bytes.len() as u64, Ordering::Relaxed);
+    fn put(&self, name: &str, bytes: Vec<Bytes>) -> Result<(), DepotError> {
+        let length = bytes.iter().map(|bytes| bytes.len() as u64).sum();
+        self.largest.fetch_max(length, Ordering::Relaxed);
         let aside = self.at.join("aside");
         let mut file = File::create(&aside).map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
+        bytes.iter().try_for_each(|bytes| file.write_all(bytes)).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         std::fs::rename(aside, self.path(name)).map_err(failed)
     }

@@ -94,7 +94,7 @@ impl Depot for Fragile {
         self.at_risk(|| self.inner.create(name, bytes))
     }
 
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
+    fn put(&self, name: &str, bytes: Vec<bytes::Bytes>) -> Result<(), DepotError> {
         self.at_risk(|| self.inner.put(name, bytes))
     }
 

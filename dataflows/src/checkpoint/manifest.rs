@@ -12,7 +12,7 @@ use market::{Epoch, Time};
 use serde_json::{Value, json};
 
 /// The shape of manifests and of the objects they name.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// Names of claims and manifests.
 pub(crate) const SEQUENCE: &str = "seq/";

@@ -70,8 +70,8 @@ impl Stage<Partials> for Bars {
         }
     }
 
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
-        self.books.iter().for_each(|book| book.snapshot(before, of, to));
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        self.books.iter_mut().for_each(|book| book.snapshot(before, of, to));
     }
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
@@ -122,7 +122,7 @@ impl Stage<Shared> for RollUps {
         windows.close(epoch, |key, bar| out.bar(key, bar));
     }
 
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         self.windows.snapshot(before, of, to);
     }
 
@@ -191,7 +191,7 @@ impl Stage<Shared> for Indicators {
         self.lanes.forget(epoch);
     }
 
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         self.lanes.snapshot(before, of, to);
     }
 

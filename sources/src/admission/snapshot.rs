@@ -15,7 +15,8 @@ impl Admission {
     /// Its state between two batches.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut to = Writer::default();
-        to.u64(self.position.map_or(NOWHERE, Offset::raw));
+        // In front and of eight bytes, so that it is read without the rest.
+        to.bytes.extend(self.position.map_or(NOWHERE, Offset::raw).to_le_bytes());
         self.mark.snapshot(&mut to);
         let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
         to.u64(u64::from(self.known));
@@ -52,9 +53,9 @@ impl Admission {
         bytes: &[u8],
     ) -> Result<Self, SnapshotError> {
         let mut admission = Admission::new(config, length, symbols.clone(), partition);
-        let mut from = Reader::new(bytes, &symbols);
-        let position = from.u64()?;
-        admission.position = (position != NOWHERE).then(|| Offset::from_raw(position));
+        let (_, rest) = bytes.split_first_chunk::<8>().ok_or(SnapshotError::Short(bytes.len()))?;
+        let mut from = Reader::new(rest, &symbols);
+        admission.position = Admission::position_in(bytes);
         admission.mark.restore(&mut from)?;
         for _ in 0..from.count()? {
             let at = from.symbol()?.index();
