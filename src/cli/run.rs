@@ -6,7 +6,7 @@ use super::output::{complain, print, print_json};
 use super::progress::Shown;
 use super::watch::interruptible;
 use crate::config::{Config, Override};
-use crate::engine::{Engine, EngineError, Summary};
+use crate::engine::{Engine, EngineError, REFUSED_FREE, Summary};
 use operators::indicator::Registry;
 
 /// Runs the configured engine.
@@ -35,10 +35,7 @@ pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     let shown = Shown::start(watch.progress.clone());
     let done = engine.watch(watch).run();
     drop(shown);
-    done.map_err(|error: EngineError| match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::failed(error),
-    })
+    done.map_err(|error: EngineError| Failure::of(error.is_usage(), error))
 }
 
 /// Prints the summary: a document, or lines on standard error.
@@ -56,7 +53,9 @@ pub(super) fn verdict(summary: &Summary, max_refused: f64, strict: bool) -> u8 {
         complain(&format!("{refused} records were refused, wanted none: --strict"));
     } else if code == 3 {
         let percent = max_refused * 100.0;
-        complain(&format!("{refused} records were refused, wanted at most {percent}% or 100"));
+        complain(&format!(
+            "{refused} records were refused, wanted at most {percent}% or {REFUSED_FREE}"
+        ));
     }
     code
 }

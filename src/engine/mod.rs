@@ -23,7 +23,7 @@ mod summary;
 pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
 pub(crate) use outputs::kafka_options;
 pub use summary::Summary;
-pub(crate) use summary::{grouped, line, table};
+pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, table};
 
 use crate::config::Config;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
@@ -285,7 +285,8 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
     }
 }
 
-fn time_of(now: SystemTime) -> Time {
+/// The time of a clock.
+pub(crate) fn time_of(now: SystemTime) -> Time {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ns(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
