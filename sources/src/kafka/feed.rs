@@ -228,6 +228,7 @@ impl Ahead {
             timestamp_ms.map_or(Time::GREATEST, |ms| Time::from_ns(ms.saturating_mul(1_000_000)));
         self.batch.arrived.push((place, came));
         self.batch.end = Some(end_of(offset));
+        self.batch.read.get_or_insert_with(now);
         match message.header(SCHEMA_HEADER) {
             Some(schema) if schema != SCHEMA => self.batch.undecoded.push(Undecoded {
                 before_row: 0,
@@ -307,6 +308,11 @@ impl Ahead {
         let batch = std::mem::replace(&mut self.batch, fresh);
         self.desk.put(|shelf| shelf.ready.push_back(batch));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a batch is under way is measured")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl Drop for Ahead {
