@@ -16,6 +16,7 @@ mod query;
 mod replay;
 mod run;
 mod simulate;
+mod status;
 mod store_args;
 mod tail;
 mod topic_args;
@@ -76,6 +77,7 @@ impl Failure {
 /// Parses the command line, does it, and says how it went.
 pub fn main() -> ExitCode {
     watch::abort_on_panic();
+    crate::observe::log_to_stderr();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),
         Command::DeadLetters(args) => letters::letters(&args),
+        Command::Status(args) => status::status(&args),
         Command::Checkpoints(args) => checkpoints::checkpoints(&args),
     };
     match done {

@@ -7,6 +7,7 @@ use super::progress::Shown;
 use super::watch::interruptible;
 use crate::config::{Config, Override};
 use crate::engine::{Engine, EngineError, REFUSED_FREE, Summary};
+use crate::observe::log_as;
 use operators::indicator::Registry;
 
 /// Runs the configured engine.
@@ -14,6 +15,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let registry = Registry::standard();
     let config =
         Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
+    let observe = config.observe();
+    log_as(observe.json, &observe.level, config.name(), args.process);
     let strict = args.run.strict;
     let max_refused = config.max_refused();
     let engine = Engine::new(config)
