@@ -76,6 +76,11 @@ pub trait Partition: Send {
         None
     }
 
+    /// The offset of the next message, where the log is a topic's partition; for display.
+    fn next_offset(&self) -> Option<u64> {
+        None
+    }
+
     /// What its log is called; for display.
     fn name(&self) -> String {
         String::new()

@@ -144,4 +144,9 @@ pub trait Feed: Send {
 
     /// How far the log is read, 0 to 1, where its length is known.
     fn progress(&self) -> Option<f64>;
+
+    /// The offset of the next message of a topic's partition, behind all that was handed out.
+    fn next_offset(&self) -> Option<u64> {
+        None
+    }
 }

@@ -180,6 +180,10 @@ impl Partition for AdmittedPartition {
         self.admission.watermark()
     }
 
+    fn next_offset(&self) -> Option<u64> {
+        self.feed.next_offset()
+    }
+
     fn name(&self) -> String {
         self.feed.source_of(Offset::default())
     }

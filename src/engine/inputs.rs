@@ -2,13 +2,13 @@
 
 use super::EngineError;
 use super::identity::identity;
+use super::positions::Place;
 use crate::config::{
     Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
     SourceConfig, SourceKind, Timing,
 };
 use crate::observe::{Observatory, Watched};
 use dataflows::{Horizons, Opener, Start};
-use kafka::PartitionName;
 use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
     AdmissionConfig, AdmittedPartition, Control, Feed, FileError, FileOrder, FilePartition,
@@ -54,7 +54,7 @@ pub(crate) struct Inputs {
     /// The greatest watermark of all logs: raised as they are read.
     greatest: Arc<AtomicI64>,
     /// The logs on brokers, by the number of their source.
-    places: Vec<(usize, usize, PartitionName)>,
+    places: Vec<Place>,
     /// Told of each batch.
     timed_by: Option<Timed>,
 }
@@ -203,6 +203,11 @@ impl Inputs {
             Some(Watched { source, settings, partitions })
         };
         observatory.watch(config.sources().iter().enumerate().filter_map(watched).collect());
+    }
+
+    /// The logs on brokers.
+    pub fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// How far back of its watermark each log can still change a bar.

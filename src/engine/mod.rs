@@ -18,10 +18,12 @@ mod identity;
 mod inputs;
 mod keep;
 mod outputs;
+mod positions;
 mod summary;
 
-pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
+pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
 pub(crate) use outputs::kafka_options;
+pub(crate) use positions::group;
 pub use summary::Summary;
 pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, reasons, table};
 

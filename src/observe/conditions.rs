@@ -175,3 +175,22 @@ fn judge_results(seen: &Seen, put: &mut dyn FnMut(Condition, String)) {
         put(Condition::SymbolsSpread, what);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_condition_has_a_runbook_and_every_runbook_a_condition() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/runbooks");
+        let mut there: Vec<String> = std::fs::read_dir(folder)
+            .expect("the runbooks")
+            .map(|entry| entry.expect("a runbook").file_name().to_string_lossy().into_owned())
+            .collect();
+        let mut wanted: Vec<String> =
+            Condition::ALL.iter().map(|condition| format!("{}.md", condition.code())).collect();
+        there.sort();
+        wanted.sort();
+        assert_eq!(there, wanted);
+    }
+}

@@ -129,7 +129,7 @@ impl Visit for Fields {
 #[expect(clippy::disallowed_methods, reason = "a log says when")]
 fn line(event: &Event<'_>, mut fields: Fields, style: &Style) -> String {
     let time = crate::engine::time_of(std::time::SystemTime::now()).to_string();
-    let (level, part) = (event.metadata().level().as_str(), event.metadata().target());
+    let (level, target) = (event.metadata().level().as_str(), event.metadata().target());
     if let Some((deployment, process)) = &style.run {
         fields.rest.push(("deployment", deployment.as_str().into()));
         fields.rest.push(("process", (*process).into()));
@@ -145,7 +145,7 @@ fn line(event: &Event<'_>, mut fields: Fields, style: &Style) -> String {
         let mut document = serde_json::Map::new();
         document.insert("time".to_owned(), time.into());
         document.insert("level".to_owned(), level.to_ascii_lowercase().into());
-        document.insert("part".to_owned(), part.into());
+        document.insert("target".to_owned(), target.into());
         document.insert("message".to_owned(), fields.message.into());
         let rest = fields.rest.into_iter().map(|(name, value)| (name.to_owned(), value));
         document.extend(rest);
@@ -153,7 +153,7 @@ fn line(event: &Event<'_>, mut fields: Fields, style: &Style) -> String {
     }
     // Whatever it repeats, a message is one line and changes no terminal.
     let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let mut text = format!("{time} {level:5} {part}: ");
+    let mut text = format!("{time} {level:5} {target}: ");
     text.extend(fields.message.chars().map(plain));
     for (name, value) in fields.rest {
         // As JSON, text stands in quotes and on one line.

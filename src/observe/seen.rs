@@ -30,8 +30,6 @@ pub(super) struct SeenPartition {
     pub stands: f64,
     /// Seconds that its watermark is behind the clock.
     pub lag: Option<f64>,
-    /// The offset it is read on at, where it has offsets.
-    pub next: Option<u64>,
     /// Messages that wait, where the brokers say so.
     pub behind: Option<u64>,
 }
@@ -72,15 +70,13 @@ impl Seen {
         let frontier = progress.frontier();
         let brokers = lookout.answers();
         let partition = |(number, known): (usize, PartitionProgress)| {
-            let next = known.position.and_then(sources::resume_at);
             let end = brokers.iter().find_map(|answer| answer.ends.get(&number)).copied();
             SeenPartition {
                 number,
                 holds: !known.ended && known.epoch <= frontier,
                 stands: lookout.stands(Mark::Partition(number)),
                 lag: known.watermark.map(behind_clock),
-                behind: end.zip(next).map(|(end, next)| end.saturating_sub(next)),
-                next,
+                behind: end.zip(known.next_offset).map(|(end, next)| end.saturating_sub(next)),
                 known,
             }
         };
@@ -205,7 +201,7 @@ impl SeenPartition {
             "holds_frontier": self.holds,
             "ended": self.known.ended,
             "read": self.known.counts.read,
-            "next_offset": self.next,
+            "next_offset": self.known.next_offset,
             "behind": self.behind,
             "stands_seconds": self.stands,
         })

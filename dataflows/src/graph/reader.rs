@@ -318,6 +318,7 @@ impl Reader {
                 known.counts.late = self.path.late();
                 known.part = partition.progress();
                 known.position = partition.position();
+                known.next_offset = partition.next_offset();
                 known.watermark = partition.watermark();
                 (known.epoch, known.ended) = (self.path.epoch(), self.done);
             },

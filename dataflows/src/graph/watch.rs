@@ -54,6 +54,8 @@ pub struct PartitionProgress {
     pub part: Option<f64>,
     /// Of the last record that was judged.
     pub position: Option<Offset>,
+    /// The offset of the next message, where its log is a topic's partition.
+    pub next_offset: Option<u64>,
     /// Its watermark.
     pub watermark: Option<Time>,
     /// The least epoch that it can still change.
@@ -132,6 +134,7 @@ impl Progress {
             counts: Counts::default(),
             part: None,
             position: None,
+            next_offset: None,
             watermark: None,
             epoch: Epoch::MIN,
             ended: false,

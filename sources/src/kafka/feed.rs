@@ -53,6 +53,8 @@ struct Shelf {
     awaited: bool,
     /// Whether the feed is gone.
     gone: bool,
+    /// All before this offset is decoded and was put here, what is no record of ours too.
+    passed: u64,
 }
 
 impl Desk {
@@ -122,7 +124,10 @@ impl Feed for KafkaFeed {
             return Ok(Fed::Batch(batch));
         }
         match &shelf.outcome {
-            None => shelf.awaited = true,
+            None => {
+                shelf.awaited = true;
+                self.next = self.next.max(shelf.passed);
+            }
             Some(Ok(())) => return Ok(Fed::End),
             Some(Err(what)) => {
                 return Err(PartitionError { what: what.clone(), usage: false });
@@ -154,6 +159,10 @@ impl Feed for KafkaFeed {
     fn progress(&self) -> Option<f64> {
         let length = self.part.end?.saturating_sub(self.part.start);
         Some((self.next - self.part.start) as f64 / length.max(1) as f64)
+    }
+
+    fn next_offset(&self) -> Option<u64> {
+        Some(self.next)
     }
 }
 
@@ -204,6 +213,7 @@ impl Ahead {
             self.decide(arrived)?;
             if self.desk.lock().ready.is_empty() {
                 self.hand_on();
+                self.desk.lock().passed = self.next;
             }
         }
         Ok(())
