@@ -92,24 +92,6 @@ fn ask(address: &str, path: &str) -> Result<Value, String> {
 /// What all said, put together.
 fn document(config: &Config, asked: &[Asked]) -> Value {
     let answers: Vec<&Value> = asked.iter().filter_map(|one| one.answer.as_ref().ok()).collect();
-    let mut conditions: Vec<Value> = Vec::new();
-    for one in asked {
-        match &one.answer {
-            Ok(answer) => {
-                for found in answer["conditions"].as_array().into_iter().flatten() {
-                    let mut found = found.clone();
-                    found["process"] = one.process.into();
-                    conditions.push(found);
-                }
-            }
-            Err(error) => {
-                let what = format!("{} does not answer: {error}", one.address);
-                let mut found = Found { condition: Condition::ProcessAway, what }.json();
-                found["process"] = one.process.into();
-                conditions.push(found);
-            }
-        }
-    }
     let sum = |key: &str| answers.iter().filter_map(|one| one[key].as_u64()).sum::<u64>();
     let mut refused = Map::new();
     for (reason, count) in
@@ -159,8 +141,31 @@ fn document(config: &Config, asked: &[Asked]) -> Value {
         "tables": first.map(|one| one["tables"].clone()),
         "sinks": first.map(|one| one["sinks"].clone()),
         "checkpoints": checkpoints,
-        "conditions": conditions,
+        "conditions": conditions(asked),
     })
+}
+
+/// What is not as it should be, of all.
+fn conditions(asked: &[Asked]) -> Vec<Value> {
+    let mut conditions: Vec<Value> = Vec::new();
+    for one in asked {
+        match &one.answer {
+            Ok(answer) => {
+                for found in answer["conditions"].as_array().into_iter().flatten() {
+                    let mut found = found.clone();
+                    found["process"] = one.process.into();
+                    conditions.push(found);
+                }
+            }
+            Err(error) => {
+                let what = format!("{} does not answer: {error}", one.address);
+                let mut found = Found { condition: Condition::ProcessAway, what }.json();
+                found["process"] = one.process.into();
+                conditions.push(found);
+            }
+        }
+    }
+    conditions
 }
 
 /// The last checkpoint in the store, where the process that writes them does not answer.

@@ -251,7 +251,9 @@ fn pass_on(
             if line.last() != Some(&b'\n') {
                 line.push(b'\n');
             }
-            let prefixed = [format!("[{number}] ").as_bytes(), &line].concat();
+            // A log line of JSON says its process itself.
+            let prefix = if line.starts_with(b"{\"") { "" } else { &*format!("[{number}] ") };
+            let prefixed = [prefix.as_bytes(), &line].concat();
             // A reader that went away is told nothing; the process must be read all the same.
             let _ = to.write_all(&prefixed).and_then(|()| to.flush());
         }

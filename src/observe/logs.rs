@@ -7,6 +7,7 @@ use std::fmt::{self, Write};
 use std::io::{IsTerminal, Write as _};
 use std::sync::{Mutex, PoisonError};
 use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -20,7 +21,14 @@ const VALUE_MAX: usize = 4_000;
 
 /// Whether text says what is to be logged.
 pub(crate) fn is_level(text: &str) -> bool {
-    !text.trim().is_empty() && text.parse::<Targets>().is_ok()
+    // Alone, a word would be taken for the name of a part.
+    let is_one = |word: &str| match word.split_once('=') {
+        Some((part, level)) => {
+            !part.trim().is_empty() && level.trim().parse::<LevelFilter>().is_ok()
+        }
+        None => word.trim().parse::<LevelFilter>().is_ok(),
+    };
+    text.split(',').all(is_one) && text.parse::<Targets>().is_ok()
 }
 
 /// How lines are written, and whose they are.
@@ -160,4 +168,19 @@ fn line(event: &Event<'_>, mut fields: Fields, style: &Style) -> String {
         let _ = write!(text, " {name}={value}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_level;
+
+    #[test]
+    fn levels_are_words_alone_or_by_part() {
+        for good in ["warn", "off", "info,kafka=debug", "tidemill=trace, warn"] {
+            assert!(is_level(good), "{good}");
+        }
+        for bad in ["", "loud", "info,", "kafka=loud", "=info", "info kafka=debug"] {
+            assert!(!is_level(bad), "{bad}");
+        }
+    }
 }

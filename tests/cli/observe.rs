@@ -137,13 +137,15 @@ fn compare(text: &str) {
     assert!(documented.len() > 20);
     let mut expected = BTreeSet::new();
     for (name, (kind, labels)) in &documented {
-        let ends: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        let ends: &[&str] =
+            if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
         for end in ends {
             let name = format!("{name}{end}");
             let list = samples.get(&*name).unwrap_or_else(|| panic!("{name} is not scraped"));
             for (given, _) in list {
                 let given = given.split(',').filter_map(|label| label.split_once('='));
-                let given: Vec<&str> = given.map(|(label, _)| label).filter(|l| *l != "le").collect();
+                let given: Vec<&str> =
+                    given.map(|(label, _)| label).filter(|l| *l != "le").collect();
                 assert_eq!(&given, labels, "labels of {name}");
             }
             expected.insert(name);
@@ -161,7 +163,8 @@ fn sum(text: &str, name: &str) -> f64 {
 
 /// A topic with a session, and a deployment that reads it and writes it back.
 fn deployment(folder: &Folder, listen: &str) -> (String, String) {
-    let (name, topic, brokers) = (trial::fresh("observed"), trial::fresh("ticks"), trial::brokers());
+    let (name, topic, brokers) =
+        (trial::fresh("observed"), trial::fresh("ticks"), trial::brokers());
     let config = format!(
         "[deployment]\nname = \"{name}\"\n[cluster]\nworkers = 2\ncheckpoints = {{ every = \"100ms\" }}\n\
          [[source]]\nname = \"ticks\"\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\n\
@@ -178,8 +181,9 @@ fn deployment(folder: &Folder, listen: &str) -> (String, String) {
 
 fn ingest(folder: &Folder, topic: &str, bad: &str) {
     let brokers = trial::brokers();
-    let args = ["ingest", "--simulate", "--brokers", &brokers, "--topic", topic, "--partitions", "2"];
-    let session = ["--trades", "4000", "--symbols", "8", "--session", "30min", "--late", "0.02"];
+    let args =
+        ["ingest", "--simulate", "--brokers", &brokers, "--topic", topic, "--partitions", "2"];
+    let session = ["--trades", "4000", "--symbols", "8", "--session", "30min", "--late", "0.2"];
     let flaws = ["--duplicate", bad, "--json"];
     folder.run(&[&args[..], &session, &flaws].concat()).exits(0);
 }
@@ -205,7 +209,10 @@ fn a_run_is_scraped_and_every_documented_metric_is_there() {
     let total = |name: &str| sum(&text, name);
     let refused = total("tidemill_records_refused_total");
     assert!(refused > 0.0, "duplicates were sent");
-    assert_eq!(total("tidemill_records_read_total"), total("tidemill_records_used_total") + refused);
+    assert_eq!(
+        total("tidemill_records_read_total"),
+        total("tidemill_records_used_total") + refused
+    );
     assert!(total("tidemill_trades_late_total") > 0.0);
     assert!(total("tidemill_stage_seconds_count") > 0.0);
     assert_eq!(total("tidemill_symbol_in_many_partitions"), 0.0);
@@ -246,7 +253,10 @@ fn shows_positions(folder: &Folder, name: &str, topic: &str) {
     assert_eq!(ticks["lag"].as_u64().unwrap(), ticks["records"].as_u64().unwrap() - read);
     assert!(all.iter().any(|one| one["direction"] == "out" && one["exists"] == true));
     let described = folder.run(&["topics", "describe"]).exits(0).out();
-    assert!(described.contains(&format!("--operation Read --group tidemill-{name}")), "{described}");
+    assert!(
+        described.contains(&format!("--operation Read --group tidemill-{name}")),
+        "{described}"
+    );
 }
 
 #[test]
@@ -291,7 +301,8 @@ fn status_says_how_a_run_is_and_what_to_read() {
 #[test]
 fn a_process_that_waits_for_others_is_not_ready() {
     let folder = Folder::new();
-    let source = "[[source]]\nkind = \"simulator\"\n[observe]\nlisten = \"127.0.0.1:0\"\nlogs = \"json\"\n";
+    let source =
+        "[[source]]\nkind = \"simulator\"\n[observe]\nlisten = \"127.0.0.1:0\"\nlogs = \"json\"\n";
     folder.file("cluster.toml", &format!("{}{source}", two()));
     let mut run = Run::start(&folder, "cluster.toml", "info");
     let address = run.address();
