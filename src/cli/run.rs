@@ -7,7 +7,7 @@ use super::progress::Shown;
 use super::watch::interruptible;
 use crate::config::{Config, Override};
 use crate::engine::{Engine, EngineError, REFUSED_FREE, Summary};
-use crate::observe::log_as;
+use crate::observe::{is_json, log_as};
 use operators::indicator::Registry;
 
 /// Runs the configured engine.
@@ -35,7 +35,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
 /// Runs an engine with progress shown and Ctrl-C watched.
 pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     let watch = interruptible()?;
-    let shown = Shown::start(watch.progress.clone());
+    // Lines of a log that is read by machines are its own.
+    let shown = (!is_json()).then(|| Shown::start(watch.progress.clone()));
     let done = engine.watch(watch).run();
     drop(shown);
     done.map_err(|error: EngineError| Failure::of(error.is_usage(), error))

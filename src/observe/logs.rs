@@ -22,11 +22,11 @@ const VALUE_MAX: usize = 4_000;
 /// Whether text says what is to be logged.
 pub(crate) fn is_level(text: &str) -> bool {
     // Alone, a word would be taken for the name of a part.
-    let is_one = |word: &str| match word.split_once('=') {
-        Some((part, level)) => {
-            !part.trim().is_empty() && level.trim().parse::<LevelFilter>().is_ok()
-        }
-        None => word.trim().parse::<LevelFilter>().is_ok(),
+    let is_word =
+        |word: &str| !word.trim().is_empty() && word.trim().parse::<LevelFilter>().is_ok();
+    let is_one = |given: &str| match given.split_once('=') {
+        Some((part, word)) => !part.trim().is_empty() && is_word(word),
+        None => is_word(given),
     };
     text.split(',').all(is_one) && text.parse::<Targets>().is_ok()
 }
@@ -69,6 +69,18 @@ pub(crate) fn log_as(json: bool, level: &str, deployment: &str, process: usize) 
     }
 }
 
+/// A message of the command as a line of the log, where that is JSON.
+pub(crate) fn as_json(message: &str) -> Option<String> {
+    let style = STYLE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let fields = Fields { message: message.to_owned(), rest: Vec::new() };
+    style.json.then(|| line(("ERROR", "tidemill"), fields, &style))
+}
+
+/// Whether log lines are JSON.
+pub(crate) fn is_json() -> bool {
+    STYLE.lock().unwrap_or_else(PoisonError::into_inner).json
+}
+
 fn from_variable() -> Option<Targets> {
     std::env::var(VARIABLE).ok().filter(|text| is_level(text))?.parse().ok()
 }
@@ -81,7 +93,8 @@ impl<S: Subscriber> Layer<S> for Lines {
         let style = STYLE.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let line = line(event, fields, &style);
+        let metadata = event.metadata();
+        let line = line((metadata.level().as_str(), metadata.target()), fields, &style);
         let mut err = std::io::stderr().lock();
         // A line of progress may stand there.
         let wipe = if err.is_terminal() { "\r\x1b[2K" } else { "" };
@@ -135,9 +148,8 @@ impl Visit for Fields {
 
 /// One line without its end.
 #[expect(clippy::disallowed_methods, reason = "a log says when")]
-fn line(event: &Event<'_>, mut fields: Fields, style: &Style) -> String {
+fn line((level, target): (&str, &str), mut fields: Fields, style: &Style) -> String {
     let time = crate::engine::time_of(std::time::SystemTime::now()).to_string();
-    let (level, target) = (event.metadata().level().as_str(), event.metadata().target());
     if let Some((deployment, process)) = &style.run {
         fields.rest.push(("deployment", deployment.as_str().into()));
         fields.rest.push(("process", (*process).into()));

@@ -17,7 +17,7 @@ mod seen;
 mod server;
 
 pub(crate) use conditions::{Condition, Found};
-pub(crate) use logs::{is_level, log_as, log_to_stderr};
+pub(crate) use logs::{as_json, is_json, is_level, log_as, log_to_stderr};
 pub(crate) use lookout::Watched;
 pub use metrics::documentation;
 

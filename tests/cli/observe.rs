@@ -20,8 +20,12 @@ struct Run {
 
 impl Run {
     fn start(folder: &Folder, config: &str, level: &str) -> Self {
+        Run::of(folder, &["run", "--config", config], level)
+    }
+
+    fn of(folder: &Folder, args: &[&str], level: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidemill"))
-            .args(["run", "--config", config])
+            .args(args)
             .env("TIDEMILL_LOG", level)
             .current_dir(&folder.0)
             .stdout(Stdio::null())
@@ -161,10 +165,10 @@ fn sum(text: &str, name: &str) -> f64 {
     samples(text).get(name).map_or(0.0, |list| list.iter().map(|(_, value)| value).sum())
 }
 
-/// A topic with a session, and a deployment that reads it and writes it back.
-fn deployment(folder: &Folder, listen: &str) -> (String, String) {
+/// A topic that a session comes into for some seconds, and a deployment that reads it and writes it back.
+fn deployment(folder: &Folder, listen: &str) -> (String, String, Run) {
     let (name, topic, brokers) =
-        (trial::fresh("observed"), trial::fresh("ticks"), trial::brokers());
+        (trial::fresh("observed"), trial::topic("ticks", 2), trial::brokers());
     let config = format!(
         "[deployment]\nname = \"{name}\"\n[cluster]\nworkers = 2\ncheckpoints = {{ every = \"100ms\" }}\n\
          [[source]]\nname = \"ticks\"\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\n\
@@ -175,23 +179,21 @@ fn deployment(folder: &Folder, listen: &str) -> (String, String) {
          [observe]\nlisten = \"{listen}\"\nlogs = \"json\"\nlevel = \"info\"\n"
     );
     folder.file("cluster.toml", &config);
-    ingest(folder, &topic, "0.02");
-    (name, topic)
+    let ingest = ingest(folder, &topic, &["--duplicate", "0.02", "--rate", "500"]);
+    (name, topic, ingest)
 }
 
-fn ingest(folder: &Folder, topic: &str, bad: &str) {
+fn ingest(folder: &Folder, topic: &str, more: &[&str]) -> Run {
     let brokers = trial::brokers();
-    let args =
-        ["ingest", "--simulate", "--brokers", &brokers, "--topic", topic, "--partitions", "2"];
+    let args = ["ingest", "--simulate", "--brokers", &brokers, "--topic", topic];
     let session = ["--trades", "4000", "--symbols", "8", "--session", "30min", "--late", "0.2"];
-    let flaws = ["--duplicate", bad, "--json"];
-    folder.run(&[&args[..], &session, &flaws].concat()).exits(0);
+    Run::of(folder, &[&args[..], &session, more].concat(), "off")
 }
 
 #[test]
 fn a_run_is_scraped_and_every_documented_metric_is_there() {
     let folder = Folder::new();
-    let (name, topic) = deployment(&folder, "127.0.0.1:0");
+    let (name, topic, _ingest) = deployment(&folder, "127.0.0.1:0");
     let mut run = Run::start(&folder, "cluster.toml", "info,kafka=error");
     let address = run.address();
     until("readiness", || (get(&address, "/ready").0 == 200).then_some(()));
@@ -263,7 +265,7 @@ fn shows_positions(folder: &Folder, name: &str, topic: &str) {
 fn status_says_how_a_run_is_and_what_to_read() {
     let folder = Folder::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (name, topic) = deployment(&folder, &port.to_string());
+    let (name, topic, _ingest) = deployment(&folder, &port.to_string());
     let status = || folder.run(&["status", "--json"]);
     let away = status().exits(1).json();
     assert_eq!(away["conditions"][0]["runbook"], "docs/runbooks/process-away.md");
@@ -271,7 +273,8 @@ fn status_says_how_a_run_is_and_what_to_read() {
     let run = Run::start(&folder, "cluster.toml", "off");
     let document = until("a checkpoint", || {
         let document = status().json();
-        let is_whole = document["checkpoints"]["written"].as_u64() > Some(0);
+        let is_whole = document["checkpoints"]["written"].as_u64() > Some(0)
+            && document["refused"].as_u64() > Some(0);
         (is_whole && document["conditions"] == serde_json::json!([])).then_some(document)
     });
     assert_eq!(document["deployment"], *name);
@@ -284,7 +287,7 @@ fn status_says_how_a_run_is_and_what_to_read() {
         assert!(screen.contains(word), "{word} is missing:\n{screen}");
     }
     // Refusals beyond what may be are named, with what to read.
-    ingest(&folder, &topic, "0.5");
+    let _again = ingest(&folder, &topic, &[]);
     until("a condition", || {
         let screen = folder.run(&["status"]).out();
         screen.contains("docs/runbooks/too-many-refused.md").then_some(())
