@@ -25,7 +25,7 @@ pub(crate) fn is_level(text: &str) -> bool {
     let is_word =
         |word: &str| !word.trim().is_empty() && word.trim().parse::<LevelFilter>().is_ok();
     let is_one = |given: &str| match given.split_once('=') {
-        Some((part, word)) => !part.trim().is_empty() && is_word(word),
+        Some((part, word)) => part.split_whitespace().count() == 1 && is_word(word),
         None => is_word(given),
     };
     text.split(',').all(is_one) && text.parse::<Targets>().is_ok()
