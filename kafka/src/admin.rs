@@ -1,10 +1,10 @@
 //! Asking brokers what a reader must know: which topic a name means, where a partition begins and ends, what lay
-//! where at a time; and saying for display how far a group read.
+//! where at a time.
 
 use crate::client::{Client, failed};
 use crate::raw;
 use crate::settings::{KafkaError, Settings};
-use rdkafka::consumer::{CommitMode, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
@@ -36,7 +36,6 @@ pub struct Bounds {
 /// A connection for such questions. Each waits for its answer, half a minute at most.
 pub struct Admin {
     client: Client,
-    settings: Settings,
 }
 
 impl Admin {
@@ -45,7 +44,7 @@ impl Admin {
     /// # Errors
     /// Fails where the settings do not go together.
     pub fn new(settings: &Settings) -> Result<Self, KafkaError> {
-        Ok(Admin { client: Client::new(settings, &[])?, settings: settings.clone() })
+        Ok(Admin { client: Client::new(settings, &[])? })
     }
 
     /// What is known of a topic; nothing where there is none.
@@ -56,7 +55,7 @@ impl Admin {
         // Asked over the plain protocol first: it says that there is none without waiting.
         let doing = || format!("describing topic {name}");
         let listed = self.client.consumer().fetch_metadata(Some(name), WAIT);
-        let listed = listed.map_err(|error| self.explain(doing(), &error))?;
+        let listed = listed.map_err(|error| self.client.explain(doing(), &error))?;
         let error = listed.topics().first().and_then(|topic| topic.error());
         match error.map(RDKafkaErrorCode::from) {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
@@ -106,7 +105,7 @@ impl Admin {
             added.map_err(|error| KafkaError::of(doing(), error))?;
         }
         let told = self.client.consumer().offsets_for_times(asked, WAIT);
-        let told = told.map_err(|error| self.explain(doing(), &error))?;
+        let told = told.map_err(|error| self.client.explain(doing(), &error))?;
         let offset = |(topic, partition): &PartitionName| {
             let found = told.find_partition(topic, *partition as i32);
             let Some(found) = found else {
@@ -119,58 +118,5 @@ impl Admin {
             }
         };
         partitions.iter().map(offset).collect()
-    }
-
-    /// How far a group says it read: the next offset of partitions in the order given, where it said so.
-    ///
-    /// # Errors
-    /// Fails when the group's broker does not answer, or we may not.
-    pub fn committed(
-        &self,
-        group: &str,
-        partitions: &[PartitionName],
-    ) -> Result<Vec<Option<u64>>, KafkaError> {
-        let doing = || format!("asking for the offsets of group {group}");
-        let client = Client::new(&self.settings, &[("group.id", group)])?;
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for (topic, partition) in partitions {
-            list.add_partition(topic, *partition as i32);
-        }
-        let told = client.consumer().committed_offsets(list, WAIT);
-        let told = told.map_err(|error| self.explain(doing(), &error))?;
-        let next = |(topic, partition): &PartitionName| match told
-            .find_partition(topic, *partition as i32)?
-            .offset()
-        {
-            Offset::Offset(offset) => u64::try_from(offset).ok(),
-            _ => None,
-        };
-        Ok(partitions.iter().map(next).collect())
-    }
-
-    /// Says for display how far a group read: the next offset of each partition.
-    ///
-    /// # Errors
-    /// Fails when the group's broker does not answer, or we may not.
-    pub fn commit(&self, group: &str, next: &[(PartitionName, u64)]) -> Result<(), KafkaError> {
-        let doing = || format!("committing offsets of group {group}");
-        let committer = Client::new(&self.settings, &[("group.id", group)])?;
-        let mut list = TopicPartitionList::with_capacity(next.len());
-        for ((topic, partition), offset) in next {
-            let offset = Offset::Offset(*offset as i64);
-            let added = list.add_partition_offset(topic, *partition as i32, offset);
-            added.map_err(|error| KafkaError::of(doing(), error))?;
-        }
-        let committed = committer.consumer().commit(&list, CommitMode::Sync);
-        committed.map_err(|error| self.explain(doing(), &error))
-    }
-
-    /// An error, with what the connection said for good: why nobody answers.
-    fn explain(&self, doing: String, error: &rdkafka::error::KafkaError) -> KafkaError {
-        self.client.serve();
-        match self.client.fatal() {
-            Some(fatal) => KafkaError::of(doing, fatal),
-            None => KafkaError::of(doing, error),
-        }
     }
 }

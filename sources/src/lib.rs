@@ -29,7 +29,7 @@ pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
-pub use partition::AdmittedPartition;
+pub use partition::{AdmittedPartition, Timed};
 pub use simulator::{
     Columns, Flaw, SimulatedFeed, Simulation, SimulationError, Tick, Ticks, WriteError, Written,
     write_csv, write_parquet, write_session,

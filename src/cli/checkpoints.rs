@@ -1,14 +1,13 @@
 //! `tidemill checkpoints`: what is kept, whether it is whole, and what is no longer needed.
 
 use super::Failure;
+use super::brokers::configuration;
 use super::output::{print, print_json};
 use super::store_args::{CheckpointAction, CheckpointArgs, CheckpointStore};
-use crate::config::Config;
 use crate::depot::ObjectDepot;
 use crate::engine::{grouped, table};
 use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, entries, prune};
 use market::{EpochLength, Symbols};
-use operators::indicator::Registry;
 use serde_json::{Value, json};
 
 /// Does one of the three.
@@ -22,7 +21,7 @@ pub(super) fn checkpoints(args: &CheckpointArgs) -> Result<u8, Failure> {
 
 /// The configured store, and the length of an epoch to tell times by.
 fn open(store: &CheckpointStore) -> Result<(ObjectDepot, EpochLength, usize), Failure> {
-    let config = Config::read(&store.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let config = configuration(&store.config)?;
     let Some(given) = config.checkpoints() else {
         let file = store.config.display();
         return Err(Failure::usage(format!(

@@ -9,9 +9,8 @@
 
 use super::Failure;
 use super::args::UpArgs;
+use super::brokers::configuration;
 use super::output::complain;
-use crate::config::Config;
-use operators::indicator::Registry;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, ToSocketAddrs};
@@ -39,7 +38,7 @@ static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
 /// Supervises.
 pub(super) fn up(args: &UpArgs) -> Result<u8, Failure> {
-    let config = Config::read(&args.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let config = configuration(&args.config)?;
     let numbers = of_this_machine(config.processes());
     if numbers.is_empty() {
         let list = config.processes().join(", ");
@@ -252,7 +251,9 @@ fn pass_on(
             if line.last() != Some(&b'\n') {
                 line.push(b'\n');
             }
-            let prefixed = [format!("[{number}] ").as_bytes(), &line].concat();
+            // A log line of JSON says its process itself.
+            let prefix = if line.starts_with(b"{\"") { "" } else { &*format!("[{number}] ") };
+            let prefixed = [prefix.as_bytes(), &line].concat();
             // A reader that went away is told nothing; the process must be read all the same.
             let _ = to.write_all(&prefixed).and_then(|()| to.flush());
         }

@@ -2,16 +2,18 @@
 
 use super::EngineError;
 use super::identity::identity;
+use super::positions::Place;
 use crate::config::{
     Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
-    SourceKind, Timing,
+    SourceConfig, SourceKind, Timing,
 };
+use crate::observe::{Observatory, Watched};
 use dataflows::{Horizons, Opener, Start};
 use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
     AdmissionConfig, AdmittedPartition, Control, Feed, FileError, FileOrder, FilePartition,
     FileSource, Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace,
-    PacedFeed, SimulatedFeed, Simulation,
+    PacedFeed, SimulatedFeed, Simulation, Timed,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -51,6 +53,10 @@ pub(crate) struct Inputs {
     files: Vec<Files>,
     /// The greatest watermark of all logs: raised as they are read.
     greatest: Arc<AtomicI64>,
+    /// The logs on brokers, by the number of their source.
+    places: Vec<Place>,
+    /// Told of each batch.
+    timed_by: Option<Timed>,
 }
 
 impl Inputs {
@@ -78,7 +84,7 @@ impl Inputs {
         if config.sources().is_empty() {
             return Err(EngineError::NoSource);
         }
-        for source in config.sources() {
+        for (number, source) in config.sources().iter().enumerate() {
             let from = inputs.feeds.len();
             match &source.kind {
                 SourceKind::Files(files) => {
@@ -88,7 +94,7 @@ impl Inputs {
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
                 SourceKind::Kafka(kafka) => {
                     let writer = format!("tidemill-{}-control-{}", config.name(), reading.process);
-                    inputs.listen(kafka, reading, &writer, symbols)?;
+                    inputs.listen((number, kafka), reading, &writer, symbols)?;
                 }
             }
             if let Some(factor) = source.pace {
@@ -111,7 +117,7 @@ impl Inputs {
 
     fn listen(
         &mut self,
-        kafka: &KafkaConfig,
+        (source_number, kafka): (usize, &KafkaConfig),
         reading: Reading,
         writer: &str,
         symbols: &Symbols,
@@ -141,6 +147,8 @@ impl Inputs {
             source.open(&parts, reading.accept_gap, control, symbols).map_err(kafka_error)?;
         for (open, part) in opened.into_iter().zip(&parts) {
             let fact = start_of(&part.name());
+            let name = (part.topic.clone(), part.partition);
+            self.places.push((source_number, self.feeds.len(), name));
             self.feeds.push(Box::new(move |begin: Begin| {
                 let start = begin.facts.iter().find(|(name, _)| *name == fact);
                 let start = start.and_then(|(_, offset)| offset.parse().ok());
@@ -184,6 +192,24 @@ impl Inputs {
         &self.starts
     }
 
+    /// Has what is read observed: how long batches take, and the brokers.
+    pub fn observe_by(&mut self, observatory: &Observatory, config: &Config) {
+        self.timed_by = Some(observatory.timed_by());
+        let watched = |(number, source): (usize, &SourceConfig)| {
+            let SourceKind::Kafka(kafka) = &source.kind else { return None };
+            let own = self.places.iter().filter(|(of, ..)| *of == number);
+            let partitions = own.map(|(_, number, name)| (*number, name.clone())).collect();
+            let (source, settings) = (source.name.clone(), kafka.settings.clone());
+            Some(Watched { source, settings, partitions })
+        };
+        observatory.watch(config.sources().iter().enumerate().filter_map(watched).collect());
+    }
+
+    /// The logs on brokers.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
     /// How far back of its watermark each log can still change a bar.
     pub fn horizons(&self) -> Horizons {
         Horizons::each(&self.timings.iter().map(|timing| timing.horizon_ns).collect::<Vec<_>>())
@@ -201,10 +227,10 @@ impl Inputs {
 
     /// Every log behind its admission.
     pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
-        let (epoch, greatest) = (config.epoch(), self.greatest);
+        let (epoch, greatest, timed_by) = (config.epoch(), self.greatest, self.timed_by);
         let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
             let (admission, symbols) = (admission(config, timing), symbols.clone());
-            let greatest = greatest.clone();
+            let (greatest, timed_by) = (greatest.clone(), timed_by.clone());
             Box::new(move |start: Start| {
                 let admission = AdmissionConfig { started_at: start.at, ..admission };
                 let number = number as u32;
@@ -223,7 +249,7 @@ impl Inputs {
                             })?
                     }
                 };
-                Ok(Box::new(partition.raising(greatest)) as Box<dyn Partition>)
+                Ok(Box::new(partition.raising(greatest).timed_by(timed_by)) as Box<dyn Partition>)
             })
         };
         self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()

@@ -2,6 +2,7 @@
 
 use super::EngineError;
 use super::inputs::Inputs;
+use super::positions::listener;
 use crate::config::{CheckpointConfig, Config};
 use crate::depot::ObjectDepot;
 use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create};
@@ -34,11 +35,12 @@ pub(super) fn keep(
     let began = Instant::now();
     let clock = Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (every_ms, keep) = (given.every_ms, given.keep);
-    let (claimed, listener) = (None, Arc::new(|_: &Manifest| {}));
-    let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener };
+    let (claimed, unheard) = (None, Arc::new(|_: &Manifest| {}));
+    let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener: unheard };
     if process != 0 {
         return Ok(Kept { checkpoints, identity, started_at: now });
     }
+    checkpoints.listener = listener(config, inputs.places());
     let depot = &*checkpoints.depot;
     let mut claimed =
         claim(depot, &[config.name().to_owned()]).map_err(EngineError::checkpoints)?;

@@ -18,14 +18,17 @@ mod identity;
 mod inputs;
 mod keep;
 mod outputs;
+mod positions;
 mod summary;
 
-pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
+pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
 pub(crate) use outputs::kafka_options;
+pub(crate) use positions::group;
 pub use summary::Summary;
-pub(crate) use summary::{grouped, line, table};
+pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, reasons, table};
 
 use crate::config::Config;
+use crate::observe::Observatory;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
@@ -202,12 +205,14 @@ impl Engine {
     )]
     pub fn run(self) -> Result<Summary, EngineError> {
         let began = Instant::now();
+        let observatory = Observatory::open(&self.config, self.process, &self.watch.progress)?;
         let processes = self.config.processes().len().max(1);
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
         let reading = Reading { process: self.process, ..self.reading };
-        let inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
+        let mut inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
+        inputs.observe_by(&observatory, &self.config);
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
@@ -238,6 +243,7 @@ impl Engine {
             sinks.extend(outputs::open(&self.config, &plan, &opened, &self.watch.stop)?);
             store = Some(opened);
         }
+        let sinks = observatory.measured(sinks);
         let cluster = Cluster {
             workers: self.config.workers(),
             process: self.process,
@@ -285,7 +291,8 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
     }
 }
 
-fn time_of(now: SystemTime) -> Time {
+/// The time of a clock.
+pub(crate) fn time_of(now: SystemTime) -> Time {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ns(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

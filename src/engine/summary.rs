@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Records that may be refused whatever their share.
-const REFUSED_FREE: u64 = 100;
+pub(crate) const REFUSED_FREE: u64 = 100;
 
 /// What a run did.
 #[derive(Clone, Debug)]
@@ -52,13 +52,10 @@ impl Summary {
 
     /// The exit code: 130 stopped, 3 nothing used or too much refused, 0 done.
     pub fn exit_code(&self, max_refused: f64, strict: bool) -> u8 {
-        let refused = self.counts.refused_total();
-        let share = refused as f64 / self.counts.read.max(1) as f64;
-        let too_many = refused > REFUSED_FREE && share > max_refused || strict && refused > 0;
-        match (self.complete, self.counts.used == 0 || too_many) {
-            (false, _) => 130,
-            (true, true) => 3,
-            (true, false) => 0,
+        let counts = &self.counts;
+        match self.complete {
+            true => judge((counts.read, counts.used, counts.refused_total()), max_refused, strict),
+            false => 130,
         }
     }
 
@@ -143,6 +140,13 @@ impl Summary {
         }
         text
     }
+}
+
+/// The exit code of records `(read, used, refused)`: 3 where none was used or too many were refused.
+pub(crate) fn judge((read, used, refused): (u64, u64, u64), max_refused: f64, strict: bool) -> u8 {
+    let share = refused as f64 / read.max(1) as f64;
+    let too_many = refused > REFUSED_FREE && share > max_refused || strict && refused > 0;
+    if used == 0 || too_many { 3 } else { 0 }
 }
 
 /// A line of the summary.

@@ -6,6 +6,7 @@ mod files;
 mod ingest;
 mod kafka;
 mod kills;
+mod observe;
 mod processes;
 mod up;
 

@@ -15,4 +15,7 @@ mod wiring;
 pub use plan::{IndicatorPlan, Plan, PlanError};
 pub(crate) use run::Shared;
 pub use run::{Cluster, Opener, RunError, Start, run};
-pub use watch::{CheckpointProgress, Outcome, Progress, TableCount, Watch};
+pub use watch::{
+    CheckpointProgress, Event, Observer, Outcome, PartitionProgress, Progress, TableCount, Watch,
+    WorkerProgress,
+};

@@ -320,9 +320,20 @@ impl Reader {
     }
 
     fn report(&self, run: &Run) {
-        let mut counts = self.partition.counts();
-        counts.late = self.path.late();
-        run.progress.report(self.number, &counts, self.partition.progress());
+        let partition = &self.partition;
+        run.progress.report(
+            self.number,
+            || partition.name(),
+            |known| {
+                known.counts = partition.counts();
+                known.counts.late = self.path.late();
+                known.part = partition.progress();
+                known.position = partition.position();
+                known.next_offset = partition.next_offset();
+                known.watermark = partition.watermark();
+                (known.epoch, known.ended) = (self.path.epoch(), self.done);
+            },
+        );
     }
 }
 

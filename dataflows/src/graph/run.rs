@@ -10,7 +10,7 @@ use super::wiring::{self, Beginning};
 use crate::checkpoint::{
     Checkpoints, Cuts, Entry, Office, Owed, RestoreError, Restored, Scribe, SequenceError, control,
 };
-use market::{Partition, PartitionError, Sink, SinkError, Symbols, Time};
+use market::{Epoch, Partition, PartitionError, Sink, SinkError, Symbols, Time};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel};
@@ -184,7 +184,7 @@ pub fn run(
     let owed = checkpoints.as_ref().map(|_| Arc::new(Owed::new()));
     let (sender, thread) = match cluster.process {
         0 => {
-            let (sender, thread) = outlet::start(outlet_plan(&plan, owed.clone()), sinks);
+            let (sender, thread) = outlet::start(outlet_plan(&plan, owed.clone(), &watch), sinks);
             (Some(sender), Some(thread))
         }
         _ => (None, None),
@@ -223,13 +223,14 @@ impl JoinHandleExt for std::thread::JoinHandle<Result<Left, RunError>> {
     }
 }
 
-fn outlet_plan(plan: &Plan, owed: Option<Arc<Owed>>) -> OutletPlan {
+fn outlet_plan(plan: &Plan, owed: Option<Arc<Owed>>, watch: &Watch) -> OutletPlan {
     OutletPlan {
         tables: plan.tables(),
         epoch: plan.epoch,
         lateness_ns: plan.lateness_ns,
         symbols: plan.symbols.clone(),
         owed,
+        progress: watch.progress.clone(),
     }
 }
 
@@ -333,8 +334,10 @@ fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -
         _ => None,
     };
     let probe = wiring::build(worker, plan, Beginning { partitions, outlet, cuts, from }, shared);
+    let turning = shared.progress.join(worker.index());
     while !probe.done() && !shared.stop.load(Ordering::Relaxed) {
         worker.step_or_park(Some(PARK));
+        turning.turn(probe.with_frontier(|at| at.first().copied().unwrap_or(Epoch::MAX)));
     }
     let ended = probe.done();
     if ended {

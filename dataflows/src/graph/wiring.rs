@@ -12,6 +12,7 @@ use super::plan::{BARS, INDICATORS, Plan};
 use super::reader::Readers;
 use super::run::Shared as Run;
 use super::stages::{Bars, Indicators, RollUps};
+use super::watch::Event;
 use crate::checkpoint::{Cuts, Restored};
 use crate::wire::{Partials, Route, Shared, ToFirst, owner};
 use market::{Epoch, Partition, Width};
@@ -77,7 +78,7 @@ pub(crate) fn build(
         let symbols = plan.symbols.clone();
         let by_symbol = DistributorPact(move |peers| Route::new(symbols, peers));
         let rows = Output::new(BARS, 0, &plan.symbols);
-        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan), rows);
+        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan, &run.progress), rows);
         let bars = scope.concatenate(roll_ups(&stages, bases));
         let columns = plan.indicator_columns().len();
         let mut all = vec![leaving, bars.clone()];
@@ -209,7 +210,11 @@ fn leave<'s>(
         |_, _| {
             move |(input, frontier), _output| {
                 let tell = |leaving: Leaving| {
-                    let gone = outlet.borrow().as_ref().is_some_and(|to| to.send(leaving).is_err());
+                    let gone = outlet.borrow().as_ref().is_some_and(|to| {
+                        run.progress.wait_for_sinks(true);
+                        to.send(leaving).is_err()
+                    });
+                    run.progress.wait_for_sinks(false);
                     if gone {
                         // The thread keeps its own error; the run only has to end.
                         run.stop.store(true, Ordering::SeqCst);
@@ -219,6 +224,7 @@ fn leave<'s>(
                 match limit(frontier) {
                     Some(epoch) if epoch > told => {
                         told = epoch;
+                        run.progress.tell(Event::Complete(epoch));
                         tell(Leaving::Before(epoch));
                     }
                     Some(_) => {}

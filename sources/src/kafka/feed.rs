@@ -53,6 +53,8 @@ struct Shelf {
     awaited: bool,
     /// Whether the feed is gone.
     gone: bool,
+    /// All before this offset is decoded and was put here, what is no record of ours too.
+    passed: u64,
 }
 
 impl Desk {
@@ -122,7 +124,10 @@ impl Feed for KafkaFeed {
             return Ok(Fed::Batch(batch));
         }
         match &shelf.outcome {
-            None => shelf.awaited = true,
+            None => {
+                shelf.awaited = true;
+                self.next = self.next.max(shelf.passed);
+            }
             Some(Ok(())) => return Ok(Fed::End),
             Some(Err(what)) => {
                 return Err(PartitionError { what: what.clone(), usage: false });
@@ -154,6 +159,10 @@ impl Feed for KafkaFeed {
     fn progress(&self) -> Option<f64> {
         let length = self.part.end?.saturating_sub(self.part.start);
         Some((self.next - self.part.start) as f64 / length.max(1) as f64)
+    }
+
+    fn next_offset(&self) -> Option<u64> {
+        Some(self.next)
     }
 }
 
@@ -204,6 +213,7 @@ impl Ahead {
             self.decide(arrived)?;
             if self.desk.lock().ready.is_empty() {
                 self.hand_on();
+                self.desk.lock().passed = self.next;
             }
         }
         Ok(())
@@ -228,6 +238,7 @@ impl Ahead {
             timestamp_ms.map_or(Time::GREATEST, |ms| Time::from_ns(ms.saturating_mul(1_000_000)));
         self.batch.arrived.push((place, came));
         self.batch.end = Some(end_of(offset));
+        self.batch.read.get_or_insert_with(now);
         match message.header(SCHEMA_HEADER) {
             Some(schema) if schema != SCHEMA => self.batch.undecoded.push(Undecoded {
                 before_row: 0,
@@ -307,6 +318,11 @@ impl Ahead {
         let batch = std::mem::replace(&mut self.batch, fresh);
         self.desk.put(|shelf| shelf.ready.push_back(batch));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a batch is under way is measured")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl Drop for Ahead {

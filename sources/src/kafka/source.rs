@@ -190,7 +190,7 @@ impl KafkaSource {
             if !accept_gap {
                 return Err(KafkaSourceError::Gap(gap));
             }
-            tracing::warn!("{gap}");
+            tracing::warn!(partition = part.name(), "{gap}");
             (part.start, part.topic_id) = (gap.to, id.clone());
             gaps.push(gap);
         }
@@ -259,7 +259,10 @@ impl KafkaSource {
     }
 
     /// The names, and those that patterns match, sorted by their bytes. A pattern matches no topic of Kafka's own.
-    fn names(&self) -> Result<BTreeSet<String>, KafkaSourceError> {
+    ///
+    /// # Errors
+    /// Fails when no broker answers, and where a pattern is none or matches nothing.
+    pub fn names(&self) -> Result<BTreeSet<String>, KafkaSourceError> {
         let mut names = BTreeSet::new();
         let mut listed = None;
         for given in &self.topics {
