@@ -53,10 +53,10 @@ impl ObjectDepot {
     }
 
     /// A store that cannot create only where there is none would let two runs write at once.
+    /// The object that is tried stays: if runs that begin together removed it, each could take the other's for its own.
     fn try_create(&self) -> Result<(), DepotError> {
         const PROBE: &str = "probe";
-        self.create(PROBE, b"first")?;
-        if self.create(PROBE, b"second")? {
+        if self.create(PROBE, b"first")? && self.create(PROBE, b"second")? {
             let what = format!(
                 "{}: this store writes over an object that is to be created only where there is none, \
                  and without that two runs could write at once",
@@ -64,7 +64,7 @@ impl ObjectDepot {
             );
             return Err(DepotError { what });
         }
-        self.remove(PROBE)
+        Ok(())
     }
 
     fn path(&self, name: &str) -> ObjectPath {

@@ -1,16 +1,19 @@
 //! `tidemill run`: the engine as configured; and what every run of the graph shares.
 
-use super::Failure;
 use super::args::{RunArgs, RunFlags};
 use super::output::{complain, print, print_json};
 use super::progress::Shown;
-use super::watch::interruptible;
+use super::watch::{end_with_supervisor, interruptible};
+use super::{Failure, OVERTAKEN};
 use crate::config::{Config, Override};
 use crate::engine::{Engine, EngineError, Summary};
 use operators::indicator::Registry;
 
 /// Runs the configured engine.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    if args.supervised {
+        end_with_supervisor();
+    }
     let registry = Registry::standard();
     let config =
         Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
@@ -35,9 +38,10 @@ pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     let shown = Shown::start(watch.progress.clone());
     let done = engine.watch(watch).run();
     drop(shown);
-    done.map_err(|error: EngineError| match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::failed(error),
+    done.map_err(|error: EngineError| match error {
+        EngineError::Overtaken(_) => Failure { code: OVERTAKEN, message: error.to_string() },
+        error if error.is_usage() => Failure::usage(error),
+        error => Failure::failed(error),
     })
 }
 

@@ -26,6 +26,7 @@ pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
 
 use crate::config::Config;
+use dataflows::checkpoint::SequenceError;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
@@ -61,6 +62,9 @@ pub enum EngineError {
     /// The store of checkpoints cannot be used, or another run has claimed it.
     #[error("checkpoints: {0}")]
     Checkpoints(String),
+    /// Another run of the deployment has begun: this one can write no more.
+    #[error("another run of this deployment has begun, so this one ends: {0}")]
+    Overtaken(String),
     /// Checkpoints of something else.
     #[error(
         "{to}: the checkpoints there were made with {what}; give --replace to begin anew, or another deployment.name"
@@ -81,6 +85,14 @@ impl EngineError {
         EngineError::Checkpoints(error.to_string())
     }
 
+    /// That a place in the sequence of checkpoints was not to be had.
+    fn sequence(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Taken { .. } => EngineError::Overtaken(error.to_string()),
+            SequenceError::Depot(error) => EngineError::checkpoints(error),
+        }
+    }
+
     /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
     /// running (exit code 1).
     pub fn is_usage(&self) -> bool {
@@ -90,7 +102,10 @@ impl EngineError {
             | EngineError::Source(_)
             | EngineError::Lineage { .. } => true,
             EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_) | EngineError::Failed(_) | EngineError::Checkpoints(_) => false,
+            EngineError::Sink(_)
+            | EngineError::Failed(_)
+            | EngineError::Checkpoints(_)
+            | EngineError::Overtaken(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
             EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
             EngineError::Run(_) => false,
@@ -248,12 +263,12 @@ impl Engine {
             },
             terms,
         };
-        let files = inputs.files();
+        let (files, claim) = (inputs.files(), checkpoints.clone());
         let partitions = inputs.open(&self.config, &self.symbols);
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
                 Ok(outcome) => outcome,
-                Err(error) => return Err(give_up(EngineError::from(error), store)),
+                Err(error) => return Err(give_up(keep::explain(error, claim.as_ref()), store)),
             };
         let filtered = files.iter().map(sources::Files::filtered).sum();
         Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))

@@ -27,8 +27,10 @@ pub struct Claimed {
     pub generation: u64,
     /// The next number to write.
     pub next: u64,
-    /// The newest whole manifest, with its number.
+    /// The newest manifest that is whole and names nothing that is missing, with its number.
     pub manifest: Option<(u64, Manifest)>,
+    /// Manifests behind that one which name an object that is not there, with its name.
+    pub passed_over: Vec<(u64, String)>,
     /// Writers of this run, and of all that claimed since that manifest: they are to be fenced.
     pub writers: Vec<String>,
 }
@@ -57,9 +59,17 @@ pub fn claim(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceE
     let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0) + 1;
     let mine = Entry::Claim { generation, writers: writers.to_vec() };
     create(depot, number, &mine)?;
-    let manifest = entries.iter().rev().find_map(|(number, entry)| match entry {
-        Entry::Manifest(manifest) => Some((*number, manifest.clone())),
-        Entry::Claim { .. } => None,
+    let parts: BTreeSet<String> = depot.list(PARTS)?.into_iter().collect();
+    let mut passed_over = Vec::new();
+    let manifest = entries.iter().rev().find_map(|(number, entry)| {
+        let Entry::Manifest(manifest) = entry else { return None };
+        match manifest.bundles.iter().find(|name| !parts.contains(*name)) {
+            None => Some((*number, manifest.clone())),
+            Some(name) => {
+                passed_over.push((*number, name.clone()));
+                None
+            }
+        }
     });
     // Whoever wrote the manifest may be alive too, and claimed before it.
     let since = manifest.as_ref().map_or(0, |(_, manifest)| manifest.generation);
@@ -71,7 +81,7 @@ pub fn claim(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceE
         }
     }
     let writers = all.into_iter().collect();
-    Ok(Claimed { generation, next: number + 1, manifest, writers })
+    Ok(Claimed { generation, next: number + 1, manifest, passed_over, writers })
 }
 
 /// Writes an entry under a number of its own.
