@@ -5,9 +5,7 @@ use super::inputs::Inputs;
 use crate::config::{CheckpointConfig, Config};
 use crate::depot::ObjectDepot;
 use dataflows::RunError;
-use dataflows::checkpoint::{
-    Checkpoints, Claimed, Depot, Entry, Manifest, claim, create, entries,
-};
+use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create, entries};
 use market::Time;
 use sinks::Identity;
 use std::sync::Arc;
@@ -32,8 +30,9 @@ pub(super) fn keep(
     identity: Identity,
     (process, replace, now): (usize, bool, Time),
 ) -> Result<Kept, EngineError> {
-    let depot = ObjectDepot::open(&given.to, config.name());
-    let depot: Arc<dyn Depot> = Arc::new(depot.map_err(EngineError::checkpoints)?);
+    let depot = ObjectDepot::open(&given.to, config.name()).map_err(EngineError::checkpoints)?;
+    depot.try_create().map_err(EngineError::checkpoints)?;
+    let depot: Arc<dyn Depot> = Arc::new(depot);
     let began = Instant::now();
     let clock = Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (every_ms, keep) = (given.every_ms, given.keep);
@@ -43,10 +42,11 @@ pub(super) fn keep(
         return Ok(Kept { checkpoints, identity, started_at: now });
     }
     let depot = &*checkpoints.depot;
-    let mut claimed =
-        claim(depot, &[config.name().to_owned()]).map_err(EngineError::sequence)?;
+    let mut claimed = claim(depot, &[config.name().to_owned()]).map_err(EngineError::sequence)?;
     for (number, name) in &claimed.passed_over {
-        tracing::warn!("checkpoint {number} names {name}, which is not there: an older one is gone on from");
+        tracing::warn!(
+            "checkpoint {number} names {name}, which is not there: an older one is gone on from"
+        );
     }
     let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
         Some(manifest) if begins_with(&manifest.facts, &identity.parts) => manifest,

@@ -264,6 +264,7 @@ impl Engine {
             terms,
         };
         let (files, claim) = (inputs.files(), checkpoints.clone());
+        let progress = self.watch.progress.clone();
         let partitions = inputs.open(&self.config, &self.symbols);
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
@@ -271,7 +272,9 @@ impl Engine {
                 Err(error) => return Err(give_up(keep::explain(error, claim.as_ref()), store)),
             };
         let filtered = files.iter().map(sources::Files::filtered).sum();
-        Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
+        let mut summary = Summary::of(outcome, filtered, began.elapsed(), store.as_ref());
+        summary.checkpoints = claim.map(|_| progress.checkpoints());
+        Ok(summary)
     }
 }
 

@@ -7,6 +7,7 @@ mod ingest;
 mod kafka;
 mod kills;
 mod processes;
+mod stores;
 mod up;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,10 @@
 
 mod brokers;
 mod lab;
+mod letters;
 mod servers;
+mod torn;
+mod zombie;
 
 use lab::{Lab, Life};
 

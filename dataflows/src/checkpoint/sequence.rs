@@ -11,9 +11,7 @@ pub enum SequenceError {
     #[error(transparent)]
     Depot(#[from] DepotError),
     /// Another run has begun, or goes on, with the same checkpoints.
-    #[error(
-        "number {number} of the checkpoints is taken: another run of this deployment has begun"
-    )]
+    #[error("number {number} of the checkpoints is taken by another run")]
     Taken {
         /// The number.
         number: u64,
@@ -131,16 +129,18 @@ pub fn prune(
         .find(|(number, entry)| *number < oldest && matches!(entry, Entry::Claim { .. }));
     let first = first.map_or(oldest, |(number, _)| *number);
     let mut removed = 0;
-    for name in depot.list(PARTS)? {
-        let of = part_number(&name);
-        let done = of.is_none_or(|of| of < (generation, current));
-        if done && !kept.contains(&name) {
+    // Manifests before what they name: a kill between the two leaves none that is not whole.
+    for name in depot.list(SEQUENCE)? {
+        let number = name[SEQUENCE.len()..].parse::<u64>();
+        if number.is_ok_and(|number| number < oldest && number != first) {
             depot.remove(&name)?;
             removed += 1;
         }
     }
-    for name in depot.list(SEQUENCE)? {
-        if name[SEQUENCE.len()..].parse::<u64>().is_ok_and(|number| number < first) {
+    for name in depot.list(PARTS)? {
+        let of = part_number(&name);
+        let done = of.is_none_or(|of| of < (generation, current));
+        if done && !kept.contains(&name) {
             depot.remove(&name)?;
             removed += 1;
         }

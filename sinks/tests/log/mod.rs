@@ -1,8 +1,8 @@
 //! Random logs of changes, as the calls a run makes of a sink, and the contents of stores as text.
 
 use market::{
-    Bar, Body, DeadLetter, Epoch, Offset, Price, Reason, RowKey, Rows, Sink, Symbols, TableSpec, Time,
-    Width,
+    Bar, Body, DeadLetter, Epoch, Offset, Price, Reason, RowKey, Rows, Sink, Symbols, TableSpec,
+    Time, Width,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::record::Field;
