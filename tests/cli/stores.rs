@@ -43,7 +43,12 @@ impl<'a> Trial<'a> {
 
     fn start(&self) -> Child {
         let mut command = self.command(&["run", "--config", "paced.toml", "--data", "store"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let said = std::fs::File::create(self.folder.0.join("said")).unwrap();
+        command.stdout(Stdio::null()).stderr(said).spawn().unwrap()
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.0.join("said")).unwrap()
     }
 
     /// Goes on to the end, and compares with a run that nothing hindered; what the last run said.
@@ -69,7 +74,8 @@ impl<'a> Trial<'a> {
     fn wait_for_a_manifest(&self, run: &mut Child) {
         let before = self.manifests();
         wait_for("a manifest", || {
-            assert!(run.try_wait().unwrap().is_none(), "the run has ended");
+            let ended = run.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", self.said());
             self.manifests() > before
         });
     }
@@ -112,7 +118,7 @@ fn a_store_of_checkpoints_that_fails_costs_those_and_nothing_else() {
         trial.wait_for_a_manifest(&mut run);
         hide(&place, true);
         std::thread::sleep(Duration::from_millis(300));
-        assert!(run.try_wait().unwrap().is_none(), "the run has ended");
+        assert!(run.try_wait().unwrap().is_none(), "it ended: {}", trial.said());
         hide(&place, false);
         trial.wait_for_a_manifest(&mut run);
         hide(&place, true);
@@ -155,6 +161,15 @@ impl Small {
         mount.output().is_ok_and(|done| done.status.success())
     }
 
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("stone")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn clear(&self) {
+        std::fs::remove_file(self.0.join("stone")).unwrap();
+    }
+
     fn resize(&self, size: &str) {
         assert!(self.mount(&format!("remount,size={size}")));
     }
@@ -174,18 +189,16 @@ fn a_full_store_of_checkpoints_costs_those_and_nothing_else() {
     let mut run = trial.start();
     trial.wait_for_a_manifest(&mut run);
     // What is free goes to another file: the next part finds no room.
-    let stone = small.0.join("stone");
-    let mut file = std::fs::File::create(&stone).unwrap();
-    while file.write_all(&[0; 4096]).is_ok() {}
+    small.fill();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(run.try_wait().unwrap().is_none(), "the run has ended");
-    std::fs::remove_file(&stone).unwrap();
+    assert!(run.try_wait().unwrap().is_none(), "it ended: {}", trial.said());
+    small.clear();
     trial.wait_for_a_manifest(&mut run);
-    while file.write_all(&[0; 4096]).is_ok() {}
+    small.fill();
     kill(run);
     // A run that cannot claim its place does not begin.
     let full = trial.run(&["run", "--config", "last.toml", "--data", "store"]);
-    drop(file);
+    small.clear();
     full.exits(1).says("No space left on device");
     trial.ends_like_a_clean_one();
 }
@@ -262,7 +275,7 @@ fn checkpoints_in_s3_survive_kills_of_the_run_and_of_the_gateway() {
     trial.wait_for_a_manifest(&mut run);
     gateway.kill();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(run.try_wait().unwrap().is_none(), "the run has ended");
+    assert!(run.try_wait().unwrap().is_none(), "it ended: {}", trial.said());
     gateway.services("up");
     trial.wait_for_a_manifest(&mut run);
     // A second run takes the sequence over, and the first can write no more.
