@@ -1,6 +1,6 @@
 //! Brokers that are killed, and one that is cut off: the engine waits, goes on, and nothing is lost or doubled.
 
-use super::lab::{Lab, Life, kill, number};
+use super::lab::{Lab, Life, kill, number, signal};
 use super::servers::Servers;
 use std::process::Command;
 use std::time::Duration;
@@ -56,6 +56,31 @@ fn kills_of_brokers(brokers: usize, rounds: u64) {
 fn say(what: &str) {
     let d = Command::new("date").arg("+%T").output().unwrap();
     println!("{what} {}", String::from_utf8_lossy(&d.stdout));
+}
+
+#[test]
+fn a_transaction_that_the_broker_ends_is_made_again_by_the_next_run() {
+    let servers = Servers::start(1);
+    let mut lab = Lab::new("late", 2);
+    lab.sink.clone_from(&servers.brokers);
+    lab.sink_keys = "kafka = { \"transaction.timeout.ms\" = \"3000\" }".to_owned();
+    let ingest = lab.ingest(60_000, 1_500.0);
+    let mut supervisor = lab.supervise("late");
+    for _ in 0..2 {
+        let mark = lab.mark("late");
+        lab.wait_for("a commit", || lab.mark("late") > mark);
+        servers.stop(true);
+        sleep(12_000);
+        servers.stop(false);
+    }
+    assert_eq!(supervisor.try_wait().unwrap(), None, "it ended: {}", lab.said("late"));
+    signal("TERM", supervisor.id());
+    supervisor.wait().unwrap();
+    lab.ended(ingest);
+    println!("{}", lab.said("late"));
+    lab.finish("late");
+    lab.finish("clean");
+    lab.compare("clean", "late");
 }
 
 #[test]

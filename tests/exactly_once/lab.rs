@@ -193,6 +193,12 @@ impl Lab {
         (0..life.processes).map(start).collect()
     }
 
+    /// Starts a deployment under a supervisor.
+    pub fn supervise(&self, word: &str) -> Child {
+        let config = self.config(word, 1).display().to_string();
+        self.tidemill(&["up", "--config", &config]).stderr(self.log(word)).spawn().unwrap()
+    }
+
     /// A life of the deployment `kills`, which ends by SIGKILL.
     pub fn live(&self, life: &Life, chance: &mut Chance) {
         let children = self.start("kills", life);
