@@ -199,6 +199,13 @@ impl Lab {
         self.tidemill(&["up", "--config", &config]).stderr(self.log(word)).spawn().unwrap()
     }
 
+    /// The process that the supervisor of a deployment started last.
+    pub fn started(&self, word: &str) -> u32 {
+        let text = std::fs::read_to_string(self.folder.path().join(format!("{word}.log"))).unwrap();
+        let line = text.lines().rev().find_map(|line| line.split_once("started, pid "));
+        line.unwrap().1.parse().unwrap()
+    }
+
     /// A life of the deployment `kills`, which ends by SIGKILL.
     pub fn live(&self, life: &Life, chance: &mut Chance) {
         let children = self.start("kills", life);
