@@ -236,7 +236,7 @@ impl Lab {
             if let Some(code) = children[0].try_wait().unwrap() {
                 panic!("the run ended with {code}: {}", self.said(word));
             }
-            self.mark(word) >= Some(last)
+            self.is_done(word, last)
         });
         signal("INT", children[0].id());
         children[0].wait().unwrap();
@@ -256,6 +256,18 @@ impl Lab {
             last
         };
         (0..self.partitions).map(last).min().unwrap() / 1_000_000_000
+    }
+
+    /// Whether everything before `epoch` is committed. A mark goes with rows; where none follow, the checkpoint says
+    /// so, which waits for the sinks.
+    pub fn is_done(&self, word: &str, epoch: i64) -> bool {
+        let folder = std::fs::read_dir(self.kept(word).join("seq"));
+        let texts = folder.into_iter().flatten().filter_map(|entry| {
+            // One that was pruned meanwhile is old.
+            std::fs::read_to_string(entry.ok()?.path()).ok()
+        });
+        let kept = texts.filter_map(|text| manifest_of(&text)?["epoch"].as_i64()).max();
+        kept.max(self.mark(word)) >= Some(epoch)
     }
 
     /// How far a deployment committed.
@@ -339,8 +351,7 @@ pub fn kill(mut children: Vec<Child>, chance: &mut Chance) {
 
 /// The generation of a manifest that holds something.
 fn generation_of(text: &str) -> Option<usize> {
-    let value: serde_json::Value = serde_json::from_str(text.split_once(' ')?.1).ok()?;
-    let manifest = value.get("manifest")?;
+    let manifest = manifest_of(text)?;
     manifest["epoch"].as_i64()?;
     manifest["generation"].as_u64().map(|generation| generation as usize)
 }
@@ -348,4 +359,9 @@ fn generation_of(text: &str) -> Option<usize> {
 /// A number that the environment may give, for runs that last longer.
 pub fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+}
+
+fn manifest_of(text: &str) -> Option<serde_json::Value> {
+    let value: serde_json::Value = serde_json::from_str(text.split_once(' ')?.1).ok()?;
+    value.get("manifest").cloned()
 }
