@@ -1,7 +1,7 @@
 //! A topic of ticks, deployments that read it, and what they committed.
 
 use kafka::trial::{brokers, fresh};
-use kafka::{Settings, Topics, read_committed};
+use kafka::{Producer, Record, Settings, Topics, read_committed};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -49,6 +49,9 @@ pub struct Lab {
     /// Where checkpoints lie, if not in the store.
     pub checkpoints: Option<String>,
 }
+
+/// Seconds of the widest bars.
+const HOUR: i64 = 3_600;
 
 /// Waits for the log at most so often, a tenth of a second each.
 const LOOKS_MAX: u32 = 1_800;
@@ -120,6 +123,17 @@ impl Lab {
     pub fn ended(&self, mut ingest: Child) {
         let code = ingest.wait().unwrap().code();
         assert!(matches!(code, Some(0 | 3)), "ingest ended with {code:?}: {}", self.said("ingest"));
+        // A mark goes with rows: the last are those of the hour that the last trade is in.
+        let mut producer = Producer::open(&at(&self.source), 0).unwrap();
+        let value =
+            format!("{{\"heartbeat\":{}}}", (self.last_epoch() + HOUR + 60) * 1_000_000_000);
+        for partition in 0..self.partitions {
+            let (topic, partition) = (self.ticks.as_str(), Some(partition.cast_signed()));
+            let value = Some(value.as_bytes());
+            let (key, headers, timestamp_ms) = (None, None, None);
+            producer.send(&Record { topic, partition, key, value, headers, timestamp_ms }).unwrap();
+        }
+        assert!(producer.flush(Duration::from_secs(60)).unwrap());
     }
 
     fn log(&self, name: &str) -> Stdio {
@@ -236,13 +250,13 @@ impl Lab {
             if let Some(code) = children[0].try_wait().unwrap() {
                 panic!("the run ended with {code}: {}", self.said(word));
             }
-            self.is_done(word, last)
+            self.mark(word) >= Some(last)
         });
         signal("INT", children[0].id());
         children[0].wait().unwrap();
     }
 
-    /// The epoch that the last heartbeat of every partition begins.
+    /// The epoch that begins with the last full hour that every partition has told.
     pub fn last_epoch(&self) -> i64 {
         let last = |partition: u32| {
             let mut last = 0;
@@ -255,19 +269,7 @@ impl Lab {
             .unwrap();
             last
         };
-        (0..self.partitions).map(last).min().unwrap() / 1_000_000_000
-    }
-
-    /// Whether everything before `epoch` is committed. A mark goes with rows; where none follow, the checkpoint says
-    /// so, which waits for the sinks.
-    pub fn is_done(&self, word: &str, epoch: i64) -> bool {
-        let folder = std::fs::read_dir(self.kept(word).join("seq"));
-        let texts = folder.into_iter().flatten().filter_map(|entry| {
-            // One that was pruned meanwhile is old.
-            std::fs::read_to_string(entry.ok()?.path()).ok()
-        });
-        let kept = texts.filter_map(|text| manifest_of(&text)?["epoch"].as_i64()).max();
-        kept.max(self.mark(word)) >= Some(epoch)
+        (0..self.partitions).map(last).min().unwrap() / 1_000_000_000 / HOUR * HOUR
     }
 
     /// How far a deployment committed.
@@ -351,7 +353,8 @@ pub fn kill(mut children: Vec<Child>, chance: &mut Chance) {
 
 /// The generation of a manifest that holds something.
 fn generation_of(text: &str) -> Option<usize> {
-    let manifest = manifest_of(text)?;
+    let value: serde_json::Value = serde_json::from_str(text.split_once(' ')?.1).ok()?;
+    let manifest = value.get("manifest")?;
     manifest["epoch"].as_i64()?;
     manifest["generation"].as_u64().map(|generation| generation as usize)
 }
@@ -359,9 +362,4 @@ fn generation_of(text: &str) -> Option<usize> {
 /// A number that the environment may give, for runs that last longer.
 pub fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
-}
-
-fn manifest_of(text: &str) -> Option<serde_json::Value> {
-    let value: serde_json::Value = serde_json::from_str(text.split_once(' ')?.1).ok()?;
-    value.get("manifest").cloned()
 }

@@ -123,8 +123,10 @@ fn messages(codec: Codec, partition: u32, chance: &mut Chance) -> Vec<Sent> {
             }
         });
     }
-    // Every minute with a trade is closed.
-    let end = START_NS + (second + 1_800) * 1_000_000_000;
+    // The last hour has a trade, and is closed.
+    let last = message_of(codec, &[trade(number + 10, 5_600)]);
+    list.push(Sent { value: Some(last), schema: None, used: 1, refused: 0 });
+    let end = START_NS + 9_060 * 1_000_000_000;
     let value = Some(format!("{{\"heartbeat\":{end}}}").into_bytes());
     list.push(Sent { value, schema: None, used: 0, refused: 0 });
     list
