@@ -5,12 +5,15 @@ use crate::client::{Client, failed};
 use crate::raw;
 use crate::settings::{KafkaError, Settings};
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 
 /// How long an answer is waited for.
 const WAIT: Duration = Duration::from_secs(30);
+/// How often is asked while brokers come and go, and what lies between.
+const ASKS_MAX: u32 = 5;
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A partition of a topic, by its name and number. Sorts by the bytes of the name, then by number.
 pub type PartitionName = (String, u32);
@@ -54,7 +57,7 @@ impl Admin {
     pub fn topic(&self, name: &str) -> Result<Option<Described>, KafkaError> {
         // Asked over the plain protocol first: it says that there is none without waiting.
         let doing = || format!("describing topic {name}");
-        let listed = self.client.consumer().fetch_metadata(Some(name), WAIT);
+        let listed = again(|| self.client.consumer().fetch_metadata(Some(name), WAIT));
         let listed = listed.map_err(|error| self.client.explain(doing(), &error))?;
         let error = listed.topics().first().and_then(|topic| topic.error());
         match error.map(RDKafkaErrorCode::from) {
@@ -104,7 +107,7 @@ impl Admin {
             let added = asked.add_partition_offset(topic, *partition as i32, at);
             added.map_err(|error| KafkaError::of(doing(), error))?;
         }
-        let told = self.client.consumer().offsets_for_times(asked, WAIT);
+        let told = again(|| self.client.consumer().offsets_for_times(asked.clone(), WAIT));
         let told = told.map_err(|error| self.client.explain(doing(), &error))?;
         let offset = |(topic, partition): &PartitionName| {
             let found = told.find_partition(topic, *partition as i32);
@@ -119,4 +122,28 @@ impl Admin {
         };
         partitions.iter().map(offset).collect()
     }
+}
+
+/// Asks again where the broker that was asked is gone or another one leads by now: while brokers come and go, what
+/// is known of them is old, and each failure makes it newer.
+fn again<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    for _ in 1..ASKS_MAX {
+        match ask() {
+            Err(error) if error.rdkafka_error_code().is_some_and(is_passing) => {
+                std::thread::sleep(ASK_AGAIN);
+            }
+            answer => return answer,
+        }
+    }
+    ask()
+}
+
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::DestroyBroker
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::LeaderNotAvailable
+    )
 }

@@ -40,15 +40,7 @@ fn open(place: &str) -> KafkaSink {
 }
 
 fn apply(sink: &mut KafkaSink, operations: &[Op]) {
-    for operation in operations {
-        match operation {
-            Op::Rows(rows) => sink.write(rows).unwrap(),
-            Op::Letters(letters) => sink.write_letters(letters).unwrap(),
-            Op::Flush(before) => sink.flush(*before).unwrap(),
-            Op::Sync => sink.sync().unwrap(),
-            Op::Finish => sink.finish().unwrap(),
-        }
-    }
+    operations.iter().for_each(|operation| operation.apply(sink));
 }
 
 /// The committed records by topic and partition, as lines.

@@ -120,6 +120,9 @@ pub(super) struct RunArgs {
     /// Go on where a topic no longer keeps what was to be read next
     #[arg(long)]
     pub accept_gap: bool,
+    /// End when standard input does: with the supervisor that holds its other end
+    #[arg(long, hide = true)]
+    pub supervised: bool,
     #[command(flatten)]
     pub run: RunFlags,
 }

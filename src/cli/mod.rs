@@ -34,6 +34,9 @@ const FAILED: u8 = 1;
 /// Wrong usage or configuration.
 const USAGE: u8 = 2;
 
+/// Another run of the deployment has begun.
+const OVERTAKEN: u8 = 5;
+
 /// A command that did not do what was asked: the code to exit with and one line.
 #[derive(Debug)]
 struct Failure {

@@ -1,10 +1,10 @@
 //! `tidemill run`: the engine as configured; and what every run of the graph shares.
 
-use super::Failure;
 use super::args::{RunArgs, RunFlags};
 use super::output::{complain, print, print_json};
 use super::progress::Shown;
-use super::watch::interruptible;
+use super::watch::{end_with_supervisor, interruptible};
+use super::{Failure, OVERTAKEN};
 use crate::config::{Config, Override};
 use crate::engine::{Engine, EngineError, REFUSED_FREE, Summary};
 use crate::observe::{is_json, log_as};
@@ -12,6 +12,9 @@ use operators::indicator::Registry;
 
 /// Runs the configured engine.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    if args.supervised {
+        end_with_supervisor();
+    }
     let registry = Registry::standard();
     let config =
         Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
@@ -39,7 +42,10 @@ pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     let shown = (!is_json()).then(|| Shown::start(watch.progress.clone()));
     let done = engine.watch(watch).run();
     drop(shown);
-    done.map_err(|error: EngineError| Failure::of(error.is_usage(), error))
+    done.map_err(|error: EngineError| match error {
+        EngineError::Overtaken(_) => Failure { code: OVERTAKEN, message: error.to_string() },
+        error => Failure::of(error.is_usage(), error),
+    })
 }
 
 /// Prints the summary: a document, or lines on standard error.

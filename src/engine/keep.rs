@@ -5,7 +5,8 @@ use super::inputs::Inputs;
 use super::positions::listener;
 use crate::config::{CheckpointConfig, Config};
 use crate::depot::ObjectDepot;
-use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create};
+use dataflows::RunError;
+use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create, entries};
 use market::Time;
 use sinks::Identity;
 use std::sync::Arc;
@@ -30,8 +31,9 @@ pub(super) fn keep(
     identity: Identity,
     (process, replace, now): (usize, bool, Time),
 ) -> Result<Kept, EngineError> {
-    let depot = ObjectDepot::open(&given.to, config.name());
-    let depot: Arc<dyn Depot> = Arc::new(depot.map_err(EngineError::checkpoints)?);
+    let depot = ObjectDepot::open(&given.to, config.name()).map_err(EngineError::checkpoints)?;
+    depot.try_create().map_err(EngineError::checkpoints)?;
+    let depot: Arc<dyn Depot> = Arc::new(depot);
     let began = Instant::now();
     let clock = Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (every_ms, keep) = (given.every_ms, given.keep);
@@ -42,8 +44,12 @@ pub(super) fn keep(
     }
     checkpoints.listener = listener(config, inputs.places());
     let depot = &*checkpoints.depot;
-    let mut claimed =
-        claim(depot, &[config.name().to_owned()]).map_err(EngineError::checkpoints)?;
+    let mut claimed = claim(depot, &[config.name().to_owned()]).map_err(EngineError::sequence)?;
+    for (number, name) in &claimed.passed_over {
+        tracing::warn!(
+            "checkpoint {number} names {name}, which is not there: an older one is gone on from"
+        );
+    }
     let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
         Some(manifest) if begins_with(&manifest.facts, &identity.parts) => manifest,
         Some(manifest) if !replace => {
@@ -84,7 +90,24 @@ fn first(
         bundles: Vec::new(),
     };
     create(depot, claimed.next, &Entry::Manifest(manifest.clone()))
-        .map_err(EngineError::checkpoints)?;
+        .map_err(EngineError::sequence)?;
     claimed.next += 1;
     Ok(manifest)
+}
+
+/// Why a run failed, in the light of the sequence: brokers do not say whether a writer was fenced because
+/// another run has taken over or because its transaction took too long.
+pub(super) fn explain(error: RunError, checkpoints: Option<&Checkpoints>) -> EngineError {
+    let is_newer = |checkpoints: &Checkpoints| {
+        let own = checkpoints.claimed.as_ref()?.generation;
+        let (entries, _) = entries(&*checkpoints.depot).ok()?;
+        Some(entries.iter().any(|(_, entry)| entry.generation() > own))
+    };
+    match error {
+        RunError::Sequence(error) => EngineError::sequence(error),
+        RunError::Sink(error) if checkpoints.and_then(is_newer) == Some(true) => {
+            EngineError::Overtaken(error.to_string())
+        }
+        error => error.into(),
+    }
 }

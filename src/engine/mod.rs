@@ -29,6 +29,7 @@ pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, reasons, table};
 
 use crate::config::Config;
 use crate::observe::Observatory;
+use dataflows::checkpoint::SequenceError;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
@@ -64,6 +65,9 @@ pub enum EngineError {
     /// The store of checkpoints cannot be used, or another run has claimed it.
     #[error("checkpoints: {0}")]
     Checkpoints(String),
+    /// Another run of the deployment has begun: this one can write no more.
+    #[error("another run of this deployment has begun, so this one ends: {0}")]
+    Overtaken(String),
     /// Checkpoints of something else.
     #[error(
         "{to}: the checkpoints there were made with {what}; give --replace to begin anew, or another deployment.name"
@@ -84,6 +88,14 @@ impl EngineError {
         EngineError::Checkpoints(error.to_string())
     }
 
+    /// That a place in the sequence of checkpoints was not to be had.
+    fn sequence(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Taken { .. } => EngineError::Overtaken(error.to_string()),
+            SequenceError::Depot(error) => EngineError::checkpoints(error),
+        }
+    }
+
     /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
     /// running (exit code 1).
     pub fn is_usage(&self) -> bool {
@@ -93,7 +105,10 @@ impl EngineError {
             | EngineError::Source(_)
             | EngineError::Lineage { .. } => true,
             EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_) | EngineError::Failed(_) | EngineError::Checkpoints(_) => false,
+            EngineError::Sink(_)
+            | EngineError::Failed(_)
+            | EngineError::Checkpoints(_)
+            | EngineError::Overtaken(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
             EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
             EngineError::Run(_) => false,
@@ -254,15 +269,18 @@ impl Engine {
             },
             terms,
         };
-        let files = inputs.files();
+        let (files, claim) = (inputs.files(), checkpoints.clone());
+        let progress = self.watch.progress.clone();
         let partitions = inputs.open(&self.config, &self.symbols);
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
                 Ok(outcome) => outcome,
-                Err(error) => return Err(give_up(EngineError::from(error), store)),
+                Err(error) => return Err(give_up(keep::explain(error, claim.as_ref()), store)),
             };
         let filtered = files.iter().map(sources::Files::filtered).sum();
-        Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
+        let mut summary = Summary::of(outcome, filtered, began.elapsed(), store.as_ref());
+        summary.checkpoints = claim.map(|_| progress.checkpoints());
+        Ok(summary)
     }
 }
 

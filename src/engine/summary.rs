@@ -1,6 +1,6 @@
 //! What a run did, in numbers and as text.
 
-use dataflows::{Outcome, TableCount};
+use dataflows::{CheckpointProgress, Outcome, TableCount};
 use market::{Counts, Reason};
 use serde_json::{Value, json};
 use sinks::{Store, render_table};
@@ -27,6 +27,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Greatest resident memory of this process in bytes, where the system tells.
     pub memory_bytes: Option<u64>,
+    /// What became of the checkpoints, where they are kept.
+    pub checkpoints: Option<CheckpointProgress>,
     /// The store, where there is one.
     pub store: Option<PathBuf>,
 }
@@ -46,6 +48,7 @@ impl Summary {
             complete: outcome.complete,
             elapsed,
             memory_bytes: memory_peak(),
+            checkpoints: None,
             store: store.map(|store| store.folder().to_owned()),
         }
     }
@@ -83,6 +86,9 @@ impl Summary {
             "seconds": self.elapsed.as_secs_f64(),
             "trades_per_second": self.rate(),
             "peak_memory_bytes": self.memory_bytes,
+            "checkpoints": self.checkpoints.as_ref().map(|kept| json!({
+                "written": kept.written, "failed": kept.failed, "last_failure": kept.last_failure,
+            })),
             "store": self.store.as_ref().map(|path| path.display().to_string()),
         })
     }
@@ -124,6 +130,12 @@ impl Summary {
         ]);
         if let Some(bytes) = self.memory_bytes {
             rows.push(vec!["memory".to_owned(), format!("{} MiB at most", bytes >> 20)]);
+        }
+        if let Some(kept) = &self.checkpoints {
+            let failed = kept.last_failure.as_ref();
+            let failed = failed.map(|why| format!(", {} failed: {why}", grouped(kept.failed)));
+            let count = format!("{} written{}", grouped(kept.written), failed.unwrap_or_default());
+            rows.push(vec!["checkpoints".to_owned(), count]);
         }
         if let Some(store) = &self.store {
             rows.push(vec!["store".to_owned(), store.display().to_string()]);

@@ -8,6 +8,7 @@ mod kafka;
 mod kills;
 mod observe;
 mod processes;
+mod stores;
 mod up;
 
 use std::path::{Path, PathBuf};
