@@ -12,7 +12,7 @@ mod wire;
 
 pub use glue::Empty;
 pub use graph::{
-    CheckpointProgress, Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress,
-    RunError, Start, TableCount, Watch, run,
+    CheckpointProgress, Cluster, IndicatorPlan, Inputs, JoinOpener, Joins, OpenAll, Opener,
+    Outcome, Plan, PlanError, Progress, RunError, Start, TableCount, Watch, run,
 };
 pub use tick::Horizons;

@@ -139,7 +139,7 @@ fn live(
             Ok(Box::new(log) as Box<dyn Partition>)
         }) as Opener
     };
-    let partitions = logs.iter().map(open).collect();
+    let partitions: Vec<Opener> = logs.iter().map(open).collect();
     let (waiting, before) = (Vec::new(), None);
     let store = Store { held: held.clone(), waiting, before, fails_in: life.fails_in };
     let mut claimed = claim(&**depot, &["store".to_owned()]).unwrap();

@@ -2,6 +2,7 @@
 
 use super::EngineError;
 use super::inputs::Inputs;
+use super::topics::{Basis, is_of_topics};
 use crate::config::{CheckpointConfig, Config};
 use crate::depot::ObjectDepot;
 use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create};
@@ -25,7 +26,7 @@ pub(super) struct Kept {
 pub(super) fn keep(
     config: &Config,
     given: &CheckpointConfig,
-    inputs: &Inputs,
+    inputs: &mut Inputs,
     identity: Identity,
     (process, replace, now): (usize, bool, Time),
 ) -> Result<Kept, EngineError> {
@@ -40,15 +41,24 @@ pub(super) fn keep(
         return Ok(Kept { checkpoints, identity, started_at: now });
     }
     let depot = &*checkpoints.depot;
-    let mut claimed =
-        claim(depot, &[config.name().to_owned()]).map_err(EngineError::checkpoints)?;
+    let mut writers = inputs.topics.writers(config.processes().len().max(1));
+    writers.push(config.name().to_owned());
+    let mut claimed = claim(depot, &writers).map_err(EngineError::checkpoints)?;
+    let (generation, writers) = (claimed.generation, &claimed.writers[..]);
     let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
-        Some(manifest) if begins_with(&manifest.facts, &identity.parts) => manifest,
+        Some(manifest) if begins_with(&manifest.facts, &identity.parts) => {
+            let from = Some(&manifest);
+            inputs.topics.agree(&Basis { manifest: from, generation, writers })?;
+            manifest
+        }
         Some(manifest) if !replace => {
             let what = sinks::difference(&manifest.facts, &identity.parts);
             return Err(EngineError::Lineage { to: given.to.clone(), what });
         }
-        _ => first(depot, &mut claimed, inputs, identity.parts, now)?,
+        _ => {
+            inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
+            first(depot, &mut claimed, inputs, identity.parts, now)?
+        }
     };
     let (started_at, parts) = (manifest.started_at, manifest.facts.clone());
     let identity = Identity { fingerprint: manifest.lineage.clone(), parts };
@@ -57,10 +67,9 @@ pub(super) fn keep(
     Ok(Kept { checkpoints, identity, started_at })
 }
 
-/// Whether a lineage is of this configuration and these inputs: where they begin stands behind.
+/// Whether a lineage is of this configuration and these inputs: topics stand behind.
 fn begins_with(facts: &[(String, String)], parts: &[(String, String)]) -> bool {
-    facts.starts_with(parts)
-        && facts[parts.len()..].iter().all(|(name, _)| name.starts_with("start "))
+    facts.starts_with(parts) && facts[parts.len()..].iter().all(|(name, _)| is_of_topics(name))
 }
 
 /// Writes the manifest of a lineage that nothing was read of yet.
@@ -71,7 +80,8 @@ fn first(
     mut facts: Vec<(String, String)>,
     started_at: Time,
 ) -> Result<Manifest, EngineError> {
-    facts.extend_from_slice(inputs.starts());
+    facts.extend(inputs.topics.facts());
+    facts.extend(inputs.topics.starts());
     let manifest = Manifest {
         generation: claimed.generation,
         lineage: crate::config::fingerprint(&facts),

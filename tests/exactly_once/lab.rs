@@ -198,7 +198,7 @@ impl Lab {
     fn last_epoch(&self) -> i64 {
         let last = |partition: u32| {
             let mut last = 0;
-            read_committed(&settings(), &self.ticks, partition.cast_signed(), |_, value| {
+            read_committed(&settings(), &self.ticks, partition, |_, value| {
                 let text = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
                 if let Some(ns) = text.strip_prefix("{\"heartbeat\":") {
                     last = ns.trim_end_matches('}').parse().unwrap();
@@ -233,7 +233,7 @@ impl Lab {
             for partition in 0..found.partitions as u32 {
                 let name = topic[prefix.len()..].to_owned();
                 let list = committed.entry((name, partition)).or_default();
-                read_committed(&settings(), topic, partition.cast_signed(), |key, value| {
+                read_committed(&settings(), topic, partition, |key, value| {
                     let text = |bytes: Option<&[u8]>| {
                         String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
                     };

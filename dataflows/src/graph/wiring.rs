@@ -14,7 +14,7 @@ use super::run::Shared as Run;
 use super::stages::{Bars, Indicators, RollUps};
 use crate::checkpoint::{Cuts, Restored};
 use crate::wire::{Partials, Route, Shared, ToFirst, owner};
-use market::{Epoch, Partition, Width};
+use market::{Epoch, Partition, Time, Width};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -46,6 +46,8 @@ pub(crate) struct Beginning<'a> {
     pub cuts: Cuts,
     /// The checkpoint that the run goes on from.
     pub from: Option<&'a Restored>,
+    /// When the run first started.
+    pub at: Time,
 }
 
 /// A worker's stages in the making: each is given what a checkpoint holds of it.
@@ -65,11 +67,11 @@ pub(crate) fn build(
     run: &Arc<Run>,
 ) -> Handle<Epoch> {
     let (index, peers) = (worker.index(), worker.peers());
-    let Beginning { partitions, outlet, cuts, from } = beginning;
+    let Beginning { partitions, outlet, cuts, from, at } = beginning;
     let complete = Handle::new();
     let (ticks_plan, symbols) = (plan.tick_plan(), plan.symbols.clone());
     let mut readers =
-        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone());
+        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone(), at);
     from.into_iter().for_each(|from| readers.restore(from));
     let stages = Stages { plan, cuts: cuts.clone(), from, index, peers };
     worker.dataflow::<Epoch, _, _>(|scope| {
@@ -155,6 +157,7 @@ fn ticks<'s>(
     let activator = scope.activator_for(address.clone());
     cuts.join(readers.len(), scope.activator_for(address.clone()));
     let waker = scope.worker().sync_activator_for(address.to_vec());
+    readers.join_by(scope.worker().sync_activator_for(address.to_vec()));
     readers.wake_by(Arc::new(move || {
         // A worker that is gone needs no waking.
         let _gone = waker.activate();
