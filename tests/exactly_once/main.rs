@@ -2,6 +2,7 @@
 //! moments of chance and started again with other numbers of workers and processes. What stands committed in the
 //! output topics in the end, record by record and in order, is what a run leaves that nothing stopped.
 
+mod determinism;
 mod lab;
 
 use lab::{Lab, Life};

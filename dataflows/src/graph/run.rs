@@ -92,7 +92,7 @@ pub enum RunError {
 
 /// The partitions of a process, which open when process 0 has told.
 enum Opening {
-    Untold(OpenAll),
+    Untold(Option<OpenAll>),
     Told(Vec<(usize, Opener)>),
 }
 
@@ -122,7 +122,7 @@ impl Shared {
             progress: watch.progress,
             joins: inputs.joins,
             failure: Mutex::new(None),
-            inputs: Mutex::new(Opening::Untold(inputs.open)),
+            inputs: Mutex::new(Opening::Untold(Some(inputs.open))),
             greatest: inputs.greatest,
             outlet: Mutex::new(outlet),
             complete: AtomicU64::new(0),
@@ -157,7 +157,9 @@ impl Shared {
         from: Option<&Restored>,
     ) -> Vec<(usize, Box<dyn Partition>)> {
         let mut inputs = self.inputs.lock().expect("no holder of this lock panics");
-        if let Opening::Untold(open) = std::mem::replace(&mut *inputs, Opening::Told(Vec::new())) {
+        if let Opening::Untold(open) = &mut *inputs
+            && let Some(open) = open.take()
+        {
             let openers = open(&heard.inputs).map_err(|error| self.fail(error.into()));
             *inputs = Opening::Told(openers.unwrap_or_default());
         }
