@@ -35,16 +35,16 @@ fn any_number_of_workers_in_any_number_of_processes_commits_the_same() {
     }
 }
 
-/// Kinds of decisions in a control topic, with the partitions they are of.
-fn decisions(control: &str) -> Vec<(String, String)> {
+/// Decisions in a control topic: their kind, the partition they are of, the epoch that it is moved to.
+fn decisions(control: &str) -> Vec<(String, String, i64)> {
     let mut all = Vec::new();
-    read_committed(&settings(), control, 0, |_, value| {
+    // The topic is made by the first run.
+    let _absent = read_committed(&settings(), control, 0, |_, value| {
         let value: serde_json::Value = serde_json::from_slice(value.unwrap_or_default()).unwrap();
         let (kind, fields) = value.as_object().unwrap().iter().next().unwrap();
         let part = format!("{}/{}", fields["topic"].as_str().unwrap(), fields["partition"]);
-        all.push((kind.clone(), part));
-    })
-    .unwrap();
+        all.push((kind.clone(), part, fields["watermark"].as_i64().unwrap() / 1_000_000_000));
+    });
     all
 }
 
@@ -74,13 +74,25 @@ fn a_replay_gives_what_was_live_with_partitions_that_are_quiet_and_that_join() {
     lab.ended(first);
     lab.ended(second);
     let latest = lab.latest_epoch(&[(lab.ticks(), 2), (&more, 2)]);
-    lab.finish_as("live", &Life { processes: 2, workers: 2, ms: 0 }, latest);
-    let decided = decisions(&lab.control());
-    let mut joined: Vec<&str> =
-        decided.iter().filter(|(kind, _)| kind == "join").map(|(_, part)| &**part).collect();
-    joined.sort_unstable();
-    assert_eq!(joined, [format!("{more}/0"), format!("{more}/1"), format!("{quiet}/1")]);
-    assert!(decided.iter().any(|(kind, part)| kind == "idle" && *part == format!("{quiet}/0")));
+    let joined = || -> Vec<(String, i64)> {
+        let joined = decisions(&lab.control()).into_iter().filter(|(kind, ..)| kind == "join");
+        joined.map(|(_, part, epoch)| (part, epoch)).collect()
+    };
+    // All that joined has been read and moved on when everything is beyond the last time and them.
+    lab.finish_when("live", &Life { processes: 2, workers: 2, ms: 0 }, || {
+        let joined = joined();
+        let last = joined.iter().map(|(_, epoch)| *epoch).chain([latest]).max()?;
+        (joined.len() == 3).then_some(last + 2)
+    });
+    let mut parts: Vec<String> = joined().into_iter().map(|(part, _)| part).collect();
+    parts.sort_unstable();
+    assert_eq!(parts, [format!("{more}/0"), format!("{more}/1"), format!("{quiet}/1")]);
+    let moved_on = format!("{quiet}/0");
+    assert!(
+        decisions(&lab.control())
+            .iter()
+            .any(|(kind, part, _)| { kind == "idle" && *part == moved_on })
+    );
     for workers in [1, 3] {
         let word = format!("again-{workers}");
         lab.replay(&word, workers);

@@ -225,12 +225,17 @@ impl Lab {
 
     /// Runs a deployment until it committed all before an epoch, and ends it.
     pub fn finish_as(&self, word: &str, life: &Life, last: i64) {
+        self.finish_when(word, life, || Some(last));
+    }
+
+    /// Runs a deployment until it committed all before an epoch, which may be known later only, and ends it.
+    pub fn finish_when(&self, word: &str, life: &Life, last: impl Fn() -> Option<i64>) {
         let mut children = self.start(word, life);
         self.wait_for("the last commit", || {
             if let Some(code) = children[0].try_wait().unwrap() {
                 panic!("the run ended with {code}: {}", self.said("run"));
             }
-            self.mark(word) >= Some(last)
+            last().is_some_and(|last| self.mark(word) >= Some(last))
         });
         let interrupt = format!("kill -INT {}", children[0].id());
         assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());

@@ -62,6 +62,8 @@ pub(crate) struct Round {
     pub busy: bool,
     /// Whether some partition waits for the graph to complete epochs.
     pub blocked: bool,
+    /// Whether one waits to join.
+    pub joining: bool,
 }
 
 /// All partitions of a worker.
@@ -171,6 +173,7 @@ impl Readers {
             }
             reader.report(&self.run);
         }
+        round.joining = self.run.joins.any();
         self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
         self.address(ticks, &mut round.partials);
         round

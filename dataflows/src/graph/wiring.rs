@@ -35,6 +35,8 @@ type Streams<'s, C> = Stream<'s, Epoch, C>;
 
 /// How long a reader that is ahead of the graph waits before it looks again.
 const AHEAD_WAIT: Duration = Duration::from_micros(200);
+/// How long it waits to look again whether one of its partitions was read to its end, while another is to join.
+const JOIN_WAIT: Duration = Duration::from_millis(5);
 
 /// What a worker begins with.
 pub(crate) struct Beginning<'a> {
@@ -191,6 +193,8 @@ fn ticks<'s>(
                 activator.activate();
             } else if round.blocked {
                 activator.activate_after(AHEAD_WAIT);
+            } else if round.joining {
+                activator.activate_after(JOIN_WAIT);
             }
         }
     });
