@@ -135,7 +135,7 @@ fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, seconds: u64, with_checkpoi
             Ok(Box::new(partition) as Box<dyn market::Partition>)
         }) as Opener
     };
-    let openers = logs.iter().enumerate().map(open).collect();
+    let openers: Vec<Opener> = logs.iter().enumerate().map(open).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let depot = Arc::new(Folder::new(folder.path()));
     let written = Arc::new(AtomicU64::new(0));

@@ -7,6 +7,7 @@ use crate::settings::{KafkaError, Settings};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long an answer is waited for.
@@ -14,6 +15,10 @@ const WAIT: Duration = Duration::from_secs(30);
 /// How often is asked while brokers come and go, and what lies between.
 const ASKS_MAX: u32 = 5;
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Between two looks whether a broker that was away is there.
+const LOOK: Duration = Duration::from_secs(1);
+/// Such looks: for so many seconds brokers are waited for when a run starts.
+pub const ANSWERS_MAX: u32 = 60;
 
 /// A partition of a topic, by its name and number. Sorts by the bytes of the name, then by number.
 pub type PartitionName = (String, u32);
@@ -39,6 +44,8 @@ pub struct Bounds {
 /// A connection for such questions. Each waits for its answer, half a minute at most.
 pub struct Admin {
     client: Client,
+    /// Who is asked, for messages.
+    brokers: String,
 }
 
 impl Admin {
@@ -47,7 +54,32 @@ impl Admin {
     /// # Errors
     /// Fails where the settings do not go together.
     pub fn new(settings: &Settings) -> Result<Self, KafkaError> {
-        Ok(Admin { client: Client::new(settings, &[])? })
+        let brokers = settings.brokers().to_owned();
+        Ok(Admin { client: Client::new(settings, &[])?, brokers })
+    }
+
+    /// Waits until a broker answers, a minute at most, and says so again and again; `stop` ends that at once.
+    ///
+    /// # Errors
+    /// Fails when none answered by then, or does not let us.
+    pub fn wait(&self, stop: &AtomicBool) -> Result<(), KafkaError> {
+        let doing = || format!("brokers {}", self.brokers);
+        for look in 1..=ANSWERS_MAX {
+            // Of one topic that need not be there: the answer is short however many there are.
+            let answer = self.client.consumer().fetch_metadata(Some("tidemill_control"), LOOK);
+            let Err(error) = answer else { return Ok(()) };
+            let error = self.client.explain(doing(), &error);
+            if self.client.fatal().is_some() || stop.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            if look.is_power_of_two() {
+                tracing::warn!(target: "kafka", "{error}; waited for {look} of {ANSWERS_MAX} s");
+            }
+            if look == ANSWERS_MAX {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// What is known of a topic; nothing where there is none.

@@ -13,7 +13,7 @@ mod topics;
 mod transaction;
 pub mod trial;
 
-pub use admin::{Admin, Bounds, Described, PartitionName};
+pub use admin::{ANSWERS_MAX, Admin, Bounds, Described, PartitionName};
 pub use batch::Batch;
 pub use committed::read_committed;
 pub use consumer::{Arrived, Consumer, Message, PartitionReader};

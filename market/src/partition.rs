@@ -86,6 +86,11 @@ pub trait Partition: Send {
         String::new()
     }
 
+    /// Whether everything that the log held at some moment of this run was handed out.
+    fn is_at_end(&self) -> bool {
+        false
+    }
+
     /// Takes a batch back whose columns were folded, so that its buffers are used again.
     fn recycle(&mut self, batch: Box<Admitted>);
 

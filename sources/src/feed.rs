@@ -142,6 +142,11 @@ pub trait Feed: Send {
     /// Where the record at `offset` was read: a file's path, a simulator's name.
     fn source_of(&self, offset: Offset) -> String;
 
+    /// Whether everything that the log held at some moment since was handed out.
+    fn is_at_end(&self) -> bool {
+        false
+    }
+
     /// How far the log is read, 0 to 1, where its length is known.
     fn progress(&self) -> Option<f64>;
 

@@ -22,8 +22,8 @@ pub use file::{
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
 pub use kafka::{
-    Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, recall,
-    resume_at,
+    Accepted, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError, KafkaStart, LogPart,
+    PartOpener, Recalled, recall, resume_at,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;

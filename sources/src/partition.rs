@@ -78,9 +78,11 @@ impl AdmittedPartition {
         }
     }
 
-    /// Of the last record that a snapshot had judged, if any was: the feed may begin behind it.
-    pub fn position_in(snapshot: &[u8]) -> Option<Offset> {
-        Admission::position_in(snapshot)
+    /// The feed is another log than the one that was read: nothing of it was judged, whatever its offsets are.
+    #[must_use]
+    pub fn over_another_log(mut self) -> Self {
+        self.admission.forget_position();
+        self
     }
 
     /// Raises `greatest` to its watermark as it rises: what readers of quiet partitions move on to.
@@ -186,6 +188,10 @@ impl Partition for AdmittedPartition {
 
     fn name(&self) -> String {
         self.feed.source_of(Offset::default())
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.feed.is_at_end()
     }
 
     fn counts(&self) -> Counts {

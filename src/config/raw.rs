@@ -119,7 +119,7 @@ section! {
     kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "\"name\" = \"value\" pairs, those that Tidemill sets itself left out", flag "";
     /// How long nothing comes at the end of a partition until it is moved on to the greatest watermark of the others; absent: never.
     idle_after: Option<String>, Kind::Duration, default "", rule "100ms to 1d; needs to write to the control topic", flag "";
-    /// The topic where such decisions are written down, of this deployment alone; made where it is missing.
+    /// The topic where decisions are written down (of quiet partitions, of those that join, of gaps), of this deployment alone; made where it is missing.
     control: String, Kind::Text, default "\"tidemill_control\"", rule "the name of a topic", flag "";
     /// The session of a simulator.
     simulator: Simulator, Kind::Table(Simulator::SECTION), default "", rule "only where kind is simulator", flag "";

@@ -16,10 +16,12 @@
 
 mod identity;
 mod inputs;
+mod joins;
 mod keep;
 mod outputs;
 mod positions;
 mod summary;
+mod topics;
 
 pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
 pub(crate) use outputs::kafka_options;
@@ -35,6 +37,7 @@ use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use topics::Basis;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -227,7 +230,9 @@ impl Engine {
         }
         let reading = Reading { process: self.process, ..self.reading };
         let mut inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
-        inputs.observe_by(&observatory, &self.config);
+        if self.process == 0 {
+            inputs.topics.resolve(&self.watch.stop)?;
+        }
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
@@ -236,9 +241,12 @@ impl Engine {
         let terms = identity.fingerprint.clone();
         // What is read to where it ends now is read whole by every run.
         let kept = self.config.checkpoints().filter(|_| !reading.until_now);
-        if kept.is_none() {
+        if kept.is_none() && self.process == 0 {
+            let (generation, writers) = (0, &inputs.topics.writers(processes)[..]);
+            inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
             // Where inputs begin is found anew by every run, and is part of what its rows are of.
-            identity.parts.extend_from_slice(inputs.starts());
+            identity.parts.extend(inputs.topics.facts());
+            identity.parts.extend(inputs.topics.starts());
             identity.fingerprint = crate::config::fingerprint(&identity.parts);
         }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
@@ -249,7 +257,7 @@ impl Engine {
                 Store::is_free(folder)?;
             }
             let how = (self.process, replace, started_at);
-            let kept = keep::keep(&self.config, given, &inputs, identity, how)?;
+            let kept = keep::keep(&self.config, given, &mut inputs, identity, how)?;
             (identity, started_at) = (kept.identity, kept.started_at);
             checkpoints = Some(kept.checkpoints);
         }
@@ -271,7 +279,7 @@ impl Engine {
         };
         let (files, claim) = (inputs.files(), checkpoints.clone());
         let progress = self.watch.progress.clone();
-        let partitions = inputs.open(&self.config, &self.symbols);
+        let partitions = inputs.open(&self.config, &self.symbols, &observatory);
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
                 Ok(outcome) => outcome,

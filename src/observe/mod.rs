@@ -105,10 +105,13 @@ impl Observatory {
         sinks.into_iter().map(measured).collect()
     }
 
-    /// Asks the brokers of these logs now and then whether they are there and where the logs end.
-    pub fn watch(&self, logs: Vec<Watched>) {
-        if !self.0.lookout.is_idle() {
-            lookout::ask(&self.0, logs);
+    /// Asks the brokers of the logs it is given now and then whether they are there and where the logs end.
+    pub fn watch(&self) -> impl FnOnce(Vec<Watched>) + Send + use<> {
+        let observed = self.0.clone();
+        move |logs| {
+            if !observed.lookout.is_idle() {
+                lookout::ask(&observed, logs);
+            }
         }
     }
 }

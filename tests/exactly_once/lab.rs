@@ -39,7 +39,8 @@ pub struct Lab {
     pub ticks: String,
     name: String,
     partitions: u32,
-    /// Where the ticks are.
+    /// Which topics are read, and where they are.
+    topics: String,
     pub source: String,
     /// Where the rows go.
     pub sink: String,
@@ -62,9 +63,11 @@ pub type Committed = BTreeMap<(String, u32), Vec<(String, String)>>;
 impl Lab {
     pub fn new(word: &str, partitions: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let ticks = fresh("ticks");
         Lab {
             folder,
-            ticks: fresh("ticks"),
+            topics: ticks.clone(),
+            ticks,
             name: fresh(word),
             partitions,
             source: brokers(),
@@ -82,6 +85,24 @@ impl Lab {
         serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
     }
 
+    /// Reads all topics whose names begin as that of the lab, and more keys of the source.
+    #[must_use]
+    pub fn reading(self, more: &str) -> Self {
+        let topics = format!("^{}", self.ticks);
+        let source_keys = format!("control = \"{}\"\n{more}", self.control());
+        Lab { topics, source_keys, ..self }
+    }
+
+    /// The name of the topic, and what others that it reads begin with.
+    pub fn ticks(&self) -> &str {
+        &self.ticks
+    }
+
+    /// The control topic of a lab that reads several topics.
+    pub fn control(&self) -> String {
+        format!("{}-control", self.name)
+    }
+
     pub fn chance(&self) -> Chance {
         let seed = u64::from(std::process::id());
         println!("seed {seed}");
@@ -96,10 +117,21 @@ impl Lab {
 
     /// Streams a simulated session into the topic.
     pub fn ingest(&self, trades: u64, rate: f64) -> Child {
+        self.ingest_into(&self.ticks, self.partitions, trades, rate, &[])
+    }
+
+    /// Streams a simulated session into a topic of so many partitions.
+    pub fn ingest_into(
+        &self,
+        topic: &str,
+        partitions: u32,
+        trades: u64,
+        rate: f64,
+        more: &[&str],
+    ) -> Child {
         let (trades, rate, partitions) =
-            (trades.to_string(), rate.to_string(), self.partitions.to_string());
-        let mut args = vec!["ingest", "--simulate", "--brokers", &self.source];
-        args.extend(["--topic", &self.ticks]);
+            (trades.to_string(), rate.to_string(), partitions.to_string());
+        let mut args = vec!["ingest", "--simulate", "--brokers", &self.source, "--topic", topic];
         args.extend(["--partitions", &partitions, "--trades", &trades, "--rate", &rate]);
         args.extend([
             "--symbols",
@@ -111,11 +143,12 @@ impl Lab {
             "--bad",
             "0.001",
         ]);
+        args.extend(more);
         let child = self.tidemill(&args).stderr(self.log("ingest")).spawn().unwrap();
         // The topic is there once it has partitions.
         self.wait_for("the topic", || {
             let topics = Topics::open(&at(&self.source)).and_then(|topics| topics.list());
-            topics.is_ok_and(|topics| topics.contains_key(&self.ticks))
+            topics.is_ok_and(|topics| topics.contains_key(topic))
         });
         child
     }
@@ -170,14 +203,14 @@ impl Lab {
             1 => Vec::new(),
             _ => ports.iter().map(|port| format!("\"{}\"", port.local_addr().unwrap())).collect(),
         };
-        let (name, ticks) = (self.deployment(word), &self.ticks);
+        let (name, topics) = (self.deployment(word), &self.topics);
         let to = self.checkpoints.as_ref().map(|to| format!(", to = \"{to}\""));
         let to = to.unwrap_or_default();
         let Lab { source, sink, source_keys, sink_keys, .. } = self;
         let text = format!(
             "[deployment]\nname = \"{name}\"\ndata = \"{word}\"\n\
              [cluster]\nprocesses = [{}]\ncheckpoints = {{ every = \"100ms\"{to} }}\n\
-             [[source]]\nkind = \"kafka\"\nbrokers = \"{source}\"\ntopics = [\"{ticks}\"]\n\
+             [[source]]\nkind = \"kafka\"\nbrokers = \"{source}\"\ntopics = [\"{topics}\"]\n\
              start = \"earliest\"\n{source_keys}\n\
              [[bars]]\nwidths = [\"1min\", \"5min\", \"1h\"]\n\
              [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\", \"macd(12,26,9)\"]\n\
@@ -222,7 +255,12 @@ impl Lab {
 
     /// A life of the deployment `kills`, which ends by SIGKILL.
     pub fn live(&self, life: &Life, chance: &mut Chance) {
-        let children = self.start("kills", life);
+        self.live_as("kills", life, chance);
+    }
+
+    /// A life of a deployment, which ends by SIGKILL.
+    pub fn live_as(&self, word: &str, life: &Life, chance: &mut Chance) {
+        let children = self.start(word, life);
         std::thread::sleep(Duration::from_millis(life.ms));
         kill(children, chance);
     }
@@ -243,24 +281,62 @@ impl Lab {
 
     /// Runs a deployment until it committed all that the topic holds, and ends it.
     pub fn finish(&self, word: &str) {
-        let last = self.last_epoch();
-        let life = Life { processes: 1, workers: 2, ms: 0 };
-        let mut children = self.start(word, &life);
+        self.finish_as(word, &Life { processes: 1, workers: 2, ms: 0 }, self.last_epoch());
+    }
+
+    /// Runs a deployment until it committed all before an epoch, and ends it.
+    pub fn finish_as(&self, word: &str, life: &Life, last: i64) {
+        self.finish_when(word, life, || Some(last));
+    }
+
+    /// Runs a deployment until it committed all before an epoch, which may be known later only, and ends it.
+    pub fn finish_when(&self, word: &str, life: &Life, last: impl Fn() -> Option<i64>) {
+        let mut children = self.start(word, life);
         self.wait_for("the last commit", || {
             if let Some(code) = children[0].try_wait().unwrap() {
                 panic!("the run ended with {code}: {}", self.said(word));
             }
-            self.mark(word) >= Some(last)
+            last().is_some_and(|last| self.mark(word) >= Some(last))
         });
         signal("INT", children[0].id());
         children[0].wait().unwrap();
+        for child in &mut children[1..] {
+            // One may have ended by itself when the first was gone.
+            let _gone = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Replays the topics, as far as they go now, with the sinks of a deployment of their own.
+    pub fn replay(&self, word: &str, workers: u64) {
+        let config = self.config(word, 1).display().to_string();
+        let (workers, topics) = (workers.to_string(), format!("^{}", self.ticks));
+        let args = ["replay", "--topic", &topics, "--config", &config, "--workers", &workers];
+        let status = self.tidemill(&args).stderr(self.log("run")).status().unwrap();
+        assert!(matches!(status.code(), Some(0 | 3)), "{status}: {}", self.said("run"));
+    }
+
+    /// The epoch of the latest time that stands in partitions of topics.
+    pub fn latest_epoch(&self, topics: &[(&str, u32)]) -> i64 {
+        let mut latest = 0;
+        for (topic, partitions) in topics {
+            for partition in 0..*partitions {
+                read_committed(&settings(), topic, partition, |_, value| {
+                    let value = serde_json::from_slice(value.unwrap_or_default());
+                    let value: serde_json::Value = value.unwrap_or_default();
+                    latest = latest.max(value["ts_event"].as_i64().unwrap_or(0));
+                })
+                .unwrap();
+            }
+        }
+        latest / 1_000_000_000
     }
 
     /// The epoch that begins with the last full hour that every partition has told.
     pub fn last_epoch(&self) -> i64 {
         let last = |partition: u32| {
             let mut last = 0;
-            read_committed(&at(&self.source), &self.ticks, partition.cast_signed(), |_, value| {
+            read_committed(&at(&self.source), &self.ticks, partition, |_, value| {
                 let text = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
                 if let Some(ns) = text.strip_prefix("{\"heartbeat\":") {
                     last = ns.trim_end_matches('}').parse().unwrap_or(last);
@@ -295,7 +371,7 @@ impl Lab {
             for partition in 0..found.partitions as u32 {
                 let name = topic[prefix.len()..].to_owned();
                 let list = committed.entry((name, partition)).or_default();
-                read_committed(&at(&self.sink), topic, partition.cast_signed(), |key, value| {
+                read_committed(&at(&self.sink), topic, partition, |key, value| {
                     let text = |bytes: Option<&[u8]>| {
                         String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
                     };
@@ -305,6 +381,25 @@ impl Lab {
             }
         }
         committed
+    }
+
+    /// What the first committed, the other did too, in this order, before it went on.
+    pub fn compare_begin(&self, live: &str, whole: &str) {
+        let (live, whole) = (self.committed(live), self.committed(whole));
+        let all: usize = live.values().map(Vec::len).sum();
+        assert!(all > 1_000, "{all} records");
+        for (place, records) in &live {
+            let wholes = &whole[place];
+            let differs = records.iter().zip(wholes).position(|(a, b)| a != b);
+            assert!(
+                differs.is_none() && records.len() <= wholes.len(),
+                "{place:?}: {} of {} records, they differ at {differs:?}: {:?} {:?}",
+                records.len(),
+                wholes.len(),
+                differs.map(|at| &records[at]),
+                differs.map(|at| &wholes[at])
+            );
+        }
     }
 
     /// Both committed the same records in the same order.

@@ -1,7 +1,9 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
 mod by_epoch;
+mod greatest;
 mod held;
+mod inputs;
 mod meet;
 mod outlet;
 mod plan;
@@ -12,6 +14,7 @@ mod told;
 mod watch;
 mod wiring;
 
+pub use inputs::{Inputs, JoinOpener, Joins, OpenAll};
 pub use plan::{IndicatorPlan, Plan, PlanError};
 pub(crate) use run::Shared;
 pub use run::{Cluster, Opener, RunError, Start, run};

@@ -8,14 +8,15 @@
 
 use super::by_epoch::RESERVE_MAX;
 use super::held::{Held, load_letters, save_letters};
-use super::run::{RunError, Shared as Run};
+use super::run::{RunError, Shared as Run, Start};
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials};
-use market::{Epoch, Partition, Polled, Symbols};
+use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use timely::scheduling::SyncActivator;
 
 /// Batches of a partition under way in the graph.
 const AHEAD_MAX: usize = 16;
@@ -61,6 +62,8 @@ pub(crate) struct Round {
     pub busy: bool,
     /// Whether some partition waits for the graph to complete epochs.
     pub blocked: bool,
+    /// Whether one waits to join.
+    pub joining: bool,
 }
 
 /// All partitions of a worker.
@@ -70,6 +73,10 @@ pub(crate) struct Readers {
     peers: usize,
     cuts: Cuts,
     run: Arc<Run>,
+    plan: TickPlan,
+    /// When the run first started.
+    at: Time,
+    waker: Option<Waker>,
     /// Letters that a restored cut sends again.
     letters: Vec<Parcel>,
     /// Rows of the longest round so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
@@ -85,19 +92,12 @@ impl Readers {
         peers: usize,
         cuts: Cuts,
         run: Arc<Run>,
+        at: Time,
     ) -> Self {
-        let reader = |(number, partition): (usize, Box<dyn Partition>)| Reader {
-            number,
-            partition,
-            path: TickPath::new(plan.clone(), number as u32),
-            ahead: VecDeque::new(),
-            held: None,
-            cut: Epoch::MIN,
-            ending: false,
-            done: false,
-        };
+        let reader = |(number, partition)| Reader::new(number, partition, plan);
         let readers = partitions.into_iter().map(reader).collect();
-        Readers { readers, symbols, peers, cuts, run, letters: Vec::new(), reserve: 0 }
+        let (plan, waker, letters) = (plan.clone(), None, Vec::new());
+        Readers { readers, symbols, peers, cuts, run, plan, at, waker, letters, reserve: 0 }
     }
 
     /// Goes on from a checkpoint: partitions were opened with what it holds of them.
@@ -120,8 +120,38 @@ impl Readers {
     }
 
     /// Has every partition wake the worker by `waker`.
-    pub(crate) fn wake_by(&mut self, waker: market::Waker) {
+    pub(crate) fn wake_by(&mut self, waker: Waker) {
         self.readers.iter_mut().for_each(|reader| reader.partition.wake_by(waker.clone()));
+        self.waker = Some(waker);
+    }
+
+    /// Has partitions that join wake the worker, where it reads any.
+    pub(crate) fn join_by(&self, waker: SyncActivator) {
+        if !self.readers.is_empty() {
+            self.run.joins.wake_by(waker);
+        }
+    }
+
+    /// Takes a partition that joins, once one of its own was read to where its log ends: the new one begins in
+    /// that one's epoch, which the capability allows, and no run before has completed.
+    fn join(&mut self) {
+        let at_end = |reader: &&Reader| {
+            !reader.done && reader.held.is_none() && reader.partition.is_at_end()
+        };
+        let epochs = self.readers.iter().filter(at_end).map(|reader| reader.path.epoch());
+        let Some(epoch) = epochs.max().filter(|&epoch| epoch > Epoch::MIN) else { return };
+        let Some((number, open)) = self.run.joins.take() else { return };
+        match open(Start { at: self.at, saved: None }, epoch) {
+            Ok(mut partition) => {
+                self.waker.iter().for_each(|waker| partition.wake_by(waker.clone()));
+                let mut reader = Reader::new(number, partition, &self.plan);
+                // Nothing was open before: there is nothing to say.
+                reader.path.enter(epoch, &mut TickOutput::default());
+                reader.cut = self.cuts.widen(epoch);
+                self.readers.push(reader);
+            }
+            Err(error) => self.run.fail(error.into()),
+        }
     }
 
     /// The least epoch that can still change; `None` when all partitions have ended.
@@ -132,6 +162,9 @@ impl Readers {
     /// Polls every partition that may read. `complete` is the least epoch that is not complete.
     pub(crate) fn round(&mut self, complete: Epoch) -> Round {
         let mut round = Round { leaving: std::mem::take(&mut self.letters), ..Round::default() };
+        if self.run.joins.any() {
+            self.join();
+        }
         let mut ticks = TickOutput::default();
         ticks.rows.reserve(self.reserve);
         for reader in &mut self.readers {
@@ -143,6 +176,7 @@ impl Readers {
                 reader.report(&self.run);
             }
         }
+        round.joining = self.run.joins.any();
         self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
         self.address(ticks, &mut round.partials);
         round
@@ -162,6 +196,19 @@ impl Readers {
 }
 
 impl Reader {
+    fn new(number: usize, partition: Box<dyn Partition>, plan: &TickPlan) -> Self {
+        Reader {
+            number,
+            partition,
+            path: TickPath::new(plan.clone(), number as u32),
+            ahead: VecDeque::new(),
+            held: None,
+            cut: Epoch::MIN,
+            ending: false,
+            done: false,
+        }
+    }
+
     /// Reads as many batches as it may.
     fn round(
         &mut self,

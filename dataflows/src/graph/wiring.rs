@@ -15,7 +15,7 @@ use super::stages::{Bars, Indicators, RollUps};
 use super::watch::Event;
 use crate::checkpoint::{Cuts, Restored};
 use crate::wire::{Partials, Route, Shared, ToFirst, owner};
-use market::{Epoch, Partition, Width};
+use market::{Epoch, Partition, Time, Width};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -36,6 +36,8 @@ type Streams<'s, C> = Stream<'s, Epoch, C>;
 
 /// How long a reader that is ahead of the graph waits before it looks again.
 const AHEAD_WAIT: Duration = Duration::from_micros(200);
+/// How long it waits to look again whether one of its partitions was read to its end, while another is to join.
+const JOIN_WAIT: Duration = Duration::from_millis(5);
 
 /// What a worker begins with.
 pub(crate) struct Beginning<'a> {
@@ -47,6 +49,8 @@ pub(crate) struct Beginning<'a> {
     pub cuts: Cuts,
     /// The checkpoint that the run goes on from.
     pub from: Option<&'a Restored>,
+    /// When the run first started.
+    pub at: Time,
 }
 
 /// A worker's stages in the making: each is given what a checkpoint holds of it.
@@ -66,11 +70,11 @@ pub(crate) fn build(
     run: &Arc<Run>,
 ) -> Handle<Epoch> {
     let (index, peers) = (worker.index(), worker.peers());
-    let Beginning { partitions, outlet, cuts, from } = beginning;
+    let Beginning { partitions, outlet, cuts, from, at } = beginning;
     let complete = Handle::new();
     let (ticks_plan, symbols) = (plan.tick_plan(), plan.symbols.clone());
     let mut readers =
-        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone());
+        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone(), at);
     from.into_iter().for_each(|from| readers.restore(from));
     let stages = Stages { plan, cuts: cuts.clone(), from, index, peers };
     worker.dataflow::<Epoch, _, _>(|scope| {
@@ -156,6 +160,7 @@ fn ticks<'s>(
     let activator = scope.activator_for(address.clone());
     cuts.join(readers.len(), scope.activator_for(address.clone()));
     let waker = scope.worker().sync_activator_for(address.to_vec());
+    readers.join_by(scope.worker().sync_activator_for(address.to_vec()));
     readers.wake_by(Arc::new(move || {
         // A worker that is gone needs no waking.
         let _gone = waker.activate();
@@ -189,6 +194,8 @@ fn ticks<'s>(
                 activator.activate();
             } else if round.blocked {
                 activator.activate_after(AHEAD_WAIT);
+            } else if round.joining {
+                activator.activate_after(JOIN_WAIT);
             }
         }
     });

@@ -15,8 +15,7 @@ impl Admission {
     /// Its state between two batches.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut to = Writer::default();
-        // In front and of eight bytes, so that it is read without the rest.
-        to.bytes.extend(self.position.map_or(NOWHERE, Offset::raw).to_le_bytes());
+        to.u64(self.position.map_or(NOWHERE, Offset::raw));
         self.mark.snapshot(&mut to);
         let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
         to.u64(u64::from(self.known));
@@ -35,10 +34,9 @@ impl Admission {
         to.bytes
     }
 
-    /// Of the last record that the one which wrote `bytes` had judged, if any was.
-    pub fn position_in(bytes: &[u8]) -> Option<Offset> {
-        let position = u64::from_le_bytes(*bytes.first_chunk()?);
-        (position != NOWHERE).then(|| Offset::from_raw(position))
+    /// What is judged from now on stands in another log: no position of it was judged.
+    pub fn forget_position(&mut self) {
+        self.position = None;
     }
 
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.
@@ -53,9 +51,9 @@ impl Admission {
         bytes: &[u8],
     ) -> Result<Self, SnapshotError> {
         let mut admission = Admission::new(config, length, symbols.clone(), partition);
-        let (_, rest) = bytes.split_first_chunk::<8>().ok_or(SnapshotError::Short(bytes.len()))?;
-        let mut from = Reader::new(rest, &symbols);
-        admission.position = Admission::position_in(bytes);
+        let mut from = Reader::new(bytes, &symbols);
+        let position = from.u64()?;
+        admission.position = (position != NOWHERE).then(|| Offset::from_raw(position));
         admission.mark.restore(&mut from)?;
         for _ in 0..from.count()? {
             let at = from.symbol()?.index();
