@@ -321,7 +321,7 @@ impl Lab {
         let mut latest = 0;
         for (topic, partitions) in topics {
             for partition in 0..*partitions {
-                read_committed(&settings(), topic, partition, |_, value| {
+                read_committed(&at(&self.source), topic, partition, |_, value| {
                     let value = serde_json::from_slice(value.unwrap_or_default());
                     let value: serde_json::Value = value.unwrap_or_default();
                     latest = latest.max(value["ts_event"].as_i64().unwrap_or(0));
