@@ -116,6 +116,8 @@ impl Lab {
             "--bad",
             "0.001",
         ]);
+        let data = format!("ingest-{topic}");
+        args.extend(["--data", &data]);
         args.extend(more);
         let child = self.tidemill(&args).stderr(self.log("ingest")).spawn().unwrap();
         // The topic is there once it has partitions.
