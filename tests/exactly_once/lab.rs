@@ -212,6 +212,15 @@ impl Lab {
         }
     }
 
+    /// Whether a deployment has settled which partitions it begins with.
+    pub fn has_begun(&self, word: &str) -> bool {
+        let folder = self.folder.path().join(word).join("checkpoints").join(self.deployment(word));
+        let entries = std::fs::read_dir(folder.join("seq")).into_iter().flatten();
+        let mut texts =
+            entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+        texts.any(|text| text.contains("{\"manifest\""))
+    }
+
     /// How many lives went on from a checkpoint that held something.
     pub fn gone_on(&self, word: &str) -> usize {
         let folder = self.folder.path().join(word).join("checkpoints").join(self.deployment(word));
