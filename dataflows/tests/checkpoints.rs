@@ -134,6 +134,31 @@ fn live(
 /// A log that joins, and where its watermark begins, once that is decided.
 type Joining<'a> = (&'a [Trade], &'a Arc<Mutex<Option<Epoch>>>);
 
+/// Opens a log from the beginning where it is decided where its watermark begins, else has it join.
+fn join(
+    mut log: Log,
+    decided: &Arc<Mutex<Option<Epoch>>>,
+    joins: &Joins,
+    number: usize,
+) -> Option<Opener> {
+    let known = *decided.lock().unwrap();
+    if let Some(epoch) = known {
+        return Some(Box::new(move |start: Start| {
+            log.begin(epoch);
+            start.saved.iter().for_each(|saved| log.restore(saved));
+            Ok(Box::new(log) as Box<dyn Partition>)
+        }));
+    }
+    let decided = decided.clone();
+    let open = move |_: Start, epoch: Epoch| {
+        *decided.lock().unwrap() = Some(epoch);
+        log.begin(epoch);
+        Ok(Box::new(log) as Box<dyn Partition>)
+    };
+    joins.put(number, Box::new(open));
+    None
+}
+
 /// As [`live`], with a log that joins.
 fn live_with(
     life: &Life,
@@ -156,24 +181,8 @@ fn live_with(
     let mut partitions: Vec<Opener> = logs.iter().map(open).collect();
     let joins = Joins::default();
     if let Some((log, decided)) = joining {
-        let mut log = Log::new(log.to_vec(), &symbols, vec![7, 31], life.slow);
-        let known = *decided.lock().unwrap();
-        let decided = decided.clone();
-        match known {
-            Some(epoch) => partitions.push(Box::new(move |start: Start| {
-                log.begin(epoch);
-                start.saved.iter().for_each(|saved| log.restore(saved));
-                Ok(Box::new(log) as Box<dyn Partition>)
-            })),
-            None => joins.put(
-                logs.len(),
-                Box::new(move |_: Start, epoch: Epoch| {
-                    *decided.lock().unwrap() = Some(epoch);
-                    log.begin(epoch);
-                    Ok(Box::new(log) as Box<dyn Partition>)
-                }),
-            ),
-        }
+        let log = Log::new(log.to_vec(), &symbols, vec![7, 31], life.slow);
+        partitions.extend(join(log, decided, &joins, logs.len()));
     }
     let inputs = Inputs { joins, ..Inputs::from(partitions) };
     let (waiting, before) = (Vec::new(), None);

@@ -165,8 +165,8 @@ fn one_partition_or_many_or_files_give_the_same_values_in_the_end() {
     let replay = |source: &[&str], data: &str| -> Vec<String> {
         let flags = ["--widths", "1min,5min", "--indicators", "sma(5),rsi(14)", "--data", data];
         folder.run(&[&["replay"], source, &flags[..]].concat()).exits(0);
-        let query = |sql| folder.run(&["query", sql, "--data", data, "--format", "csv"]);
-        FINAL.iter().map(|sql| query(sql).exits(0).out()).collect()
+        let query = |sql: &str| folder.run(&["query", sql, "--data", data, "--format", "csv"]);
+        FINAL.map(|sql| query(sql).exits(0).out()).to_vec()
     };
     let wanted = replay(&["trades.csv", "--order", "log"], "file");
     assert!(wanted[0].lines().count() > 1_000);
@@ -180,18 +180,26 @@ fn one_partition_or_many_or_files_give_the_same_values_in_the_end() {
     }
 }
 
-/// A run of topics with checkpoints, by its folder, until so many are written; what ended it before.
-fn kept_run(source: &str, every: &str, accept: bool, written: u64) -> Result<(), String> {
+/// A run of topics with checkpoints, until one is written where one is wanted, else until it reads; what ended it
+/// before. While it reads, `more` comes.
+fn kept_run(
+    source: &str,
+    every: &str,
+    accept: bool,
+    mut more: impl FnMut() -> bool,
+) -> Result<(), String> {
     let text = source.replace("EVERY", every);
     let config = Config::parse("test", &text, &[], &Registry::standard()).unwrap();
     let watch = Watch::default();
     let engine = Engine::new(config).store(false).accept_gap(accept).watch(watch.clone());
     let run = std::thread::spawn(move || engine.run().map_err(|error| error.to_string()));
-    let enough = || match written {
-        0 => watch.progress.counts().read > 0,
-        written => watch.progress.checkpoints().written >= written,
+    let progress = &watch.progress;
+    // A partition is cut when it goes on: so it is kept going.
+    let goes_on = |more: &mut dyn FnMut() -> bool| match progress.counts().read {
+        0 => true,
+        _ => more() && progress.checkpoints().written == 0,
     };
-    while !run.is_finished() && !enough() {
+    while !run.is_finished() && goes_on(&mut more) {
         std::thread::sleep(Duration::from_millis(10));
     }
     watch.stop.store(true, Ordering::SeqCst);
@@ -203,7 +211,13 @@ fn a_gap_stops_the_start_until_it_is_accepted_and_later_starts_know() {
     let folder = Folder::new();
     let trades = session(&folder);
     let topic = trial::topic("gap", 1);
-    write(&topic, &trades[..1_000], 1);
+    let chunks = |some: &[String]| some.chunks(10).map(<[String]>::to_vec).collect::<Vec<_>>();
+    let mut first = chunks(&trades[..1_000]).into_iter();
+    // Writes some more, as long as there are.
+    let topic_of = topic.clone();
+    let mut next = move || first.next().map(|some| write(&topic_of, &some, 1)).is_some();
+    let nothing = || false;
+    assert!(next());
     let source = format!(
         "[deployment]\nname = \"{}\"\ndata = \"{}\"\n[cluster]\ncheckpoints = {{ every = \"EVERY\" }}\n\
          [[source]]\nkind = \"kafka\"\nbrokers = \"{}\"\ntopics = [\"{topic}\"]\nstart = \"earliest\"\n\
@@ -213,17 +227,18 @@ fn a_gap_stops_the_start_until_it_is_accepted_and_later_starts_know() {
         trial::brokers(),
         trial::fresh("control"),
     );
-    kept_run(&source, "50ms", false, 1).unwrap();
+    kept_run(&source, "50ms", false, &mut next).unwrap();
+    while next() {}
     write(&topic, &trades[1_000..], 1);
     trial::delete_before(&(topic.clone(), 0), 1_500).unwrap();
-    let error = kept_run(&source, "1h", false, 0).unwrap_err();
+    let error = kept_run(&source, "1h", false, nothing).unwrap_err();
     let wanted = "are not kept any more, the first is 1500; --accept-gap goes on behind it";
     assert!(error.contains(&topic) && error.ends_with(wanted), "{error}");
     // Nothing is kept of the run that accepts it but what it decided.
-    kept_run(&source, "1h", true, 0).unwrap();
-    kept_run(&source, "1h", false, 0).unwrap();
+    kept_run(&source, "1h", true, nothing).unwrap();
+    kept_run(&source, "1h", false, nothing).unwrap();
     trial::delete_before(&(topic.clone(), 0), 2_000).unwrap();
-    let error = kept_run(&source, "1h", false, 0).unwrap_err();
+    let error = kept_run(&source, "1h", false, nothing).unwrap_err();
     assert!(error.contains("offsets 1500 to 1999 are not kept"), "{error}");
 
     // Made anew, the topic begins again, and none of it counts as read.
@@ -231,9 +246,12 @@ fn a_gap_stops_the_start_until_it_is_accepted_and_later_starts_know() {
     let admin = ::kafka::Admin::new(&trial::settings()).unwrap();
     while admin.topic(&topic).unwrap().is_some() {}
     trial::make(&topic, 1);
-    write(&topic, &trades, 1);
-    let error = kept_run(&source, "1h", false, 0).unwrap_err();
+    let mut all = chunks(&trades).into_iter();
+    let topic_of = topic.clone();
+    let mut next = move || all.next().map(|some| write(&topic_of, &some, 1)).is_some();
+    assert!(next());
+    let error = kept_run(&source, "1h", false, nothing).unwrap_err();
     assert!(error.contains("was made anew since"), "{error}");
-    kept_run(&source, "50ms", true, 1).unwrap();
-    kept_run(&source, "1h", false, 0).unwrap_or_else(|error| panic!("{error}"));
+    kept_run(&source, "50ms", true, next).unwrap();
+    kept_run(&source, "1h", false, nothing).unwrap_or_else(|error| panic!("{error}"));
 }

@@ -61,7 +61,9 @@ fn a_replay_gives_what_was_live_with_partitions_that_are_quiet_and_that_join() {
     let (quiet, more) = (format!("{}-quiet", lab.ticks()), format!("{}-more", lab.ticks()));
     make(&quiet, 1);
     let first = lab.ingest_into(lab.ticks(), 2, 12_000, 1_500.0, &silent);
-    lab.live_as("live", &Life::of_chance(&mut chance), &mut chance);
+    while !lab.has_begun("live") {
+        lab.live_as("live", &Life::of_chance(&mut chance), &mut chance);
+    }
     grow(&quiet, 2);
     for _ in 0..3 {
         lab.live_as("live", &Life::of_chance(&mut chance), &mut chance);

@@ -143,6 +143,8 @@ impl Lab {
             "--bad",
             "0.001",
         ]);
+        let data = format!("ingest-{topic}");
+        args.extend(["--data", &data]);
         args.extend(more);
         let child = self.tidemill(&args).stderr(self.log("ingest")).spawn().unwrap();
         // The topic is there once it has partitions.
@@ -270,6 +272,15 @@ impl Lab {
         let folder = self.folder.path();
         let to = self.checkpoints.as_ref().map(|to| folder.join(to));
         to.unwrap_or_else(|| folder.join(word).join("checkpoints")).join(self.deployment(word))
+    }
+
+    /// Whether a deployment has settled which partitions it begins with.
+    pub fn has_begun(&self, word: &str) -> bool {
+        let folder = self.folder.path().join(word).join("checkpoints").join(self.deployment(word));
+        let entries = std::fs::read_dir(folder.join("seq")).into_iter().flatten();
+        let mut texts =
+            entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+        texts.any(|text| text.contains("{\"manifest\""))
     }
 
     /// How many lives went on from a checkpoint that held something.
