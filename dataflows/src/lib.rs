@@ -15,4 +15,4 @@ pub use graph::{
     CheckpointProgress, Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress,
     RunError, Start, TableCount, Watch, run,
 };
-pub use tick::Horizons;
+pub use tick::{Course, Horizons};

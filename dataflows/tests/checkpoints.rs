@@ -6,7 +6,7 @@ mod log;
 use dataflows::checkpoint::{
     Checkpoints, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
-use dataflows::{Cluster, Empty, Opener, RunError, Start, Watch, run};
+use dataflows::{Cluster, Course, Empty, Opener, Plan, RunError, Start, Watch, run};
 use log::{Log, Trade, coarse, lines_of, logs, plan, same};
 use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
@@ -124,7 +124,7 @@ struct Life {
 fn live(
     life: &Life,
     empty: Empty,
-    logs: &[Vec<Trade>],
+    (logs, course): (&[Vec<Trade>], &Course),
     depot: &Arc<MemoryDepot>,
     held: &Arc<Mutex<Held>>,
 ) -> (bool, u64) {
@@ -132,14 +132,17 @@ fn live(
         Symbols::with_scales([("S1".to_owned(), coarse()), ("S4".to_owned(), coarse())].into());
     // Ids of another order than those of the life before.
     (0..life.workers).for_each(|k| assert!(symbols.intern(format!("S{k}").as_bytes()).is_ok()));
-    let open = |log: &Vec<Trade>| {
+    let open = |(number, log): (usize, &Vec<Trade>)| {
         let mut log = Log::new(log.clone(), &symbols, vec![7, 31], life.slow);
+        if course.behind.get(number).is_some_and(Option::is_some) {
+            log = log.behind();
+        }
         Box::new(move |start: Start| {
             start.saved.iter().for_each(|saved| log.restore(saved));
             Ok(Box::new(log) as Box<dyn Partition>)
         }) as Opener
     };
-    let partitions = logs.iter().map(open).collect();
+    let partitions = logs.iter().enumerate().map(open).collect();
     let (waiting, before) = (Vec::new(), None);
     let store = Store { held: held.clone(), waiting, before, fails_in: life.fails_in };
     let mut claimed = claim(&**depot, &["store".to_owned()]).unwrap();
@@ -170,7 +173,8 @@ fn live(
     };
     let watch = Watch::default();
     let progress = watch.progress.clone();
-    let (plan, cluster) = (plan(empty, &symbols), Cluster::local(life.workers));
+    let plan = Plan { course: course.clone(), ..plan(empty, &symbols) };
+    let cluster = Cluster::local(life.workers);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     let ended = match run(plan, cluster, partitions, sinks, watch, Some(checkpoints)) {
         Ok(outcome) => outcome.complete,
@@ -197,25 +201,68 @@ proptest! {
     #[test]
     fn lives_are_invisible(logs in logs(), lives in lives(), carry: bool) {
         let empty = if carry { Empty::Carry } else { Empty::Skip };
-        let whole = Arc::new(Mutex::new(Held::default()));
-        let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
-        prop_assert!(live(&last, empty, &logs, &Arc::default(), &whole).0);
-        let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
-        let mut ended = false;
-        for life in lives.iter().chain([&last]) {
-            ended = live(life, empty, &logs, &depot, &held).0;
-            if ended {
-                break;
-            }
-        }
-        prop_assert!(ended);
-        let by_table = |held: &Mutex<Held>| {
-            let mut lines = held.lock().unwrap().lines.clone();
-            lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
-            lines
-        };
-        same(&by_table(&whole), &by_table(&held))?;
+        let whole = law(&logs, &Course::default(), empty, &lives)?;
+        prop_assert!(logs.iter().all(Vec::is_empty) || !whole.is_empty());
     }
+
+    #[test]
+    fn history_and_what_goes_on_behind_it_are_one_log(
+        log in one_log(),
+        place in 0.0..1.0f64,
+        (parts, lives, carry) in (1usize..4, lives(), any::<bool>()),
+    ) {
+        let empty = if carry { Empty::Carry } else { Empty::Skip };
+        let one = law(std::slice::from_ref(&log), &Course::default(), empty, &[])?;
+        let (history, rest) = log.split_at((log.len() as f64 * place) as usize);
+        let mut logs = vec![history.to_vec()];
+        logs.resize(1 + parts, Vec::new());
+        // A symbol keeps its partition.
+        rest.iter().for_each(|trade| logs[1 + symbol(trade) % parts].push(trade.clone()));
+        let behind = (0..=parts).map(|number| (number > 0).then_some(0)).collect();
+        let course = Course { behind, ..Course::default() };
+        let two = law(&logs, &course, empty, &lives)?;
+        prop_assert_eq!(values(&one), values(&two));
+    }
+}
+
+fn symbol(trade: &Trade) -> usize {
+    trade.symbol[1..].parse().unwrap()
+}
+
+fn one_log() -> impl Strategy<Value = Vec<Trade>> {
+    logs().prop_map(|mut logs| logs.swap_remove(0))
+}
+
+/// The last value of every row, whenever it was known and however often it changed before.
+fn values(lines: &[String]) -> std::collections::BTreeMap<String, String> {
+    let value = |line: &String| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words[..4].join(" "), words[10..].join(" "))
+    };
+    lines.iter().map(value).collect()
+}
+
+/// What a store holds in the end does not depend on how often its run was begun again.
+fn law(
+    logs: &[Vec<Trade>],
+    course: &Course,
+    empty: Empty,
+    lives: &[Life],
+) -> Result<Vec<String>, TestCaseError> {
+    let whole = Arc::new(Mutex::new(Held::default()));
+    let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+    prop_assert!(live(&last, empty, (logs, course), &Arc::default(), &whole).0);
+    let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
+    let lives = lives.iter().chain([&last]);
+    let mut ended = lives.map(|life| live(life, empty, (logs, course), &depot, &held).0);
+    prop_assert!(ended.any(|ended| ended));
+    let by_table = |held: &Mutex<Held>| {
+        let mut lines = held.lock().unwrap().lines.clone();
+        lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
+        lines
+    };
+    same(&by_table(&whole), &by_table(&held))?;
+    Ok(by_table(&whole))
 }
 
 /// A log long enough that checkpoints are written, so that the law above is about something.
@@ -233,7 +280,7 @@ fn long_log() -> Vec<Vec<Trade>> {
 fn checkpoints_are_written_gone_on_from_and_pruned() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
     let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3 };
-    let (ended, first) = live(&life(120), Empty::Skip, &logs, &depot, &held);
+    let (ended, first) = live(&life(120), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(!ended && first > 0, "{first} checkpoints");
     let (all, _) = entries(&*depot).unwrap();
     let newest = all.iter().rev().find_map(|(_, entry)| match entry {
@@ -244,7 +291,8 @@ fn checkpoints_are_written_gone_on_from_and_pruned() {
     assert!(newest.epoch.is_some() && newest.bundles.len() == 2 && newest.positions.len() == 2);
     // Two manifests are kept, with what they name, and at most one that is under way.
     assert!(depot.list("parts/").unwrap().len() <= 6, "{:?}", depot.list("parts/"));
-    let (ended, second) = live(&life(u64::MAX), Empty::Skip, &logs, &depot, &held);
+    let (ended, second) =
+        live(&life(u64::MAX), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(ended && second > 0, "{second} checkpoints");
 }
 
@@ -253,7 +301,7 @@ fn a_run_whose_number_is_taken_ends() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
     let zombie = claim(&*depot, &[]).unwrap();
     let life = Life { workers: 1, fails_in: 60, depot_fails_every: 1, slow: 0 };
-    live(&life, Empty::Skip, &logs, &depot, &held);
+    live(&life, Empty::Skip, (&logs, &Course::default()), &depot, &held);
     let manifest = entries(&*depot).unwrap().0.into_iter().find_map(|(_, entry)| match entry {
         Entry::Manifest(manifest) => Some(manifest),
         Entry::Claim { .. } => None,

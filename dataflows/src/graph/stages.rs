@@ -40,7 +40,7 @@ pub(crate) struct Bars {
 
 impl Bars {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let book = |width| BarBook::new(width, plan.clock(), plan.empty);
+        let book = |width| BarBook::new(width, plan.clock(), plan.empty).on(&plan.course);
         let books = plan.bases().into_iter().map(book).collect();
         Bars { symbols: plan.symbols.clone(), pending: Pending::default(), books }
     }

@@ -1,6 +1,6 @@
 //! Logs that are admitted already, and a plan over them, for laws over whole graphs.
 
-use dataflows::{Empty, Horizons, IndicatorPlan, Plan};
+use dataflows::{Course, Empty, Horizons, IndicatorPlan, Plan};
 use market::{
     Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
     Scale, Scales, Size, Symbols, Time, Waker,
@@ -30,16 +30,31 @@ pub struct Log {
     slow: usize,
     row: u64,
     waker: Option<Waker>,
+    /// Whether it is read behind a log that has not ended.
+    waits: bool,
+    /// The epoch that it begins in, behind another.
+    first: Option<i64>,
 }
 
 impl Log {
     pub fn new(trades: Vec<Trade>, symbols: &Symbols, cuts: Vec<usize>, slow: usize) -> Self {
         let (trades, symbols) = (trades.into_iter(), symbols.clone());
-        Log { trades, symbols, watermark: i64::MIN, cuts, polls: 0, slow, row: 0, waker: None }
+        let (polls, row, waker) = (0, 0, None);
+        let (watermark, waits, first) = (i64::MIN, false, None);
+        Log { trades, symbols, watermark, cuts, polls, slow, row, waker, waits, first }
+    }
+
+    /// Waits for another log to end.
+    pub fn behind(mut self) -> Self {
+        self.waits = true;
+        self
     }
 
     /// Goes on from what [`Partition::snapshot`] gave.
     pub fn restore(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let words: Vec<u64> =
             bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
         let gone = self.trades.len() - words[0] as usize;
@@ -68,7 +83,23 @@ impl Log {
 }
 
 impl Partition for Log {
+    fn follow(&mut self, before: &[u8]) -> Result<(), PartitionError> {
+        self.waits = false;
+        if self.watermark == i64::MIN {
+            let words = before.as_chunks::<8>().0;
+            self.watermark = i64::from_le_bytes(words[1]);
+            self.first = (self.watermark > i64::MIN).then_some(self.watermark / Time::SECOND);
+        }
+        Ok(())
+    }
+
     fn poll(&mut self) -> Result<Polled, PartitionError> {
+        assert!(!self.waits, "it is read behind another log");
+        if let Some(epoch) = self.first.take() {
+            let mut batch = Admitted::default();
+            batch.runs.push(Run { epoch, rows: 0..0 });
+            return Ok(Polled::Batch(Box::new(batch)));
+        }
         self.polls += 1;
         if self.slow > 0 && !self.polls.is_multiple_of(self.slow + 1) {
             let waker = self.waker.clone().unwrap();
@@ -88,6 +119,9 @@ impl Partition for Log {
     fn recycle(&mut self, _batch: Box<Admitted>) {}
 
     fn snapshot(&self) -> Option<Vec<u8>> {
+        if self.waits && self.watermark == i64::MIN {
+            return Some(Vec::new());
+        }
         let words = [self.trades.len() as u64, self.watermark.cast_unsigned(), self.row];
         Some(words.into_iter().flat_map(u64::to_le_bytes).collect())
     }
@@ -137,6 +171,7 @@ pub fn plan(empty: Empty, symbols: &Symbols) -> Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: LATENESS,
         horizons: Horizons::all(HORIZON),
+        course: Course::default(),
         widths,
         empty,
         indicators,

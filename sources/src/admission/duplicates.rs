@@ -140,6 +140,13 @@ impl Duplicates {
         }
     }
 
+    /// Drops all that lies before `floor`.
+    pub(super) fn expire(&mut self, floor: i64) {
+        self.held -= self.streams.iter_mut().map(|stream| stream.expire(floor)).sum::<u64>();
+        let streams = &self.streams;
+        self.filled.retain(|&(stream, block)| streams[stream as usize].has_block(block));
+    }
+
     pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
         [self.swept as u64, self.held, self.left_early, self.filled.len() as u64]
             .into_iter()

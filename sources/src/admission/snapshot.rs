@@ -5,7 +5,7 @@
 use super::codec::{Reader, SnapshotError, Writer};
 use super::outlier::Level;
 use super::waiting::Waiting;
-use super::{Admission, AdmissionConfig};
+use super::{Admission, AdmissionConfig, Place};
 use market::{EpochLength, Offset, Reason, SymbolId, Symbols};
 
 /// The position of who judged nothing; no record has it.
@@ -31,6 +31,11 @@ impl Admission {
             .into_iter()
             .chain(counts.refused)
             .for_each(|word| to.u64(word));
+        match self.config.place {
+            Place::Alone => {}
+            Place::Ahead => to.u64(u64::from(self.ended)),
+            Place::Behind => to.u64(counts.left_out),
+        }
         to.bytes
     }
 
@@ -38,6 +43,11 @@ impl Admission {
     pub fn position_in(bytes: &[u8]) -> Option<Offset> {
         let position = u64::from_le_bytes(*bytes.first_chunk()?);
         (position != NOWHERE).then(|| Offset::from_raw(position))
+    }
+
+    /// Whether the log of one that others are read behind had ended.
+    pub fn has_ended_in(bytes: &[u8]) -> bool {
+        bytes.last_chunk().is_some_and(|word| u64::from_le_bytes(*word) == 1)
     }
 
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.
@@ -78,6 +88,11 @@ impl Admission {
         }
         for reason in Reason::ALL {
             counts.refused[*reason as usize] = from.u64()?;
+        }
+        match admission.config.place {
+            Place::Alone => {}
+            Place::Ahead => admission.ended = from.u64()? == 1,
+            Place::Behind => admission.counts.left_out = from.u64()?,
         }
         from.end()?;
         Ok(admission)

@@ -85,6 +85,11 @@ impl Watermark {
         (low, high)
     }
 
+    /// The greatest time so far; `i64::MIN` before the first.
+    pub(super) fn reach(&self) -> i64 {
+        self.reach
+    }
+
     /// Takes in an admitted trade's time.
     pub(super) fn trade(&mut self, ts: i64) {
         self.reach = self.reach.max(ts);
