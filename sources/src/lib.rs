@@ -25,7 +25,7 @@ pub use file::{
 };
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
-    Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, recall,
+    Behind, Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, recall,
     resume_at,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};

@@ -1,17 +1,18 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
 use super::EngineError;
+use super::history::{self, Gaps, Opening, Where};
 use super::identity::identity;
 use crate::config::{
     Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
     SourceKind, Timing,
 };
-use dataflows::{Horizons, Opener, Start};
-use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
+use dataflows::{Course, Horizons, Opener};
+use market::{EpochLength, Offset, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Control, Feed, FileError, FileOrder, FilePartition,
-    FileSource, Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace,
-    PacedFeed, SimulatedFeed, Simulation,
+    AdmissionConfig, Control, Feed, FileError, FileOrder, FilePartition,
+    FileSource, Files, KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions, MemoryFeed, OutlierRule, Pace,
+    PacedFeed, Seam, SimulatedFeed, Simulation,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,6 +26,10 @@ pub(crate) struct Reading {
     pub accept_gap: bool,
     /// By which of the processes.
     pub process: usize,
+    /// What is timed before is left out.
+    pub from: Option<Time>,
+    /// They are read until their watermarks have come to this.
+    pub to: Option<Time>,
 }
 
 /// Where a log is to begin.
@@ -34,6 +39,8 @@ pub(super) struct Begin {
     pub after: Option<Offset>,
     /// The facts of the lineage, of which those named `start ...` say where inputs begin.
     pub facts: Vec<(String, String)>,
+    /// What the log has left that is read before.
+    pub seam: Option<Arc<Seam>>,
 }
 
 /// Opens one partition's log on the worker that reads it.
@@ -42,13 +49,18 @@ pub(super) type FeedOpener = Box<dyn FnOnce(Begin) -> Result<Box<dyn Feed>, Part
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    feeds: Vec<FeedOpener>,
+    pub(super) feeds: Vec<FeedOpener>,
+    /// Which logs are read behind which others.
+    pub(super) places: Vec<Where>,
+    range: (Option<Time>, Option<Time>),
+    /// What lies neither in history nor in the topics behind it.
+    pub(super) gaps: Gaps,
     /// How the records of each log are judged.
     timings: Vec<Timing>,
     facts: Vec<(String, String)>,
     /// Where logs begin, as this process found it.
-    starts: Vec<(String, String)>,
-    files: Vec<Files>,
+    pub(super) starts: Vec<(String, String)>,
+    pub(super) files: Vec<Files>,
     /// The greatest watermark of all logs: raised as they are read.
     greatest: Arc<AtomicI64>,
 }
@@ -61,7 +73,10 @@ impl Inputs {
         reading: Reading,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
-        let mut inputs = Inputs::default();
+        let mut inputs = Inputs { range: (reading.from, reading.to), ..Inputs::default() };
+        for (name, time) in [("from", reading.from), ("to", reading.to)] {
+            inputs.facts.extend(time.map(|time| (name.to_owned(), time.to_string())));
+        }
         inputs.greatest.store(i64::MIN, Ordering::SeqCst);
         if !memory.is_empty() {
             inputs
@@ -73,13 +88,14 @@ impl Inputs {
                     .push(Box::new(|_| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
             }
             inputs.timings = vec![config.timing(); inputs.feeds.len()];
+            inputs.places = vec![Where::Alone; inputs.feeds.len()];
             return Ok(inputs);
         }
         if config.sources().is_empty() {
             return Err(EngineError::NoSource);
         }
         for source in config.sources() {
-            let from = inputs.feeds.len();
+            let mut from = inputs.feeds.len();
             match &source.kind {
                 SourceKind::Files(files) => {
                     let lateness_ns = source.timing.lateness_ns;
@@ -87,8 +103,14 @@ impl Inputs {
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
                 SourceKind::Kafka(kafka) => {
+                    let (workers, timing) = (config.workers(), source.timing);
+                    if let Some(files) = &kafka.history {
+                        let history = file_source(files, workers, timing.lateness_ns);
+                        inputs.read_before(history, &source.name, symbols);
+                        from = inputs.feeds.len();
+                    }
                     let writer = format!("tidemill-{}-control-{}", config.name(), reading.process);
-                    inputs.listen(kafka, reading, &writer, symbols)?;
+                    inputs.listen(kafka, (reading, timing), &writer, symbols)?;
                 }
             }
             if let Some(factor) = source.pace {
@@ -96,6 +118,7 @@ impl Inputs {
                 inputs.feeds.extend(feeds.into_iter().map(|feed| paced(feed, factor)));
             }
             inputs.timings.resize(inputs.feeds.len(), source.timing);
+            inputs.places.resize(inputs.feeds.len(), Where::Alone);
         }
         Ok(inputs)
     }
@@ -112,12 +135,21 @@ impl Inputs {
     fn listen(
         &mut self,
         kafka: &KafkaConfig,
-        reading: Reading,
+        (reading, timing): (Reading, Timing),
         writer: &str,
         symbols: &Symbols,
     ) -> Result<(), EngineError> {
         let source = kafka_source(kafka);
-        let mut parts = source.resolve(kafka.start).map_err(kafka_error)?;
+        let before = self.last_before(kafka);
+        // What history holds of a topic need not be read: where it ends, history says.
+        let by_seam = before.is_some() && kafka.start == KafkaStart::Earliest;
+        let start = match reading.from {
+            Some(from) if !by_seam => {
+                KafkaStart::At(Time::from_ns(from.ns().saturating_sub(timing.horizon_ns)))
+            }
+            _ => kafka.start,
+        };
+        let mut parts = source.resolve(start).map_err(kafka_error)?;
         let mut control = None;
         if let Some(after) = kafka.idle_after {
             let (settings, topic) = (&kafka.settings, &kafka.control);
@@ -135,18 +167,26 @@ impl Inputs {
         for part in &parts {
             let end = part.end.map_or_else(String::new, |end| format!(" to {end}"));
             self.facts.push((part.name(), format!("topic {}{end}", part.topic_id)));
-            self.starts.push((start_of(&part.name()), part.start.to_string()));
+            if !by_seam {
+                self.starts.push((start_of(&part.name()), part.start.to_string()));
+            }
         }
         let opened =
             source.open(&parts, reading.accept_gap, control, symbols).map_err(kafka_error)?;
         for (open, part) in opened.into_iter().zip(&parts) {
             let fact = start_of(&part.name());
+            let (source, part, gaps) = (source.clone(), part.clone(), self.gaps.clone());
             self.feeds.push(Box::new(move |begin: Begin| {
                 let start = begin.facts.iter().find(|(name, _)| *name == fact);
                 let start = start.and_then(|(_, offset)| offset.parse().ok());
-                open(begin.after.and_then(sources::resume_at).or(start))
+                let start = begin.after.and_then(sources::resume_at).or(start);
+                open(match (start, begin.seam) {
+                    (None, Some(seam)) => history::begin(&source, &part, &seam, &gaps)?,
+                    (start, _) => start,
+                })
             }));
         }
+        self.places.resize(self.feeds.len(), before.map_or(Where::Alone, Where::Behind));
         Ok(())
     }
 
@@ -199,34 +239,32 @@ impl Inputs {
         self.files.clone()
     }
 
+    /// Which logs are read behind which others, and how far.
+    pub fn course(&self, epoch: EpochLength) -> Course {
+        let behind = self.places.iter().map(|place| match place {
+            Where::Behind(number) => Some(*number),
+            Where::Alone | Where::Ahead => None,
+        });
+        let until = self.range.1.map_or(market::Epoch::MAX, |to| epoch.of(to));
+        Course { behind: behind.collect(), until }
+    }
+
+    /// What was found missing between history and topics, told as they are opened.
+    pub fn gaps(&self) -> Gaps {
+        self.gaps.clone()
+    }
+
     /// Every log behind its admission.
     pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
-        let (epoch, greatest) = (config.epoch(), self.greatest);
-        let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
-            let (admission, symbols) = (admission(config, timing), symbols.clone());
-            let greatest = greatest.clone();
-            Box::new(move |start: Start| {
-                let admission = AdmissionConfig { started_at: start.at, ..admission };
-                let number = number as u32;
-                let partition = match start.saved {
-                    None => {
-                        let feed = feed(Begin { after: None, facts: start.facts })?;
-                        AdmittedPartition::new(feed, admission, epoch, symbols, number)
-                    }
-                    Some(saved) => {
-                        let after = AdmittedPartition::position_in(&saved);
-                        let feed = feed(Begin { after, facts: start.facts })?;
-                        AdmittedPartition::restore(feed, admission, epoch, symbols, number, &saved)
-                            .map_err(|error| PartitionError {
-                                what: error.to_string(),
-                                usage: false,
-                            })?
-                    }
-                };
-                Ok(Box::new(partition.raising(greatest)) as Box<dyn Partition>)
-            })
+        let range = self.range;
+        let of = |timing| {
+            let (since, until) = range;
+            let admission = admission(config, timing);
+            AdmissionConfig { since: since.unwrap_or(admission.since), until, ..admission }
         };
-        self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()
+        let mut opening = Opening::new(config.epoch(), symbols, self.greatest);
+        let logs = self.feeds.into_iter().zip(self.timings).zip(self.places);
+        logs.map(|((feed, timing), place)| opening.opener(feed, of(timing), place)).collect()
     }
 }
 

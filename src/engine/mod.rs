@@ -14,6 +14,7 @@
 //! An indicator of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
 //! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
 
+mod history;
 mod identity;
 mod inputs;
 mod keep;
@@ -30,6 +31,7 @@ use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Why a run failed.
@@ -185,6 +187,14 @@ impl Engine {
         self
     }
 
+    /// Leaves out what is timed before `from`, and reads until every watermark has come to `to`; what is open then
+    /// stays open.
+    #[must_use]
+    pub fn range(mut self, from: Option<Time>, to: Option<Time>) -> Self {
+        (self.reading.from, self.reading.to) = (from, to);
+        self
+    }
+
     /// Goes on where records are missing that were not read yet, instead of refusing to start.
     #[must_use]
     pub fn accept_gap(mut self, accept_gap: bool) -> Self {
@@ -248,7 +258,7 @@ impl Engine {
             },
             terms,
         };
-        let files = inputs.files();
+        let (files, gaps) = (inputs.files(), inputs.gaps());
         let partitions = inputs.open(&self.config, &self.symbols);
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
@@ -256,7 +266,8 @@ impl Engine {
                 Err(error) => return Err(give_up(EngineError::from(error), store)),
             };
         let filtered = files.iter().map(sources::Files::filtered).sum();
-        Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
+        let gaps = std::mem::take(&mut *gaps.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Summary { gaps, ..Summary::of(outcome, filtered, began.elapsed(), store.as_ref()) })
     }
 }
 
@@ -278,6 +289,7 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
         epoch: config.epoch(),
         lateness_ns: inputs.lateness_ns(),
         horizons: inputs.horizons(),
+        course: inputs.course(config.epoch()),
         widths: config.widths().to_vec(),
         empty: if config.carry() { Empty::Carry } else { Empty::Skip },
         indicators: indicators.collect(),

@@ -39,6 +39,8 @@ pub struct Lab {
     ticks: String,
     name: String,
     partitions: u32,
+    /// More lines of the source.
+    source: String,
 }
 
 /// Waits for the log at most so often, a tenth of a second each.
@@ -50,7 +52,29 @@ type Committed = BTreeMap<(String, u32), Vec<(String, String)>>;
 impl Lab {
     pub fn new(word: &str, partitions: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Lab { folder, ticks: fresh("ticks"), name: fresh(word), partitions }
+        let source = "start = \"earliest\"\n".to_owned();
+        Lab { folder, ticks: fresh("ticks"), name: fresh(word), partitions, source }
+    }
+
+    /// A lab of which the earlier part of a session of `trades` is history, and the later part, which overlaps
+    /// it, is to be streamed.
+    pub fn with_history(word: &str, partitions: u32, trades: usize) -> Self {
+        let mut lab = Lab::new(word, partitions);
+        lab.source = "history = { files = \"early.csv\", order = \"log\" }\n".to_owned();
+        let count = trades.to_string();
+        let args = ["simulate", "--out", "all.csv", "--symbols", "30", "--trades", &count];
+        let flaws = ["--late", "0.02", "--duplicate", "0.002"];
+        assert!(lab.tidemill(&[&args[..], &flaws].concat()).status().unwrap().success());
+        let text = std::fs::read_to_string(lab.folder.path().join("all.csv")).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let (first, last) = (trades / 20 * 18, trades / 20 * 19);
+        let part = |name: &str, lines: &[&str]| {
+            let text = format!("{}\n{}\n", text.lines().next().unwrap(), lines.join("\n"));
+            std::fs::write(lab.folder.path().join(name), text).unwrap();
+        };
+        part("early.csv", &lines[1..last]);
+        part("late.csv", &lines[first..]);
+        lab
     }
 
     pub fn chance(&self) -> Chance {
@@ -67,21 +91,23 @@ impl Lab {
 
     /// Streams a simulated session into the topic.
     pub fn ingest(&self, trades: u64, rate: f64) -> Child {
-        let (trades, rate, partitions) =
-            (trades.to_string(), rate.to_string(), self.partitions.to_string());
-        let brokers = brokers();
-        let mut args = vec!["ingest", "--simulate", "--brokers", &brokers, "--topic", &self.ticks];
-        args.extend(["--partitions", &partitions, "--trades", &trades, "--rate", &rate]);
-        args.extend([
-            "--symbols",
-            "30",
-            "--late",
-            "0.02",
-            "--duplicate",
-            "0.002",
-            "--bad",
-            "0.001",
-        ]);
+        let trades = trades.to_string();
+        let mut args = vec!["--simulate", "--trades", &trades, "--symbols", "30"];
+        args.extend(["--late", "0.02", "--duplicate", "0.002", "--bad", "0.001"]);
+        self.stream(&args, rate)
+    }
+
+    /// Streams the later part of a session into the topic.
+    pub fn ingest_late(&self, rate: f64) -> Child {
+        self.stream(&["late.csv", "--order", "log"], rate)
+    }
+
+    fn stream(&self, what: &[&str], rate: f64) -> Child {
+        let (rate, partitions, brokers) =
+            (rate.to_string(), self.partitions.to_string(), brokers());
+        let mut args = vec!["ingest", "--brokers", &brokers, "--topic", &self.ticks];
+        args.extend(["--partitions", &partitions, "--rate", &rate]);
+        args.extend(what);
         let child = self.tidemill(&args).stderr(self.log("ingest")).spawn().unwrap();
         // The topic is there once it has partitions.
         self.wait_for("the topic", || {
@@ -134,12 +160,13 @@ impl Lab {
             "[deployment]\nname = \"{name}\"\ndata = \"{word}\"\n\
              [cluster]\nprocesses = [{}]\ncheckpoints = {{ every = \"100ms\" }}\n\
              [[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{ticks}\"]\n\
-             start = \"earliest\"\n\
+             {}\
              [[bars]]\nwidths = [\"1min\", \"5min\", \"1h\"]\n\
              [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\", \"macd(12,26,9)\"]\n\
              [[sink]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\npartitions = 2\n\
              topics_prefix = \"{name}-\"\n",
-            addresses.join(", ")
+            addresses.join(", "),
+            self.source
         );
         let path = self.folder.path().join(format!("{word}-{processes}.toml"));
         std::fs::write(&path, text).unwrap();

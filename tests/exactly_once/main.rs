@@ -21,3 +21,19 @@ fn fifty_kills_lose_and_double_nothing() {
     lab.finish("clean");
     lab.compare("clean", "kills");
 }
+
+#[test]
+fn kills_while_history_is_read_and_handed_over_lose_and_double_nothing() {
+    let lab = Lab::with_history("history", 3, 200_000);
+    let ingest = lab.ingest_late(1_500.0);
+    let mut chance = lab.chance();
+    for _ in 0..25 {
+        let life = Life::of_chance(&mut chance);
+        lab.live(&life, &mut chance);
+    }
+    lab.ended(ingest);
+    lab.finish("kills");
+    assert!(lab.gone_on("kills") > 5, "lives went on from checkpoints");
+    lab.finish("clean");
+    lab.compare("clean", "kills");
+}

@@ -65,7 +65,7 @@ impl Admission {
     /// Goes on from what another log has left: from its watermark and levels on, where nothing was judged here.
     pub fn follow(&mut self, seam: &Arc<Seam>) {
         if self.position.is_none() {
-            self.mark.clone_from(&seam.mark);
+            self.mark.follow(&seam.mark);
             (self.levels, self.known) = (seam.levels.clone(), seam.known);
         }
         self.behind = Some(seam.clone());
