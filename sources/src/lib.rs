@@ -25,8 +25,8 @@ pub use file::{
 };
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
-    Behind, Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, recall,
-    resume_at,
+    Behind, Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener,
+    recall, resume_at,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;

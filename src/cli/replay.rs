@@ -23,7 +23,9 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
 /// The times between which is read.
 fn range(args: &ReplayArgs) -> Result<(Option<Time>, Option<Time>), Failure> {
     let time = |flag: &str, text: Option<&str>| {
-        let wanted = |text| format!("{flag} = {text:?}: a time in RFC 3339 is wanted, as 2024-01-02T14:30:00Z");
+        let wanted = |text| {
+            format!("{flag} = {text:?}: a time in RFC 3339 is wanted, as 2024-01-02T14:30:00Z")
+        };
         text.map(|text| Time::parse(text).map_err(|_| Failure::usage(wanted(text)))).transpose()
     };
     let (from, to) = (time("--from", args.from.as_deref())?, time("--to", args.to.as_deref())?);

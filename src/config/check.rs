@@ -171,7 +171,9 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
         name(tree, &path("name"), &source.name)?;
         choice(tree, &path("record"), &source.record, &[("trades", ())])?;
         if !source.history.files.is_empty() && source.kind != "kafka" {
-            return Err(tree.error(&path("history.files"), "only a source of kind kafka has history"));
+            return Err(
+                tree.error(&path("history.files"), "only a source of kind kafka has history")
+            );
         }
         let kinds = [("files", 0), ("simulator", 1), ("kafka", 2)];
         let kind = match choice(tree, &path("kind"), &source.kind, &kinds)? {

@@ -39,7 +39,8 @@ impl Inputs {
         self.feeds.push(Box::new(move |begin: Begin| {
             let known = begin.facts.into_iter().find(|(name, _)| *name == fact);
             let usage = |what: String| PartitionError { what, usage: true };
-            if let Some((_, known)) = known.filter(|(_, known)| *known != mine && known != NOT_THERE)
+            if let Some((_, known)) =
+                known.filter(|(_, known)| *known != mine && known != NOT_THERE)
             {
                 return Err(usage(format!(
                     "history: {mine}, but the run began with {known} and has not read it to its end"
@@ -74,13 +75,14 @@ pub(super) fn begin(
     gaps: &Gaps,
 ) -> Result<Option<u64>, PartitionError> {
     let Some(end) = seam.end() else { return Ok(None) };
-    let behind = source.behind(part, seam.floor(), end).map_err(|error| PartitionError {
-        what: error.to_string(),
-        usage: false,
-    })?;
+    let behind = source
+        .behind(part, seam.floor(), end)
+        .map_err(|error| PartitionError { what: error.to_string(), usage: false })?;
     if let Some(came) = behind.gap {
         let name = part.name();
-        let gap = format!("history ends at {end} and {name} begins at {came}: what lies between is in neither");
+        let gap = format!(
+            "history ends at {end} and {name} begins at {came}: what lies between is in neither"
+        );
         tracing::warn!("{gap}");
         gaps.lock().unwrap_or_else(PoisonError::into_inner).push(gap);
     }
@@ -155,8 +157,8 @@ impl Log {
         let Log { feed, admission, epoch, symbols, number } = self;
         let admission = AdmissionConfig { started_at: start.at, ..admission };
         let after = saved.and_then(AdmittedPartition::position_in);
-        let ended = admission.place == Place::Ahead
-            && saved.is_some_and(AdmittedPartition::has_ended_in);
+        let ended =
+            admission.place == Place::Ahead && saved.is_some_and(AdmittedPartition::has_ended_in);
         let feed = match ended {
             true => Box::new(MemoryFeed::default()) as Box<dyn Feed>,
             false => feed(Begin { after, facts: start.facts, seam })?,

@@ -10,8 +10,8 @@ use crate::config::{
 use dataflows::{Course, Horizons, Opener};
 use market::{EpochLength, Offset, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, Control, Feed, FileError, FileOrder, FilePartition,
-    FileSource, Files, KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions, MemoryFeed, OutlierRule, Pace,
+    AdmissionConfig, Control, Feed, FileError, FileOrder, FilePartition, FileSource, Files,
+    KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions, MemoryFeed, OutlierRule, Pace,
     PacedFeed, Seam, SimulatedFeed, Simulation,
 };
 use std::sync::Arc;

@@ -42,11 +42,12 @@ fn values(folder: &Folder, data: &str, bars: &str) -> [String; 2] {
     let bar = "symbol, width, ts_open_ns, open, high, low, close, volume, vwap, trade_count";
     let queries = [
         format!("SELECT {bar} FROM aggregated_data WHERE {bars} ORDER BY 1, 2, 3"),
-        format!("SELECT symbol, width, ts_open_ns, sma_5, rsi_14 FROM technical_indicators WHERE {bars} ORDER BY 1, 2, 3"),
+        format!(
+            "SELECT symbol, width, ts_open_ns, sma_5, rsi_14 FROM technical_indicators WHERE {bars} ORDER BY 1, 2, 3"
+        ),
     ];
-    queries.map(|sql| {
-        folder.run(&["query", &sql, "--data", data, "--format", "csv"]).exits(0).out()
-    })
+    queries
+        .map(|sql| folder.run(&["query", &sql, "--data", data, "--format", "csv"]).exits(0).out())
 }
 
 #[test]

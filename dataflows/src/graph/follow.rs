@@ -37,11 +37,11 @@ impl Readers {
 
     /// Nothing that is waited for can be timed before `frontier` any more.
     pub(super) fn wait_until(&mut self, frontier: Option<Epoch>) {
-        let waiting = self.readers.iter_mut().filter(|reader| reader.waits.is_some());
         // Without one all have ended, and what they left was told.
-        waiting.zip(std::iter::repeat(frontier)).for_each(|(reader, frontier)| {
-            reader.floor = reader.floor.max(frontier.unwrap_or(Epoch::MIN));
-        });
+        let Some(frontier) = frontier else { return };
+        for reader in self.readers.iter_mut().filter(|reader| reader.waits.is_some()) {
+            reader.floor = reader.floor.max(frontier);
+        }
     }
 }
 

@@ -179,6 +179,11 @@ impl Duplicates {
 }
 
 impl Admission {
+    /// Trades whose ids left before the horizon did, because of `horizon_trades_max`.
+    pub fn left_early(&self) -> u64 {
+        self.duplicates.left_early
+    }
+
     /// Whether the horizon holds a trade of the same id.
     pub(super) fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
         let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {

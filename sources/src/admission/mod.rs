@@ -28,6 +28,8 @@ mod laws;
 mod outlier;
 mod record;
 mod seam;
+#[cfg(test)]
+mod seam_tests;
 mod snapshot;
 mod stream;
 #[cfg(test)]
@@ -180,11 +182,6 @@ impl Admission {
     /// The partition's epoch; `Epoch::MIN` before the first admitted record.
     pub fn epoch(&self) -> Epoch {
         self.mark.epoch
-    }
-
-    /// Trades whose ids left before the horizon did, because of `horizon_trades_max`.
-    pub fn left_early(&self) -> u64 {
-        self.duplicates.left_early
     }
 
     fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) {

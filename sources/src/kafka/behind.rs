@@ -24,7 +24,12 @@ impl KafkaSource {
     ///
     /// # Errors
     /// Fails when no broker answers, or the partition is gone.
-    pub fn behind(&self, part: &LogPart, from: Time, end: Time) -> Result<Behind, KafkaSourceError> {
+    pub fn behind(
+        &self,
+        part: &LogPart,
+        from: Time,
+        end: Time,
+    ) -> Result<Behind, KafkaSourceError> {
         let admin = Admin::new(&self.settings)?;
         let name: [PartitionName; 1] = [(part.topic.clone(), part.partition)];
         let ms = |time: Time| time.ns().div_euclid(1_000_000);
