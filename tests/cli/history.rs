@@ -39,11 +39,11 @@ fn configure(folder: &Folder, history: &str, more: &str) {
 
 /// Bars and indicators in the end: how often they changed, and when, is another matter.
 fn values(folder: &Folder, data: &str, bars: &str) -> [String; 2] {
-    let bar = "symbol, width, ts_open_ns, open, high, low, close, volume, vwap, trade_count";
+    let bar = "symbol, width, ts_open, open, high, low, close, volume, vwap, trade_count";
     let queries = [
         format!("SELECT {bar} FROM aggregated_data WHERE {bars} ORDER BY 1, 2, 3"),
         format!(
-            "SELECT symbol, width, ts_open_ns, sma_5, rsi_14 FROM technical_indicators WHERE {bars} ORDER BY 1, 2, 3"
+            "SELECT symbol, width, ts_open, sma_5, rsi_14 FROM technical_indicators WHERE {bars} ORDER BY 1, 2, 3"
         ),
     ];
     queries
@@ -114,7 +114,7 @@ fn a_range_holds_what_lies_between_two_times() {
     folder.run(&[&["replay", "all.csv", "--data", "one"], &bars[..]].concat()).exits(0);
     let (from, to) = ("2024-01-02T15:00:00Z", "2024-01-02T17:00:00Z");
     let (from_ns, to_ns) = (1_704_207_600_000_000_000i64, 1_704_214_800_000_000_000i64);
-    let within = format!("ts_open_ns >= {from_ns} AND ts_open_ns < {to_ns}");
+    let within = format!("ts_open >= {from_ns} AND ts_open < {to_ns}");
     let one = values(&folder, "one", &within);
     assert!(one[0].lines().count() > 500);
     for partitions in ["1", "3"] {

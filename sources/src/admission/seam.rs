@@ -9,8 +9,8 @@ use super::duplicates::Duplicates;
 use super::outlier::Level;
 use super::record::Record;
 use super::watermark::Watermark;
-use super::{Admission, AdmissionConfig, Place, SnapshotError};
-use market::{EpochLength, Symbols, Time, TradeId};
+use super::{Admission, AdmissionConfig, BLANK_VENUE, Place, SnapshotError};
+use market::{EpochLength, SymbolId, Symbols, Time, TradeId};
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,6 +20,8 @@ pub struct Seam {
     levels: Vec<Level>,
     known: u32,
     ids: Mutex<Duplicates>,
+    /// The venue of a record without one, where others have one.
+    blank: Option<SymbolId>,
 }
 
 impl Seam {
@@ -36,7 +38,8 @@ impl Seam {
         let config = AdmissionConfig { place: Place::Ahead, ..config };
         let left = Admission::restore(config, length, symbols.clone(), 0, bytes)?;
         let Admission { mark, levels, known, duplicates, .. } = left;
-        Ok(Seam { mark, levels, known, ids: Mutex::new(duplicates) })
+        let (ids, blank) = (Mutex::new(duplicates), symbols.intern(BLANK_VENUE).ok());
+        Ok(Seam { mark, levels, known, ids, blank })
     }
 
     /// The greatest time of the log; none where nothing was admitted.
@@ -56,8 +59,16 @@ impl Seam {
             return true;
         }
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
-        let stream = ids.stream(record.symbol, record.venue);
-        stream.is_some_and(|stream| ids.holds(stream, record.id, record.ts, floor))
+        // Files without a column of venues say none, messages without a venue a blank one.
+        let no_venue = [None, self.blank];
+        let venues = match no_venue.contains(&record.venue) {
+            true => no_venue,
+            false => [record.venue; 2],
+        };
+        venues.into_iter().any(|venue| {
+            let stream = ids.stream(record.symbol, venue);
+            stream.is_some_and(|stream| ids.holds(stream, record.id, record.ts, floor))
+        })
     }
 }
 
