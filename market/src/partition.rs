@@ -1,6 +1,6 @@
 //! The seam between sources and the graph: one partition, read in log order, already admitted.
 
-use crate::{Counts, DeadLetter, Epoch, Offset, Trades};
+use crate::{Counts, DeadLetter, Epoch, Offset, Time, Trades};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -65,6 +65,11 @@ pub trait Partition: Send {
         None
     }
 
+    /// The number of the partition that this one is read behind, if it is.
+    fn behind(&self) -> Option<u32> {
+        None
+    }
+
     /// Takes what the log has left that this one is read behind: its partition's snapshot, after its end. Comes
     /// before anything is read here; until then nothing can be.
     ///
@@ -76,12 +81,32 @@ pub trait Partition: Send {
 
     /// All partitions that are read behind this one, which has ended, have passed this watermark: what it keeps
     /// for them alone and they cannot ask for any more may go.
-    fn pass(&mut self, _watermark: crate::Time) {}
+    fn pass(&mut self, _watermark: Time) {}
 
     /// Of the last record that was handed out or refused; for display, and for consumers of the log who ask
     /// how far it was read.
     fn position(&self) -> Option<Offset> {
         None
+    }
+
+    /// Its watermark, once a record has made one; for display.
+    fn watermark(&self) -> Option<Time> {
+        None
+    }
+
+    /// The offset of the next message, where the log is a topic's partition; for display.
+    fn next_offset(&self) -> Option<u64> {
+        None
+    }
+
+    /// What its log is called; for display.
+    fn name(&self) -> String {
+        String::new()
+    }
+
+    /// Whether everything that the log held at some moment of this run was handed out.
+    fn is_at_end(&self) -> bool {
+        false
     }
 
     /// Takes a batch back whose columns were folded, so that its buffers are used again.

@@ -6,15 +6,15 @@ use market::{
     Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Run, Symbols,
     Time, Waker,
 };
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What one log has left, read once for all partitions of a process that follow it.
 pub struct Seams {
     config: AdmissionConfig,
     length: EpochLength,
     symbols: Symbols,
-    /// As long as one of them holds it.
-    read: Mutex<Weak<Seam>>,
+    /// Kept for those that join.
+    read: Mutex<Option<Arc<Seam>>>,
 }
 
 impl Seams {
@@ -25,15 +25,13 @@ impl Seams {
 
     fn read(&self, bytes: &[u8]) -> Result<Arc<Seam>, PartitionError> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seam) = read.upgrade() {
-            return Ok(seam);
+        if let Some(seam) = &*read {
+            return Ok(seam.clone());
         }
         let seam = Seam::read(self.config.clone(), self.length, &self.symbols, bytes);
         let seam =
             seam.map_err(|error| PartitionError { what: error.to_string(), usage: false })?;
-        let seam = Arc::new(seam);
-        *read = Arc::downgrade(&seam);
-        Ok(seam)
+        Ok(read.insert(Arc::new(seam)).clone())
     }
 }
 
@@ -43,6 +41,9 @@ type Open =
 
 /// A partition that is read behind another log.
 pub struct FollowingPartition {
+    name: String,
+    /// The number of the partition before it.
+    before: u32,
     seams: Arc<Seams>,
     open: Option<Open>,
     saved: Option<Vec<u8>>,
@@ -53,9 +54,10 @@ pub struct FollowingPartition {
 }
 
 impl FollowingPartition {
-    /// Waits for what `seams` will be of; `saved` is what [`Partition::snapshot`] gave, where there is one.
+    /// Waits for what `seams` will be of, the log of partition `before`; `saved` is what [`Partition::snapshot`] gave, where there is one.
     pub fn new(
-        seams: Arc<Seams>,
+        name: String,
+        (before, seams): (u32, Arc<Seams>),
         saved: Option<Vec<u8>>,
         open: impl FnOnce(&Arc<Seam>, Option<&[u8]>) -> Result<AdmittedPartition, PartitionError>
         + Send
@@ -64,7 +66,8 @@ impl FollowingPartition {
         // One that had not begun saved nothing.
         let saved = saved.filter(|saved| !saved.is_empty());
         let open: Option<Open> = Some(Box::new(open));
-        FollowingPartition { seams, open, saved, opened: None, waker: None, first: None }
+        let (opened, waker, first) = (None, None, None);
+        FollowingPartition { name, before, seams, open, saved, opened, waker, first }
     }
 }
 
@@ -78,6 +81,10 @@ impl Partition for FollowingPartition {
             return Ok(Polled::Batch(admitted));
         }
         opened.poll()
+    }
+
+    fn behind(&self) -> Option<u32> {
+        Some(self.before)
     }
 
     fn follow(&mut self, before: &[u8]) -> Result<(), PartitionError> {
@@ -103,10 +110,23 @@ impl Partition for FollowingPartition {
     }
 
     fn position(&self) -> Option<Offset> {
-        match &self.opened {
-            Some(opened) => opened.position(),
-            None => AdmittedPartition::position_in(self.saved.as_deref()?),
-        }
+        self.opened.as_ref()?.position()
+    }
+
+    fn watermark(&self) -> Option<Time> {
+        self.opened.as_ref()?.watermark()
+    }
+
+    fn next_offset(&self) -> Option<u64> {
+        self.opened.as_ref()?.next_offset()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.first.is_none() && self.opened.as_ref().is_some_and(Partition::is_at_end)
     }
 
     fn recycle(&mut self, batch: Box<Admitted>) {

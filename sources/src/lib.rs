@@ -25,14 +25,14 @@ pub use file::{
 };
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
-    Behind, Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener,
-    recall, resume_at,
+    Accepted, Begin, Behind, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError,
+    KafkaStart, LogPart, PartOpener, Recalled, recall, resume_at,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
-pub use partition::AdmittedPartition;
+pub use partition::{AdmittedPartition, Timed};
 pub use simulator::{
     Columns, Flaw, SimulatedFeed, Simulation, SimulationError, Tick, Ticks, WriteError, Written,
     write_csv, write_parquet, write_session,

@@ -2,9 +2,9 @@
 
 use super::Failure;
 use super::args::CheckArgs;
+use super::brokers::configuration;
 use super::output::{print, print_json};
 use crate::config::{Config, SourceKind};
-use operators::indicator::Registry;
 use serde_json::json;
 
 /// Checks it.
@@ -16,7 +16,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
 }
 
 fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
-    let config = Config::read(&args.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let config = configuration(&args.config)?;
     let fingerprint = config.fingerprint();
     if args.json {
         let facts: serde_json::Map<_, _> =

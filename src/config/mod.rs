@@ -12,6 +12,7 @@ mod duration;
 mod fingerprint;
 mod history;
 mod kafka;
+mod observe;
 mod raw;
 mod schema;
 mod sinks;
@@ -24,6 +25,7 @@ pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::hash;
 pub use kafka::KafkaConfig;
+pub use observe::ObserveConfig;
 pub(crate) use substitute::substitute;
 pub use tree::{ConfigError, Override};
 
@@ -53,6 +55,7 @@ pub struct Config {
     carry: bool,
     indicators: Vec<IndicatorConfig>,
     sinks: Vec<SinkConfig>,
+    observe: ObserveConfig,
     shown: toml::Table,
 }
 

@@ -1,43 +1,34 @@
 //! History: files that are read before the topics of a source, and topics that go on behind them.
 
+use super::bench::{FeedOpener, Known, Log, Where};
 use super::identity::identity;
-use super::inputs::{Begin, FeedOpener, Inputs};
-use crate::config::KafkaConfig;
-use dataflows::{Opener, Start};
-use market::{EpochLength, Partition, PartitionError, Symbols};
+use super::inputs::Inputs;
+use super::topics::{TopicPart, TopicSource};
+use market::{PartitionError, Symbols, Time};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Feed, FileError, FilePartition, FileSource, KafkaSource,
-    LogPart, MemoryFeed, Place, Seam, Seams,
+    Begin, FileError, FilePartition, FileSource, KafkaSource, KafkaStart, LogPart, PartOpener, Seam,
 };
-use std::collections::BTreeMap;
-use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the fact of a history says that could not be looked at.
 const NOT_THERE: &str = "not there";
 
-/// Whether a log stands alone, or is read before or behind another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Where {
-    Alone,
-    Ahead,
-    /// The number of the one before it.
-    Behind(u32),
-}
+/// What the facts begin with that say which files histories are of.
+const FACT: &str = "start history of ";
 
 /// What was found missing, in words.
 pub(super) type Gaps = Arc<Mutex<Vec<String>>>;
 
 impl Inputs {
-    /// Adds the history of source `name`: one log. Which files it was made of is recorded where the run begins; they
-    /// may be others, or gone, once it was read to its end.
-    pub(super) fn read_before(&mut self, files: FileSource, name: &str, symbols: &Symbols) {
-        let fact = format!("start history of {name}");
+    /// Adds the history of source `name`: one log; its number. Which files it was made of is recorded where the run
+    /// begins; they may be others, or gone, once it was read to its end.
+    pub(super) fn read_before(&mut self, files: FileSource, name: &str, symbols: &Symbols) -> u32 {
+        let fact = format!("{FACT}{name}");
         let mine = files_of(&files).unwrap_or_else(|_| NOT_THERE.to_owned());
-        self.starts.push((fact.clone(), mine.clone()));
+        self.topics.histories.push((fact.clone(), mine.clone()));
         let symbols = symbols.clone();
-        self.feeds.push(Box::new(move |begin: Begin| {
-            let known = begin.facts.into_iter().find(|(name, _)| *name == fact);
+        self.feeds.push(Box::new(move |at: Known| {
+            let known = at.histories.iter().find(|(name, _)| *name == fact);
             let usage = |what: String| PartitionError { what, usage: true };
             if let Some((_, known)) =
                 known.filter(|(_, known)| *known != mine && known != NOT_THERE)
@@ -51,12 +42,13 @@ impl Inputs {
             open.ok_or_else(|| usage("history: no file".to_owned()))?()
         }));
         self.places.push(Where::Ahead);
+        (self.feeds.len() - 1) as u32
     }
+}
 
-    /// The log that the topics of a source go on behind, if it has history.
-    pub(super) fn last_before(&self, kafka: &KafkaConfig) -> Option<u32> {
-        kafka.history.as_ref().map(|_| (self.feeds.len() - 1) as u32)
-    }
+/// Whether a fact says which files a history is of.
+pub(super) fn is_of_history(name: &str) -> bool {
+    name.starts_with(FACT)
 }
 
 /// What tells files from others, in one line.
@@ -67,8 +59,42 @@ fn files_of(files: &FileSource) -> Result<String, FileError> {
     Ok(texts.join(", "))
 }
 
+impl TopicSource {
+    /// Whether its partitions begin where history says at its end, which holds what came before.
+    pub fn begins_behind(&self) -> bool {
+        self.behind.is_some() && self.config.start == KafkaStart::Earliest
+    }
+
+    /// Where a partition is begun that no checkpoint knows, where nothing before `from` is wanted.
+    pub fn start(&self, from: Option<Time>) -> KafkaStart {
+        let from = from.filter(|_| !self.begins_behind());
+        from.map_or(self.config.start, |from| {
+            KafkaStart::At(Time::from_ns(from.ns().saturating_sub(self.timing.horizon_ns)))
+        })
+    }
+
+    /// The log of one of its partitions, with the watermark of one that joins.
+    pub fn log(&self, part: &TopicPart, open: PartOpener, joins: Option<Time>, gaps: &Gaps) -> Log {
+        let (source, of, gaps) = (self.source.clone(), part.log.clone(), gaps.clone());
+        let is_open = part.open;
+        let feed: FeedOpener = Box::new(move |known: Known| {
+            let seam = known.seam.filter(|_| is_open);
+            let start = seam.map(|seam| begin(&source, &of, &seam, &gaps)).transpose()?.flatten();
+            open(Begin { start, joins })
+        });
+        Log {
+            number: part.number,
+            timing: self.timing,
+            place: self.behind.map_or(Where::Alone, Where::Behind),
+            anew: part.anew,
+            name: part.log.name(),
+            feed,
+        }
+    }
+}
+
 /// Where a partition begins behind history; nothing where history was empty.
-pub(super) fn begin(
+fn begin(
     source: &KafkaSource,
     part: &LogPart,
     seam: &Seam,
@@ -87,86 +113,4 @@ pub(super) fn begin(
         gaps.lock().unwrap_or_else(PoisonError::into_inner).push(gap);
     }
     Ok(Some(behind.start))
-}
-
-/// What the partitions of a process are opened with.
-pub(super) struct Opening {
-    epoch: EpochLength,
-    symbols: Symbols,
-    greatest: Arc<AtomicI64>,
-    number: u32,
-    /// What histories leave, by their numbers.
-    seams: BTreeMap<u32, Arc<Seams>>,
-}
-
-impl Opening {
-    pub fn new(epoch: EpochLength, symbols: &Symbols, greatest: Arc<AtomicI64>) -> Self {
-        let (symbols, seams) = (symbols.clone(), BTreeMap::new());
-        Opening { epoch, symbols, greatest, number: 0, seams }
-    }
-
-    /// The opener of the next log.
-    pub fn opener(&mut self, feed: FeedOpener, admission: AdmissionConfig, at: Where) -> Opener {
-        let number = self.number;
-        self.number += 1;
-        let place = match at {
-            Where::Alone => Place::Alone,
-            Where::Ahead => Place::Ahead,
-            Where::Behind(_) => Place::Behind,
-        };
-        let admission = AdmissionConfig { place, ..admission };
-        let log = Log { feed, admission, epoch: self.epoch, symbols: self.symbols.clone(), number };
-        let greatest = self.greatest.clone();
-        let Where::Behind(before) = at else {
-            if at == Where::Ahead {
-                let (config, symbols) = (log.admission.clone(), self.symbols.clone());
-                self.seams.insert(number, Seams::new(config, self.epoch, symbols));
-            }
-            return Box::new(move |Start { at, saved, facts }| {
-                let opened = log.open(Start { at, saved: None, facts }, saved.as_deref(), None)?;
-                Ok(Box::new(opened.raising(greatest)) as Box<dyn Partition>)
-            });
-        };
-        let seams = self.seams[&before].clone();
-        Box::new(move |Start { at, saved, facts }| {
-            let start = Start { at, saved: None, facts };
-            let open = move |seam: &Arc<Seam>, saved: Option<&[u8]>| {
-                Ok(log.open(start, saved, Some(seam.clone()))?.raising(greatest))
-            };
-            Ok(Box::new(sources::FollowingPartition::new(seams, saved, open)) as Box<dyn Partition>)
-        })
-    }
-}
-
-/// One log before it is opened.
-struct Log {
-    feed: FeedOpener,
-    admission: AdmissionConfig,
-    epoch: EpochLength,
-    symbols: Symbols,
-    number: u32,
-}
-
-impl Log {
-    fn open(
-        self,
-        start: Start,
-        saved: Option<&[u8]>,
-        seam: Option<Arc<Seam>>,
-    ) -> Result<AdmittedPartition, PartitionError> {
-        let Log { feed, admission, epoch, symbols, number } = self;
-        let admission = AdmissionConfig { started_at: start.at, ..admission };
-        let after = saved.and_then(AdmittedPartition::position_in);
-        let ended =
-            admission.place == Place::Ahead && saved.is_some_and(AdmittedPartition::has_ended_in);
-        let feed = match ended {
-            true => Box::new(MemoryFeed::default()) as Box<dyn Feed>,
-            false => feed(Begin { after, facts: start.facts, seam })?,
-        };
-        let Some(saved) = saved else {
-            return Ok(AdmittedPartition::new(feed, admission, epoch, symbols, number));
-        };
-        AdmittedPartition::restore(feed, admission, epoch, symbols, number, saved)
-            .map_err(|error| PartitionError { what: error.to_string(), usage: false })
-    }
 }

@@ -1,21 +1,24 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
 use super::EngineError;
-use super::history::{self, Gaps, Opening, Where};
+use super::bench::{Bench, FeedOpener, Known, Log, Where};
+use super::history::Gaps;
 use super::identity::identity;
+use super::joins;
+use super::topics::{TopicSource, Topics};
 use crate::config::{
-    Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
-    SourceKind, Timing,
+    Config, FilesConfig, KafkaConfig, Order, PartitionMode, SimulatorConfig, SourceKind, Timing,
 };
-use dataflows::{Course, Horizons, Opener};
-use market::{EpochLength, Offset, PartitionError, Symbols, Time, Trades};
+use crate::observe::Observatory;
+use dataflows::{Course, Horizons, Joins, OpenAll, Opener};
+use market::{EpochLength, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, Control, Feed, FileError, FileOrder, FilePartition, FileSource, Files,
-    KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions, MemoryFeed, OutlierRule, Pace,
-    PacedFeed, Seam, SimulatedFeed, Simulation,
+    Feed, FileError, FileOrder, FilePartition, FileSource, Files, KafkaSource, LayoutOptions,
+    MemoryFeed, Pace, PacedFeed, SimulatedFeed, Simulation,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// How far topics are read, and what of them may be missing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,37 +35,20 @@ pub(crate) struct Reading {
     pub to: Option<Time>,
 }
 
-/// Where a log is to begin.
-#[derive(Default)]
-pub(super) struct Begin {
-    /// Up to here all was judged: the log may begin anywhere up to behind it.
-    pub after: Option<Offset>,
-    /// The facts of the lineage, of which those named `start ...` say where inputs begin.
-    pub facts: Vec<(String, String)>,
-    /// What the log has left that is read before.
-    pub seam: Option<Arc<Seam>>,
-}
-
-/// Opens one partition's log on the worker that reads it.
-pub(super) type FeedOpener = Box<dyn FnOnce(Begin) -> Result<Box<dyn Feed>, PartitionError> + Send>;
-
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
 pub(crate) struct Inputs {
     pub(super) feeds: Vec<FeedOpener>,
     /// Which logs are read behind which others.
     pub(super) places: Vec<Where>,
-    range: (Option<Time>, Option<Time>),
-    /// What lies neither in history nor in the topics behind it.
-    pub(super) gaps: Gaps,
     /// How the records of each log are judged.
     timings: Vec<Timing>,
     facts: Vec<(String, String)>,
-    /// Where logs begin, as this process found it.
-    pub(super) starts: Vec<(String, String)>,
-    pub(super) files: Vec<Files>,
-    /// The greatest watermark of all logs: raised as they are read.
-    greatest: Arc<AtomicI64>,
+    files: Vec<Files>,
+    /// What lies neither in history nor in the topics behind it.
+    gaps: Gaps,
+    /// Logs of topics, which process 0 finds.
+    pub(super) topics: Topics,
 }
 
 impl Inputs {
@@ -73,11 +59,12 @@ impl Inputs {
         reading: Reading,
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
-        let mut inputs = Inputs { range: (reading.from, reading.to), ..Inputs::default() };
+        let mut inputs = Inputs::default();
         for (name, time) in [("from", reading.from), ("to", reading.to)] {
             inputs.facts.extend(time.map(|time| (name.to_owned(), time.to_string())));
         }
-        inputs.greatest.store(i64::MIN, Ordering::SeqCst);
+        inputs.topics.greatest.store(i64::MIN, Ordering::SeqCst);
+        (inputs.topics.name, inputs.topics.reading) = (config.name().to_owned(), reading);
         if !memory.is_empty() {
             inputs
                 .facts
@@ -94,7 +81,7 @@ impl Inputs {
         if config.sources().is_empty() {
             return Err(EngineError::NoSource);
         }
-        for source in config.sources() {
+        for (number, source) in config.sources().iter().enumerate() {
             let mut from = inputs.feeds.len();
             match &source.kind {
                 SourceKind::Files(files) => {
@@ -103,14 +90,21 @@ impl Inputs {
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
                 SourceKind::Kafka(kafka) => {
-                    let (workers, timing) = (config.workers(), source.timing);
-                    if let Some(files) = &kafka.history {
-                        let history = file_source(files, workers, timing.lateness_ns);
-                        inputs.read_before(history, &source.name, symbols);
-                        from = inputs.feeds.len();
-                    }
-                    let writer = format!("tidemill-{}-control-{}", config.name(), reading.process);
-                    inputs.listen(kafka, (reading, timing), &writer, symbols)?;
+                    let behind = kafka.history.as_ref().map(|files| {
+                        let (workers, lateness_ns) = (config.workers(), source.timing.lateness_ns);
+                        let files = file_source(files, workers, lateness_ns);
+                        inputs.read_before(files, &source.name, symbols)
+                    });
+                    from = inputs.feeds.len();
+                    inputs.topics.sources.push(TopicSource {
+                        number,
+                        name: source.name.clone(),
+                        source: kafka_source(kafka),
+                        config: kafka.clone(),
+                        timing: source.timing,
+                        pace: source.pace,
+                        behind,
+                    });
                 }
             }
             if let Some(factor) = source.pace {
@@ -120,6 +114,7 @@ impl Inputs {
             inputs.timings.resize(inputs.feeds.len(), source.timing);
             inputs.places.resize(inputs.feeds.len(), Where::Alone);
         }
+        inputs.topics.first = inputs.feeds.len();
         Ok(inputs)
     }
 
@@ -127,66 +122,8 @@ impl Inputs {
         let checked = source.check().map_err(source_error)?;
         self.facts.extend(identity(&checked).map_err(source_error)?);
         let opened = checked.open(symbols).map_err(source_error)?.into_iter();
-        self.feeds.extend(opened.map(|open| Box::new(move |_: Begin| open()) as FeedOpener));
+        self.feeds.extend(opened.map(|open| Box::new(move |_| open()) as FeedOpener));
         self.files.push(checked);
-        Ok(())
-    }
-
-    fn listen(
-        &mut self,
-        kafka: &KafkaConfig,
-        (reading, timing): (Reading, Timing),
-        writer: &str,
-        symbols: &Symbols,
-    ) -> Result<(), EngineError> {
-        let source = kafka_source(kafka);
-        let before = self.last_before(kafka);
-        // What history holds of a topic need not be read: where it ends, history says.
-        let by_seam = before.is_some() && kafka.start == KafkaStart::Earliest;
-        let start = match reading.from {
-            Some(from) if !by_seam => {
-                KafkaStart::At(Time::from_ns(from.ns().saturating_sub(timing.horizon_ns)))
-            }
-            _ => kafka.start,
-        };
-        let mut parts = source.resolve(start).map_err(kafka_error)?;
-        let mut control = None;
-        if let Some(after) = kafka.idle_after {
-            let (settings, topic) = (&kafka.settings, &kafka.control);
-            if !reading.until_now {
-                // Who had the writer's name is fenced by this, before what was written is read.
-                let greatest = self.greatest.clone();
-                let opened = Control::open(settings, topic, writer, after, greatest);
-                control = Some(Arc::new(opened.map_err(kafka_error)?));
-            }
-            sources::recall(settings, topic, &mut parts).map_err(kafka_error)?;
-        }
-        if reading.until_now {
-            source.end_now(&mut parts).map_err(kafka_error)?;
-        }
-        for part in &parts {
-            let end = part.end.map_or_else(String::new, |end| format!(" to {end}"));
-            self.facts.push((part.name(), format!("topic {}{end}", part.topic_id)));
-            if !by_seam {
-                self.starts.push((start_of(&part.name()), part.start.to_string()));
-            }
-        }
-        let opened =
-            source.open(&parts, reading.accept_gap, control, symbols).map_err(kafka_error)?;
-        for (open, part) in opened.into_iter().zip(&parts) {
-            let fact = start_of(&part.name());
-            let (source, part, gaps) = (source.clone(), part.clone(), self.gaps.clone());
-            self.feeds.push(Box::new(move |begin: Begin| {
-                let start = begin.facts.iter().find(|(name, _)| *name == fact);
-                let start = start.and_then(|(_, offset)| offset.parse().ok());
-                let start = begin.after.and_then(sources::resume_at).or(start);
-                open(match (start, begin.seam) {
-                    (None, Some(seam)) => history::begin(&source, &part, &seam, &gaps)?,
-                    (start, _) => start,
-                })
-            }));
-        }
-        self.places.resize(self.feeds.len(), before.map_or(Where::Alone, Where::Behind));
         Ok(())
     }
 
@@ -211,7 +148,7 @@ impl Inputs {
 
     /// The logs as they are, before admission.
     pub fn recorded(self) -> Result<Vec<Box<dyn Feed>>, PartitionError> {
-        self.feeds.into_iter().map(|open| open(Begin::default())).collect()
+        self.feeds.into_iter().map(|open| open(Known::default())).collect()
     }
 
     /// What tells this input apart from others.
@@ -219,19 +156,20 @@ impl Inputs {
         &self.facts
     }
 
-    /// Where the inputs begin, where that is not their first record: facts named `start ...`.
-    pub fn starts(&self) -> &[(String, String)] {
-        &self.starts
-    }
-
-    /// How far back of its watermark each log can still change a bar.
+    /// How far back of its watermark each log can still change a bar; that of a topic's as far as any.
     pub fn horizons(&self) -> Horizons {
-        Horizons::each(&self.timings.iter().map(|timing| timing.horizon_ns).collect::<Vec<_>>())
+        let each = |timing: &Timing| timing.horizon_ns;
+        let topics = self.topics.sources.iter().map(|topics| each(&topics.timing)).max();
+        let greatest = self.timings.iter().map(each).max().max(topics);
+        let mut list: Vec<i64> = self.timings.iter().map(each).collect();
+        list.extend(topics.and(greatest));
+        Horizons::each(&list)
     }
 
     /// How far a watermark stays behind at most.
     pub fn lateness_ns(&self) -> i64 {
-        self.timings.iter().map(|timing| timing.lateness_ns).max().unwrap_or(0)
+        let topics = self.topics.sources.iter().map(|topics| &topics.timing);
+        self.timings.iter().chain(topics).map(|timing| timing.lateness_ns).max().unwrap_or(0)
     }
 
     /// Sources of files, to ask what they left out once they were read.
@@ -241,12 +179,9 @@ impl Inputs {
 
     /// Which logs are read behind which others, and how far.
     pub fn course(&self, epoch: EpochLength) -> Course {
-        let behind = self.places.iter().map(|place| match place {
-            Where::Behind(number) => Some(*number),
-            Where::Alone | Where::Ahead => None,
-        });
-        let until = self.range.1.map_or(market::Epoch::MAX, |to| epoch.of(to));
-        Course { behind: behind.collect(), until }
+        let leads = (0..).zip(&self.places).filter(|(_, place)| **place == Where::Ahead);
+        let until = self.topics.reading.to.map_or(market::Epoch::MAX, |to| epoch.of(to));
+        Course { leads: leads.map(|(number, _)| number).collect(), until }
     }
 
     /// What was found missing between history and topics, told as they are opened.
@@ -254,23 +189,71 @@ impl Inputs {
         self.gaps.clone()
     }
 
-    /// Every log behind its admission.
-    pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
-        let range = self.range;
-        let of = |timing| {
-            let (since, until) = range;
-            let admission = admission(config, timing);
-            AdmissionConfig { since: since.unwrap_or(admission.since), until, ..admission }
+    /// Every log behind its admission: those of topics once process 0 has told of them.
+    pub fn open(
+        self,
+        config: &Config,
+        symbols: &Symbols,
+        observatory: &Observatory,
+    ) -> dataflows::Inputs {
+        let greatest = self.topics.greatest.clone();
+        let is_shared = self.topics.sources.iter().any(|topics| topics.config.idle_after.is_some());
+        let mut bench = Bench {
+            config: config.clone(),
+            symbols: symbols.clone(),
+            greatest: greatest.clone(),
+            timed_by: observatory.timed_by(),
+            reading: self.topics.reading,
+            histories: Arc::default(),
+            seams: BTreeMap::new(),
         };
-        let mut opening = Opening::new(config.epoch(), symbols, self.greatest);
-        let logs = self.feeds.into_iter().zip(self.timings).zip(self.places);
-        logs.map(|((feed, timing), place)| opening.opener(feed, of(timing), place)).collect()
+        let watch = observatory.watch();
+        let (told, joins) = (self.topics.told(), Joins::default());
+        let Inputs { feeds, timings, places, gaps, mut topics, .. } = self;
+        let joining = joins.clone();
+        let open: OpenAll = Box::new(move |told| {
+            let parts = topics.hear(told, &bench.symbols)?;
+            bench.histories = topics.histories.clone().into();
+            let mut logs = Vec::new();
+            for (number, ((feed, timing), place)) in
+                feeds.into_iter().zip(timings).zip(places).enumerate()
+            {
+                if place == Where::Ahead {
+                    bench.lead(number as u32, timing);
+                }
+                let name = String::new();
+                logs.push(Log { number, timing, place, anew: false, name, feed });
+            }
+            logs.extend(parts.into_iter().map(|(part, open)| {
+                let source = &topics.sources[part.source];
+                let log = source.log(&part, open, None, &gaps);
+                match source.pace {
+                    Some(factor) => Log { feed: paced(log.feed, factor), ..log },
+                    None => log,
+                }
+            }));
+            let all: Vec<(usize, Opener)> =
+                logs.into_iter().map(|log| (log.number, bench.admit(log))).collect();
+            watch(topics.watched());
+            joins::watch(topics, bench, joining);
+            Ok(all)
+        });
+        dataflows::Inputs { told, open, greatest: is_shared.then_some(greatest), joins }
     }
 }
 
-/// The name of the fact that says where a partition begins.
-fn start_of(partition: &str) -> String {
-    format!("start {partition}")
+/// Topics as the source takes them.
+pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
+    KafkaSource {
+        settings: kafka.settings.clone(),
+        topics: kafka.topics.clone(),
+        codec: kafka.codec,
+        layout: LayoutOptions {
+            columns: kafka.columns.clone(),
+            filter: kafka.filter.clone(),
+            ..LayoutOptions::default()
+        },
+    }
 }
 
 /// Files as the source takes them, with as many decoder threads as workers, but not more than cores.
@@ -300,28 +283,6 @@ pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64)
     }
 }
 
-/// Topics as the source takes them.
-pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
-    KafkaSource {
-        settings: kafka.settings.clone(),
-        topics: kafka.topics.clone(),
-        codec: kafka.codec,
-        layout: LayoutOptions {
-            columns: kafka.columns.clone(),
-            filter: kafka.filter.clone(),
-            ..LayoutOptions::default()
-        },
-    }
-}
-
-/// Brokers that do not answer are no fault of the configuration.
-fn kafka_error(error: KafkaSourceError) -> EngineError {
-    match error {
-        KafkaSourceError::Kafka(error) => EngineError::Failed(error.to_string()),
-        error => EngineError::Source(error.to_string()),
-    }
-}
-
 /// What is wrong with the files is the caller's to mend; that no thread starts is not.
 fn source_error(error: FileError) -> EngineError {
     match error {
@@ -344,30 +305,9 @@ pub(crate) fn simulation(session: &SimulatorConfig) -> Simulation {
 }
 
 fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
-    Box::new(move |after| {
+    Box::new(move |known| {
         let pace = Pace::new(factor)
             .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
-        Ok(Box::new(PacedFeed::new(feed(after)?, pace)?))
+        Ok(Box::new(PacedFeed::new(feed(known)?, pace)?))
     })
-}
-
-/// How records are judged; when the run started is told when a log is opened.
-fn admission(config: &Config, timing: Timing) -> AdmissionConfig {
-    let outliers = config.outliers();
-    let mode = match outliers.mode {
-        OutlierMode::Off => sources::OutlierMode::Off,
-        OutlierMode::Flag => sources::OutlierMode::Flag,
-        OutlierMode::Refuse => sources::OutlierMode::Refuse,
-    };
-    let rule = OutlierRule::new(mode, outliers.scale, outliers.patience)
-        .expect("the configuration's bounds are narrower");
-    AdmissionConfig {
-        lateness_ns: timing.lateness_ns,
-        horizon_ns: timing.horizon_ns,
-        max_ahead_ns: timing.max_ahead_ns,
-        max_jump_ns: timing.max_jump_ns,
-        outliers: rule,
-        listed_only: config.listed_only(),
-        ..AdmissionConfig::new(Time::LEAST)
-    }
 }

@@ -14,25 +14,34 @@
 //! An indicator of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
 //! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
 
+mod bench;
 mod history;
 mod identity;
 mod inputs;
+mod joins;
 mod keep;
 mod outputs;
+mod positions;
 mod summary;
+mod telling;
+mod topics;
 
-pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
+pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
 pub(crate) use outputs::kafka_options;
+pub(crate) use positions::group;
 pub use summary::Summary;
-pub(crate) use summary::{grouped, line, table};
+pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, reasons, table};
 
 use crate::config::Config;
+use crate::observe::Observatory;
+use dataflows::checkpoint::SequenceError;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use topics::Basis;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +72,9 @@ pub enum EngineError {
     /// The store of checkpoints cannot be used, or another run has claimed it.
     #[error("checkpoints: {0}")]
     Checkpoints(String),
+    /// Another run of the deployment has begun: this one can write no more.
+    #[error("another run of this deployment has begun, so this one ends: {0}")]
+    Overtaken(String),
     /// Checkpoints of something else.
     #[error(
         "{to}: the checkpoints there were made with {what}; give --replace to begin anew, or another deployment.name"
@@ -83,6 +95,14 @@ impl EngineError {
         EngineError::Checkpoints(error.to_string())
     }
 
+    /// That a place in the sequence of checkpoints was not to be had.
+    fn sequence(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Taken { .. } => EngineError::Overtaken(error.to_string()),
+            SequenceError::Depot(error) => EngineError::checkpoints(error),
+        }
+    }
+
     /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
     /// running (exit code 1).
     pub fn is_usage(&self) -> bool {
@@ -92,7 +112,10 @@ impl EngineError {
             | EngineError::Source(_)
             | EngineError::Lineage { .. } => true,
             EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_) | EngineError::Failed(_) | EngineError::Checkpoints(_) => false,
+            EngineError::Sink(_)
+            | EngineError::Failed(_)
+            | EngineError::Checkpoints(_)
+            | EngineError::Overtaken(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
             EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
             EngineError::Run(_) => false,
@@ -212,12 +235,16 @@ impl Engine {
     )]
     pub fn run(self) -> Result<Summary, EngineError> {
         let began = Instant::now();
+        let observatory = Observatory::open(&self.config, self.process, &self.watch.progress)?;
         let processes = self.config.processes().len().max(1);
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
         let reading = Reading { process: self.process, ..self.reading };
-        let inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
+        let mut inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
+        if self.process == 0 {
+            inputs.topics.resolve(&self.watch.stop)?;
+        }
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
@@ -226,9 +253,12 @@ impl Engine {
         let terms = identity.fingerprint.clone();
         // What is read to where it ends now is read whole by every run.
         let kept = self.config.checkpoints().filter(|_| !reading.until_now);
-        if kept.is_none() {
+        if kept.is_none() && self.process == 0 {
+            let (generation, writers) = (0, &inputs.topics.writers(processes)[..]);
+            inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
             // Where inputs begin is found anew by every run, and is part of what its rows are of.
-            identity.parts.extend_from_slice(inputs.starts());
+            identity.parts.extend(inputs.topics.facts());
+            identity.parts.extend(inputs.topics.starts());
             identity.fingerprint = crate::config::fingerprint(&identity.parts);
         }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
@@ -239,7 +269,7 @@ impl Engine {
                 Store::is_free(folder)?;
             }
             let how = (self.process, replace, started_at);
-            let kept = keep::keep(&self.config, given, &inputs, identity, how)?;
+            let kept = keep::keep(&self.config, given, &mut inputs, identity, how)?;
             (identity, started_at) = (kept.identity, kept.started_at);
             checkpoints = Some(kept.checkpoints);
         }
@@ -248,6 +278,7 @@ impl Engine {
             sinks.extend(outputs::open(&self.config, &plan, &opened, &self.watch.stop)?);
             store = Some(opened);
         }
+        let sinks = observatory.measured(sinks);
         let cluster = Cluster {
             workers: self.config.workers(),
             process: self.process,
@@ -258,16 +289,19 @@ impl Engine {
             },
             terms,
         };
-        let (files, gaps) = (inputs.files(), inputs.gaps());
-        let partitions = inputs.open(&self.config, &self.symbols);
+        let (files, gaps, claim) = (inputs.files(), inputs.gaps(), checkpoints.clone());
+        let progress = self.watch.progress.clone();
+        let partitions = inputs.open(&self.config, &self.symbols, &observatory);
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
                 Ok(outcome) => outcome,
-                Err(error) => return Err(give_up(EngineError::from(error), store)),
+                Err(error) => return Err(give_up(keep::explain(error, claim.as_ref()), store)),
             };
         let filtered = files.iter().map(sources::Files::filtered).sum();
-        let gaps = std::mem::take(&mut *gaps.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(Summary { gaps, ..Summary::of(outcome, filtered, began.elapsed(), store.as_ref()) })
+        let mut summary = Summary::of(outcome, filtered, began.elapsed(), store.as_ref());
+        summary.checkpoints = claim.map(|_| progress.checkpoints());
+        summary.gaps = std::mem::take(&mut *gaps.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(summary)
     }
 }
 
@@ -297,7 +331,8 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
     }
 }
 
-fn time_of(now: SystemTime) -> Time {
+/// The time of a clock.
+pub(crate) fn time_of(now: SystemTime) -> Time {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ns(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -7,7 +7,9 @@ mod history;
 mod ingest;
 mod kafka;
 mod kills;
+mod observe;
 mod processes;
+mod stores;
 mod up;
 
 use std::path::{Path, PathBuf};

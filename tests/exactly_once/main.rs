@@ -2,7 +2,14 @@
 //! moments of chance and started again with other numbers of workers and processes. What stands committed in the
 //! output topics in the end, record by record and in order, is what a run leaves that nothing stopped.
 
+mod brokers;
+mod determinism;
+mod history;
 mod lab;
+mod letters;
+mod servers;
+mod torn;
+mod zombie;
 
 use lab::{Lab, Life};
 
@@ -12,22 +19,6 @@ fn fifty_kills_lose_and_double_nothing() {
     let ingest = lab.ingest(60_000, 1_500.0);
     let mut chance = lab.chance();
     for _ in 0..50 {
-        let life = Life::of_chance(&mut chance);
-        lab.live(&life, &mut chance);
-    }
-    lab.ended(ingest);
-    lab.finish("kills");
-    assert!(lab.gone_on("kills") > 5, "lives went on from checkpoints");
-    lab.finish("clean");
-    lab.compare("clean", "kills");
-}
-
-#[test]
-fn kills_while_history_is_read_and_handed_over_lose_and_double_nothing() {
-    let lab = Lab::with_history("history", 3, 200_000);
-    let ingest = lab.ingest_late(1_500.0);
-    let mut chance = lab.chance();
-    for _ in 0..25 {
         let life = Life::of_chance(&mut chance);
         lab.live(&life, &mut chance);
     }

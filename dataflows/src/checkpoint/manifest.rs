@@ -12,10 +12,10 @@ use market::{Epoch, Time};
 use serde_json::{Value, json};
 
 /// The shape of manifests and of the objects they name.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// Names of claims and manifests.
-pub(crate) const SEQUENCE: &str = "seq/";
+pub const SEQUENCE: &str = "seq/";
 /// Names of the objects that manifests name.
 pub(crate) const PARTS: &str = "parts/";
 

@@ -12,7 +12,7 @@ use operators::{Restore, Snapshot};
 pub trait Parts {
     /// Appends what is held of the symbols that `of` chooses once all before epoch `before` is settled;
     /// symbols by the ids of this process.
-    fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
+    fn snapshot(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
 
     /// Takes in the symbols that `of` chooses of a part that [`Parts::snapshot`] wrote of one with the same
     /// parameters.
@@ -56,15 +56,14 @@ pub(super) fn save_symbols(
     to: &mut Snapshot,
     mut save: impl FnMut(usize, &mut Snapshot),
 ) {
-    let symbols = || index.symbols().iter().enumerate().filter(|(_, symbol)| of(**symbol));
-    to.u64(symbols().count() as u64);
-    for (place, symbol) in symbols() {
-        to.symbol(*symbol);
-        let length = to.words().len();
-        to.u64(0);
-        save(place, to);
-        to.set(length, (to.words().len() - length - 1) as u64);
-    }
+    to.counted(|to| {
+        let symbols = index.symbols().iter().enumerate().filter(|(_, symbol)| of(**symbol));
+        let each = symbols.map(|(place, symbol)| {
+            to.symbol(*symbol);
+            to.measured(|to| save(place, to));
+        });
+        each.count() as u64
+    });
 }
 
 /// Reads back what [`save_symbols`] wrote: `load` is called for each symbol that is chosen.

@@ -4,6 +4,7 @@
 //! the bars are closed by those behind it. In a checkpoint it holds the bars that are open there, so that a run which
 //! goes on from it hands over the same again. A log that waits is in a checkpoint as one that has not begun.
 
+use super::inputs::Joins;
 use super::reader::{Reader, Readers, Round};
 use super::run::RunError;
 use super::ticks::Left;
@@ -15,11 +16,8 @@ use market::Epoch;
 impl Readers {
     /// Has them go by `course`.
     pub(crate) fn on(mut self, course: &Course) -> Self {
-        for reader in &mut self.readers {
-            reader.waits = course.before(reader.number);
-            reader.leads = course.leads(reader.number as u32);
-            reader.stays_open = course.is_open();
-        }
+        self.readers.iter_mut().for_each(|reader| reader.go_by(course));
+        self.course = course.clone();
         self
     }
 
@@ -32,6 +30,7 @@ impl Readers {
                     Err(error) => self.run.fail(error.into()),
                 }
             }
+            self.run.joins.hear(number, left);
         }
     }
 
@@ -46,6 +45,21 @@ impl Readers {
 }
 
 impl Reader {
+    /// Goes by `course`.
+    pub(super) fn go_by(&mut self, course: &Course) {
+        self.waits = self.partition.behind();
+        self.leads = course.leads(self.number as u32);
+        self.stays_open = course.is_open();
+    }
+
+    /// Joins behind a log that has ended.
+    pub(super) fn follow_at_once(&mut self, joins: &Joins) -> Result<(), RunError> {
+        let Some(left) = self.waits.and_then(|number| joins.left(number)) else { return Ok(()) };
+        self.partition.follow(&left)?;
+        self.waits = None;
+        Ok(())
+    }
+
     /// The least epoch that it can still change.
     pub(super) fn epoch(&self) -> Epoch {
         self.path.epoch().max(self.floor)

@@ -2,7 +2,9 @@
 
 mod by_epoch;
 mod follow;
+mod greatest;
 mod held;
+mod inputs;
 mod meet;
 mod outlet;
 mod plan;
@@ -14,7 +16,11 @@ mod told;
 mod watch;
 mod wiring;
 
+pub use inputs::{Inputs, JoinOpener, Joins, OpenAll};
 pub use plan::{IndicatorPlan, Plan, PlanError};
 pub(crate) use run::Shared;
 pub use run::{Cluster, Opener, RunError, Start, run};
-pub use watch::{CheckpointProgress, Outcome, Progress, TableCount, Watch};
+pub use watch::{
+    CheckpointProgress, Event, Observer, Outcome, PartitionProgress, Progress, TableCount, Watch,
+    WorkerProgress,
+};

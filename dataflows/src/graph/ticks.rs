@@ -24,6 +24,8 @@ use timely::dataflow::{Scope, Stream, StreamVec};
 
 /// How long a reader that is ahead of the graph waits before it looks again.
 const AHEAD_WAIT: Duration = Duration::from_micros(200);
+/// How long it waits to look again whether one of its partitions was read to its end, while another is to join.
+const JOIN_WAIT: Duration = Duration::from_millis(5);
 
 /// What a partition that has ended left to those behind it: its number, and its snapshot.
 pub(super) type Left = (u32, Vec<u8>);
@@ -58,6 +60,7 @@ pub(super) fn ticks<'s>(
     let activator = scope.activator_for(address.clone());
     cuts.join(readers.len(), scope.activator_for(address.clone()));
     let waker = scope.worker().sync_activator_for(address.to_vec());
+    readers.join_by(scope.worker().sync_activator_for(address.to_vec()));
     readers.wake_by(Arc::new(move || {
         // A worker that is gone needs no waking.
         let _gone = waker.activate();
@@ -92,6 +95,8 @@ pub(super) fn ticks<'s>(
                 activator.activate();
             } else if round.blocked {
                 activator.activate_after(AHEAD_WAIT);
+            } else if round.joining {
+                activator.activate_after(JOIN_WAIT);
             }
         }
     });

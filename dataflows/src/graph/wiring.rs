@@ -13,9 +13,10 @@ use super::reader::Readers;
 use super::run::Shared as Run;
 use super::stages::{Bars, Indicators, RollUps};
 use super::ticks::ticks;
+use super::watch::Event;
 use crate::checkpoint::{Cuts, Restored};
 use crate::wire::{Route, Shared, ToFirst, owner};
-use market::{Epoch, Partition, Width};
+use market::{Epoch, Partition, Time, Width};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -41,6 +42,8 @@ pub(crate) struct Beginning<'a> {
     pub cuts: Cuts,
     /// The checkpoint that the run goes on from.
     pub from: Option<&'a Restored>,
+    /// When the run first started.
+    pub at: Time,
 }
 
 /// A worker's stages in the making: each is given what a checkpoint holds of it.
@@ -60,11 +63,12 @@ pub(crate) fn build(
     run: &Arc<Run>,
 ) -> Handle<Epoch> {
     let (index, peers) = (worker.index(), worker.peers());
-    let Beginning { partitions, outlet, cuts, from } = beginning;
+    let Beginning { partitions, outlet, cuts, from, at } = beginning;
     let complete = Handle::new();
     let readers = |partitions| {
         let (ticks, symbols) = (plan.tick_plan(), plan.symbols.clone());
-        let readers = Readers::new(partitions, &ticks, symbols, peers, cuts.clone(), run.clone());
+        let readers =
+            Readers::new(partitions, &ticks, symbols, peers, cuts.clone(), run.clone(), at);
         let mut readers = readers.on(&plan.course);
         from.into_iter().for_each(|from| readers.restore(from));
         readers
@@ -85,7 +89,7 @@ pub(crate) fn build(
         let symbols = plan.symbols.clone();
         let by_symbol = DistributorPact(move |peers| Route::new(symbols, peers));
         let rows = Output::new(BARS, 0, &plan.symbols);
-        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan), rows);
+        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan, &run.progress), rows);
         let bars = scope.concatenate(roll_ups(&stages, bases));
         let columns = plan.indicator_columns().len();
         let mut all = vec![leaving, bars.clone()];
@@ -162,7 +166,11 @@ fn leave<'s>(
         |_, _| {
             move |(input, frontier), _output| {
                 let tell = |leaving: Leaving| {
-                    let gone = outlet.borrow().as_ref().is_some_and(|to| to.send(leaving).is_err());
+                    let gone = outlet.borrow().as_ref().is_some_and(|to| {
+                        run.progress.wait_for_sinks(true);
+                        to.send(leaving).is_err()
+                    });
+                    run.progress.wait_for_sinks(false);
                     if gone {
                         // The thread keeps its own error; the run only has to end.
                         run.stop.store(true, Ordering::SeqCst);
@@ -172,6 +180,7 @@ fn leave<'s>(
                 match limit(frontier) {
                     Some(epoch) if epoch > told => {
                         told = epoch;
+                        run.progress.tell(Event::Complete(epoch));
                         tell(Leaving::Before(epoch));
                     }
                     Some(_) => {}

@@ -2,8 +2,8 @@
 
 use dataflows::{Course, Empty, Horizons, IndicatorPlan, Plan};
 use market::{
-    Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
-    Scale, Scales, Size, Symbols, Time, Waker,
+    Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows,
+    Run, Scale, Scales, Size, Symbols, Time, Waker,
 };
 use operators::indicator::Registry;
 use proptest::prelude::*;
@@ -30,24 +30,30 @@ pub struct Log {
     slow: usize,
     row: u64,
     waker: Option<Waker>,
-    /// Whether it is read behind a log that has not ended.
+    /// Whether it is read behind the first log, and whether that has not ended.
+    follows: bool,
     waits: bool,
-    /// The epoch that it begins in, behind another.
-    first: Option<i64>,
+    /// Where its watermark begins, before its first trade.
+    begins: Option<Epoch>,
 }
 
 impl Log {
     pub fn new(trades: Vec<Trade>, symbols: &Symbols, cuts: Vec<usize>, slow: usize) -> Self {
         let (trades, symbols) = (trades.into_iter(), symbols.clone());
-        let (polls, row, waker) = (0, 0, None);
-        let (watermark, waits, first) = (i64::MIN, false, None);
-        Log { trades, symbols, watermark, cuts, polls, slow, row, waker, waits, first }
+        let (polls, row, waker, watermark) = (0, 0, None, i64::MIN);
+        let (follows, waits, begins) = (false, false, None);
+        Log { trades, symbols, watermark, cuts, polls, slow, row, waker, follows, waits, begins }
     }
 
-    /// Waits for another log to end.
-    pub fn behind(mut self) -> Self {
-        self.waits = true;
+    /// Waits for the first log to end.
+    pub fn following(mut self) -> Self {
+        (self.follows, self.waits) = (true, true);
         self
+    }
+
+    /// Has its watermark begin where an epoch does.
+    pub fn begin(&mut self, epoch: Epoch) {
+        (self.begins, self.watermark) = (Some(epoch), epoch * Time::SECOND);
     }
 
     /// Goes on from what [`Partition::snapshot`] gave.
@@ -83,28 +89,32 @@ impl Log {
 }
 
 impl Partition for Log {
+    fn behind(&self) -> Option<u32> {
+        self.follows.then_some(0)
+    }
+
     fn follow(&mut self, before: &[u8]) -> Result<(), PartitionError> {
         self.waits = false;
         if self.watermark == i64::MIN {
             let words = before.as_chunks::<8>().0;
             self.watermark = i64::from_le_bytes(words[1]);
-            self.first = (self.watermark > i64::MIN).then_some(self.watermark / Time::SECOND);
+            self.begins = (self.watermark > i64::MIN).then_some(self.watermark / Time::SECOND);
         }
         Ok(())
     }
 
     fn poll(&mut self) -> Result<Polled, PartitionError> {
         assert!(!self.waits, "it is read behind another log");
-        if let Some(epoch) = self.first.take() {
-            let mut batch = Admitted::default();
-            batch.runs.push(Run { epoch, rows: 0..0 });
-            return Ok(Polled::Batch(Box::new(batch)));
-        }
         self.polls += 1;
         if self.slow > 0 && !self.polls.is_multiple_of(self.slow + 1) {
             let waker = self.waker.clone().unwrap();
             std::thread::spawn(move || waker());
             return Ok(Polled::Pending);
+        }
+        if let Some(epoch) = self.begins.take() {
+            let mut batch = Admitted::default();
+            batch.runs.push(Run { epoch, rows: 0..0 });
+            return Ok(Polled::Batch(Box::new(batch)));
         }
         let rows = self.cuts[self.polls % self.cuts.len()];
         let trades: Vec<Trade> = self.trades.by_ref().take(rows).collect();
@@ -114,6 +124,10 @@ impl Partition for Log {
         let mut batch = Admitted::default();
         trades.iter().for_each(|trade| self.admit(trade, &mut batch));
         Ok(Polled::Batch(Box::new(batch)))
+    }
+
+    fn is_at_end(&self) -> bool {
+        true
     }
 
     fn recycle(&mut self, _batch: Box<Admitted>) {}

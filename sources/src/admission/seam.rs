@@ -10,7 +10,7 @@ use super::outlier::Level;
 use super::record::Record;
 use super::watermark::Watermark;
 use super::{Admission, AdmissionConfig, BLANK_VENUE, Place, SnapshotError};
-use market::{EpochLength, SymbolId, Symbols, Time, TradeId};
+use market::{Epoch, EpochLength, SymbolId, Symbols, Time, TradeId};
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
@@ -75,7 +75,7 @@ impl Seam {
 impl Admission {
     /// Goes on from what another log has left: from its watermark and levels on, where nothing was judged here.
     pub fn follow(&mut self, seam: &Arc<Seam>) {
-        if self.position.is_none() {
+        if self.mark.epoch == Epoch::MIN {
             self.mark.follow(&seam.mark);
             (self.levels, self.known) = (seam.levels.clone(), seam.known);
         }

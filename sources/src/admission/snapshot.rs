@@ -39,15 +39,14 @@ impl Admission {
         to.bytes
     }
 
-    /// Of the last record that the one which wrote `bytes` had judged, if any was.
-    pub fn position_in(bytes: &[u8]) -> Option<Offset> {
-        let position = u64::from_le_bytes(*bytes.first_chunk()?);
-        (position != NOWHERE).then(|| Offset::from_raw(position))
+    /// What is judged from now on stands in another log: no position of it was judged.
+    pub fn forget_position(&mut self) {
+        self.position = None;
     }
 
     /// Whether the log of one that others are read behind had ended.
     pub fn has_ended_in(bytes: &[u8]) -> bool {
-        bytes.last_chunk().is_some_and(|word| u64::from_le_bytes(*word) == 1)
+        bytes.last() == Some(&1)
     }
 
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.

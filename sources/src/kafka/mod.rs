@@ -3,9 +3,11 @@
 mod behind;
 mod control;
 mod feed;
+mod recall;
 mod source;
 
 pub use behind::Behind;
 pub(crate) use control::RECORDS_MAX;
-pub use control::{Control, Decision, recall, resume_at};
-pub use source::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};
+pub use control::{Control, Decision, resume_at};
+pub use recall::{Accepted, Joined, Recalled, recall};
+pub use source::{Begin, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};
