@@ -90,8 +90,8 @@ fn errors_are_one_line_with_place_value_and_rule() {
     );
     refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
     refused(
-        "[[source]]\nkind = \"simulator\"\nhistory = 1",
-        "cluster.toml: source[0].history: not built yet",
+        "[[source]]\nkind = \"simulator\"\npreset = 1",
+        "cluster.toml: source[0].preset: not built yet",
     );
     refused(
         "[[source]]\nkind = \"tcp\"",
@@ -229,7 +229,7 @@ fn the_written_file_is_read_back() {
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
         .filter(|line| !line.ends_with("= \"\""))
         .fold(String::new(), |text, line| text + line + "\n");
-    let config = parse(&open.replace("files = []", "")).unwrap();
+    let config = parse(&open.replace("\nfiles = []", "")).unwrap();
     let again = parse(&config.print()).unwrap();
     assert_eq!(again.print(), config.print());
     assert_eq!(again.fingerprint(), config.fingerprint());

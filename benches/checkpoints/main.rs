@@ -91,6 +91,7 @@ fn plan(symbols: &Symbols) -> Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: data::LATENESS_NS,
         horizons: Horizons::all(900 * Time::SECOND),
+        course: dataflows::Course::default(),
         widths: widths.clone(),
         empty: Empty::Skip,
         indicators: vec![IndicatorPlan { widths, list }],

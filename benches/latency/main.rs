@@ -125,6 +125,7 @@ fn main() {
         epoch: EpochLength::SECOND,
         lateness_ns: 0,
         horizons: Horizons::all(15 * MINUTE_NS),
+        course: dataflows::Course::default(),
         widths: vec![width],
         empty: Empty::Skip,
         indicators: vec![IndicatorPlan { widths: vec![width], list }],

@@ -61,6 +61,7 @@ fn plan(symbols: &Symbols, specs: &[Spec]) -> Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: data::LATENESS_NS,
         horizons: Horizons::all(900 * Time::SECOND),
+        course: dataflows::Course::default(),
         widths: vec![minute],
         empty: Empty::Skip,
         indicators,

@@ -16,4 +16,4 @@ pub use graph::{
     OpenAll, Opener, Outcome, PartitionProgress, Plan, PlanError, Progress, RunError, Start,
     TableCount, Watch, WorkerProgress, run,
 };
-pub use tick::Horizons;
+pub use tick::{Course, Horizons};

@@ -6,7 +6,9 @@ mod log;
 use dataflows::checkpoint::{
     Checkpoints, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
-use dataflows::{Cluster, Empty, Inputs, Joins, Opener, RunError, Start, Watch, run};
+use dataflows::{
+    Cluster, Course, Empty, Inputs, JoinOpener, Joins, Opener, Plan, RunError, Start, Watch, run,
+};
 use log::{Log, Trade, coarse, lines_of, logs, plan, same};
 use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
@@ -124,11 +126,11 @@ struct Life {
 fn live(
     life: &Life,
     empty: Empty,
-    logs: &[Vec<Trade>],
+    (logs, course): (&[Vec<Trade>], &Course),
     depot: &Arc<MemoryDepot>,
     held: &Arc<Mutex<Held>>,
 ) -> (bool, u64) {
-    live_with(life, empty, (logs, None), depot, held)
+    live_with(life, empty, (logs, course, None), depot, held)
 }
 
 /// A log that joins, and where its watermark begins, once that is decided.
@@ -136,11 +138,12 @@ type Joining<'a> = (&'a [Trade], &'a Arc<Mutex<Option<Epoch>>>);
 
 /// Opens a log from the beginning where it is decided where its watermark begins, else has it join.
 fn join(
-    mut log: Log,
+    log: Log,
     decided: &Arc<Mutex<Option<Epoch>>>,
     joins: &Joins,
-    number: usize,
+    (number, behind): (usize, bool),
 ) -> Option<Opener> {
+    let mut log = if behind { log.following() } else { log };
     let known = *decided.lock().unwrap();
     if let Some(epoch) = known {
         return Some(Box::new(move |start: Start| {
@@ -155,15 +158,30 @@ fn join(
         log.begin(epoch);
         Ok(Box::new(log) as Box<dyn Partition>)
     };
-    joins.put(number, Box::new(open));
+    put(joins, number, behind, Box::new(open));
     None
+}
+
+/// Has a log join: behind another once that one has ended.
+fn put(joins: &Joins, number: usize, behind: bool, open: JoinOpener) {
+    if !behind {
+        return joins.put(number, open);
+    }
+    joins.expect(0);
+    let joins = joins.clone();
+    std::thread::spawn(move || {
+        while !joins.has_ended(0) && !joins.is_over() {
+            std::thread::yield_now();
+        }
+        joins.put(number, open);
+    });
 }
 
 /// As [`live`], with a log that joins.
 fn live_with(
     life: &Life,
     empty: Empty,
-    (logs, joining): (&[Vec<Trade>], Option<Joining<'_>>),
+    (logs, course, joining): (&[Vec<Trade>], &Course, Option<Joining<'_>>),
     depot: &Arc<MemoryDepot>,
     held: &Arc<Mutex<Held>>,
 ) -> (bool, u64) {
@@ -171,18 +189,22 @@ fn live_with(
         Symbols::with_scales([("S1".to_owned(), coarse()), ("S4".to_owned(), coarse())].into());
     // Ids of another order than those of the life before.
     (0..life.workers).for_each(|k| assert!(symbols.intern(format!("S{k}").as_bytes()).is_ok()));
-    let open = |log: &Vec<Trade>| {
+    let open = |(number, log): (usize, &Vec<Trade>)| {
         let mut log = Log::new(log.clone(), &symbols, vec![7, 31], life.slow);
+        if number > 0 && course.leads.contains(&0) {
+            log = log.following();
+        }
         Box::new(move |start: Start| {
             start.saved.iter().for_each(|saved| log.restore(saved));
             Ok(Box::new(log) as Box<dyn Partition>)
         }) as Opener
     };
-    let mut partitions: Vec<Opener> = logs.iter().map(open).collect();
+    let mut partitions: Vec<Opener> = logs.iter().enumerate().map(open).collect();
     let joins = Joins::default();
     if let Some((log, decided)) = joining {
+        let behind = course.leads.contains(&0);
         let log = Log::new(log.to_vec(), &symbols, vec![7, 31], life.slow);
-        partitions.extend(join(log, decided, &joins, logs.len()));
+        partitions.extend(join(log, decided, &joins, (logs.len(), behind)));
     }
     let inputs = Inputs { joins, ..Inputs::from(partitions) };
     let (waiting, before) = (Vec::new(), None);
@@ -215,7 +237,8 @@ fn live_with(
     };
     let watch = Watch::default();
     let progress = watch.progress.clone();
-    let (plan, cluster) = (plan(empty, &symbols), Cluster::local(life.workers));
+    let plan = Plan { course: course.clone(), ..plan(empty, &symbols) };
+    let cluster = Cluster::local(life.workers);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     let ended = match run(plan, cluster, inputs, sinks, watch, Some(checkpoints)) {
         Ok(outcome) => outcome.complete,
@@ -242,33 +265,43 @@ proptest! {
     #[test]
     fn lives_are_invisible(logs in logs(), lives in lives(), carry: bool) {
         let empty = if carry { Empty::Carry } else { Empty::Skip };
-        let whole = Arc::new(Mutex::new(Held::default()));
-        let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
-        prop_assert!(live(&last, empty, &logs, &Arc::default(), &whole).0);
-        let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
-        let mut ended = false;
-        for life in lives.iter().chain([&last]) {
-            ended = live(life, empty, &logs, &depot, &held).0;
-            if ended {
-                break;
-            }
-        }
-        prop_assert!(ended);
-        same(&by_table(&whole), &by_table(&held))?;
+        let whole = law(&logs, &Course::default(), empty, &lives)?;
+        prop_assert!(logs.iter().all(Vec::is_empty) || !whole.is_empty());
+    }
+
+    #[test]
+    fn history_and_what_goes_on_behind_it_are_one_log(
+        log in one_log(),
+        place in 0.0..1.0f64,
+        (parts, lives, carry) in (1usize..4, lives(), any::<bool>()),
+    ) {
+        let empty = if carry { Empty::Carry } else { Empty::Skip };
+        let one = law(std::slice::from_ref(&log), &Course::default(), empty, &[])?;
+        let (history, rest) = log.split_at((log.len() as f64 * place) as usize);
+        let mut logs = vec![history.to_vec()];
+        logs.resize(1 + parts, Vec::new());
+        // A symbol keeps its partition.
+        rest.iter().for_each(|trade| logs[1 + symbol(trade) % parts].push(trade.clone()));
+        let course = Course { leads: [0].into(), ..Course::default() };
+        let two = law(&logs, &course, empty, &lives)?;
+        prop_assert_eq!(values(&one), values(&two));
     }
 
     /// What a run decides that a log joins, a clean run that knows it from the beginning makes the same of it.
     #[test]
     fn a_log_that_joins_is_as_if_it_had_always_been_known(
-        logs in logs(), late in logs(), lives in lives(), carry: bool
+        logs in logs(), late in logs(), lives in lives(), carry: bool, behind: bool
     ) {
+        // With history all of them but the first are read behind it.
+        let leads = if behind && logs.len() > 1 { [0].into() } else { Arc::default() };
+        let course = Course { leads, ..Course::default() };
         let empty = if carry { Empty::Carry } else { Empty::Skip };
         let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
         let (decided, joining) = (Arc::default(), late[0].clone());
         let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
         let mut ended = false;
         for life in lives.iter().chain([&last]) {
-            ended = live_with(life, empty, (&logs, Some((&joining, &decided))), &depot, &held).0;
+            ended = live_with(life, empty, (&logs, &course, Some((&joining, &decided))), &depot, &held).0;
             if ended || decided.lock().unwrap().is_none() {
                 break;
             }
@@ -278,9 +311,44 @@ proptest! {
         prop_assert!(ended);
         let whole = Arc::new(Mutex::new(Held::default()));
         let known = Some((&joining[..], &decided));
-        prop_assert!(live_with(&last, empty, (&logs, known), &Arc::default(), &whole).0);
+        prop_assert!(live_with(&last, empty, (&logs, &course, known), &Arc::default(), &whole).0);
         same(&by_table(&whole), &by_table(&held))?;
     }
+}
+
+fn symbol(trade: &Trade) -> usize {
+    trade.symbol[1..].parse().unwrap()
+}
+
+fn one_log() -> impl Strategy<Value = Vec<Trade>> {
+    logs().prop_map(|mut logs| logs.swap_remove(0))
+}
+
+/// The last value of every row, whenever it was known and however often it changed before.
+fn values(lines: &[String]) -> std::collections::BTreeMap<String, String> {
+    let value = |line: &String| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words[..4].join(" "), words[10..].join(" "))
+    };
+    lines.iter().map(value).collect()
+}
+
+/// What a store holds in the end does not depend on how often its run was begun again.
+fn law(
+    logs: &[Vec<Trade>],
+    course: &Course,
+    empty: Empty,
+    lives: &[Life],
+) -> Result<Vec<String>, TestCaseError> {
+    let whole = Arc::new(Mutex::new(Held::default()));
+    let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+    prop_assert!(live(&last, empty, (logs, course), &Arc::default(), &whole).0);
+    let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
+    let lives = lives.iter().chain([&last]);
+    let mut ended = lives.map(|life| live(life, empty, (logs, course), &depot, &held).0);
+    prop_assert!(ended.any(|ended| ended));
+    same(&by_table(&whole), &by_table(&held))?;
+    Ok(by_table(&whole))
 }
 
 /// The lines of a store, table by table.
@@ -305,7 +373,7 @@ fn long_log() -> Vec<Vec<Trade>> {
 fn checkpoints_are_written_gone_on_from_and_pruned() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
     let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3 };
-    let (ended, first) = live(&life(120), Empty::Skip, &logs, &depot, &held);
+    let (ended, first) = live(&life(120), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(!ended && first > 0, "{first} checkpoints");
     let (all, _) = entries(&*depot).unwrap();
     let newest = all.iter().rev().find_map(|(_, entry)| match entry {
@@ -316,7 +384,8 @@ fn checkpoints_are_written_gone_on_from_and_pruned() {
     assert!(newest.epoch.is_some() && newest.bundles.len() == 2 && newest.positions.len() == 2);
     // Two manifests are kept, with what they name, and at most one that is under way.
     assert!(depot.list("parts/").unwrap().len() <= 6, "{:?}", depot.list("parts/"));
-    let (ended, second) = live(&life(u64::MAX), Empty::Skip, &logs, &depot, &held);
+    let (ended, second) =
+        live(&life(u64::MAX), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(ended && second > 0, "{second} checkpoints");
 }
 
@@ -325,7 +394,7 @@ fn a_run_whose_number_is_taken_ends() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
     let zombie = claim(&*depot, &[]).unwrap();
     let life = Life { workers: 1, fails_in: 60, depot_fails_every: 1, slow: 0 };
-    live(&life, Empty::Skip, &logs, &depot, &held);
+    live(&life, Empty::Skip, (&logs, &Course::default()), &depot, &held);
     let manifest = entries(&*depot).unwrap().0.into_iter().find_map(|(_, entry)| match entry {
         Entry::Manifest(manifest) => Some(manifest),
         Entry::Claim { .. } => None,

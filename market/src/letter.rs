@@ -99,6 +99,9 @@ pub struct Counts {
     pub late: u64,
     /// Admitted trades that were flagged as outliers.
     pub flagged: u64,
+    /// Records left out because the log before holds them, or because they lie before what was asked for: they
+    /// are not read, and counted nowhere else.
+    pub left_out: u64,
 }
 
 impl Counts {
@@ -113,6 +116,7 @@ impl Counts {
         self.used += other.used;
         self.late += other.late;
         self.flagged += other.flagged;
+        self.left_out += other.left_out;
         for (mine, theirs) in self.refused.iter_mut().zip(&other.refused) {
             *mine += theirs;
         }

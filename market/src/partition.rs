@@ -65,6 +65,24 @@ pub trait Partition: Send {
         None
     }
 
+    /// The number of the partition that this one is read behind, if it is.
+    fn behind(&self) -> Option<u32> {
+        None
+    }
+
+    /// Takes what the log has left that this one is read behind: its partition's snapshot, after its end. Comes
+    /// before anything is read here; until then nothing can be.
+    ///
+    /// # Errors
+    /// Fails where that cannot be understood, or the log cannot be opened.
+    fn follow(&mut self, _before: &[u8]) -> Result<(), PartitionError> {
+        Ok(())
+    }
+
+    /// All partitions that are read behind this one, which has ended, have passed this watermark: what it keeps
+    /// for them alone and they cannot ask for any more may go.
+    fn pass(&mut self, _watermark: Time) {}
+
     /// Of the last record that was handed out or refused; for display, and for consumers of the log who ask
     /// how far it was read.
     fn position(&self) -> Option<Offset> {

@@ -4,6 +4,7 @@ mod admission;
 mod codec;
 mod feed;
 mod file;
+mod follow;
 mod kafka;
 mod layout;
 mod memory;
@@ -13,7 +14,8 @@ mod partition;
 mod simulator;
 
 pub use admission::{
-    Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, SnapshotError,
+    Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, Place, Seam,
+    SnapshotError,
 };
 pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
@@ -21,9 +23,10 @@ pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
+pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
-    Accepted, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError, KafkaStart, LogPart,
-    PartOpener, Recalled, recall, resume_at,
+    Accepted, Begin, Behind, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError,
+    KafkaStart, LogPart, PartOpener, Recalled, recall, resume_at,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;

@@ -1,6 +1,6 @@
 //! A feed behind its admission: the partition that the graph reads.
 
-use crate::admission::{Admission, AdmissionConfig, SnapshotError};
+use crate::admission::{Admission, AdmissionConfig, Seam, SnapshotError};
 use crate::{Decoded, Fed, Feed};
 use market::{
     Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled,
@@ -78,6 +78,18 @@ impl AdmittedPartition {
         }
     }
 
+    /// Goes on from what the log before this one has left.
+    #[must_use]
+    pub fn following(mut self, seam: &Arc<Seam>) -> Self {
+        self.admission.follow(seam);
+        self
+    }
+
+    /// Whether a snapshot of a log that others are read behind was taken after its end.
+    pub fn has_ended_in(snapshot: &[u8]) -> bool {
+        Admission::has_ended_in(snapshot)
+    }
+
     /// The feed is another log than the one that was read: nothing of it was judged, whatever its offsets are.
     #[must_use]
     pub fn over_another_log(mut self) -> Self {
@@ -129,7 +141,9 @@ impl Partition for AdmittedPartition {
         if self.ended {
             return Ok(Polled::End);
         }
-        match self.feed.poll()? {
+        // What lies beyond where it is read to is not asked for.
+        let fed = if self.admission.is_over() { Fed::End } else { self.feed.poll()? };
+        match fed {
             Fed::Pending => Ok(Polled::Pending),
             Fed::Batch(mut batch) => {
                 let (runs, letters) = match self.restored {
@@ -168,6 +182,10 @@ impl Partition for AdmittedPartition {
 
     fn wake_by(&mut self, waker: Waker) {
         self.feed.wake_by(waker);
+    }
+
+    fn pass(&mut self, watermark: Time) {
+        self.admission.pass(watermark);
     }
 
     fn snapshot(&self) -> Option<Vec<u8>> {

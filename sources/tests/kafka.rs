@@ -4,8 +4,8 @@
 use kafka::{Headers, Producer, Record, trial};
 use market::{Offset, PartitionError, Symbols, Time};
 use sources::{
-    Codec, Control, Decoded, Fed, Feed, KafkaSource, KafkaSourceError, KafkaStart, LayoutOptions,
-    LogPart, recall, resume_at,
+    Begin, Codec, Control, Decoded, Fed, Feed, KafkaSource, KafkaSourceError, KafkaStart,
+    LayoutOptions, LogPart, recall, resume_at,
 };
 use std::sync::atomic::AtomicI64;
 use std::sync::mpsc::channel;
@@ -96,7 +96,7 @@ fn in_order(batch: &Decoded) -> Vec<(Offset, String)> {
 
 fn open(source: &KafkaSource, part: LogPart) -> Result<Box<dyn Feed>, PartitionError> {
     let opener = source.open(&[part], None, &Symbols::default()).unwrap().pop().unwrap();
-    opener(None)
+    opener(Begin::default())
 }
 
 /// What partition 0 of a topic holds from `start` on up to now.
@@ -276,7 +276,8 @@ fn a_quiet_partition_is_moved_on_and_later_readings_find_that_in_its_place() {
     let control =
         Control::open(&source.settings, &control_topic, &writer, after, greatest).unwrap();
     let openers = source.open(&parts, Some(Arc::new(control)), &Symbols::default()).unwrap();
-    let mut feeds: Vec<_> = openers.into_iter().map(|open| open(None).unwrap()).collect();
+    let mut feeds: Vec<_> =
+        openers.into_iter().map(|open| open(Begin::default()).unwrap()).collect();
     // Records of a partition that is read until it has so many.
     let mut live = vec![Vec::new(); 2];
     let mut until = |partition: usize, many: usize| {

@@ -175,6 +175,12 @@ pub(super) struct ReplayArgs {
     /// Topics instead of files, up to where they end now: names, or a pattern that begins with ^
     #[arg(long, value_name = "TOPICS", conflicts_with_all = ["files", "order", "partition"])]
     pub topic: Option<String>,
+    /// Leave out what is timed before, as 2024-01-02T14:30:00Z
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Read until every watermark has come to this time; what is open then stays open
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
     /// Kafka's brokers [default: those of the configuration's first source]
     #[arg(long, value_name = "HOST:PORT", requires = "topic")]
     pub brokers: Option<String>,

@@ -56,7 +56,11 @@ fn outline(config: &Config) -> String {
             }
             SourceKind::Kafka(kafka) => {
                 let (brokers, topics) = (kafka.settings.brokers(), kafka.topics.join(", "));
-                format!("read \"{}\": topics {topics} of {brokers}", source.name)
+                let before = kafka.history.as_ref();
+                let before =
+                    before.map(|files| format!("history {}, then ", files.files.join(", ")));
+                let before = before.unwrap_or_default();
+                format!("read \"{}\": {before}topics {topics} of {brokers}", source.name)
             }
         });
     }

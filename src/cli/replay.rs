@@ -5,6 +5,7 @@ use super::args::{LayoutFlags, ReplayArgs};
 use super::run::{finish, lay, overrides, start, verdict};
 use crate::config::{Config, Override};
 use crate::engine::Engine;
+use market::Time;
 use operators::indicator::Registry;
 use toml::{Table, Value};
 
@@ -12,10 +13,28 @@ use toml::{Table, Value};
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     let config = configure(args)?;
     let max_refused = config.max_refused();
-    let engine = Engine::new(config).store(args.run.replace).until_now();
+    let (from, to) = range(args)?;
+    let engine = Engine::new(config).store(args.run.replace).until_now().range(from, to);
     let summary = start(engine)?;
     finish(&summary, &args.run)?;
     Ok(verdict(&summary, max_refused, args.run.strict))
+}
+
+/// The times between which is read.
+fn range(args: &ReplayArgs) -> Result<(Option<Time>, Option<Time>), Failure> {
+    let time = |flag: &str, text: Option<&str>| {
+        let wanted = |text| {
+            format!("{flag} = {text:?}: a time in RFC 3339 is wanted, as 2024-01-02T14:30:00Z")
+        };
+        text.map(|text| Time::parse(text).map_err(|_| Failure::usage(wanted(text)))).transpose()
+    };
+    let (from, to) = (time("--from", args.from.as_deref())?, time("--to", args.to.as_deref())?);
+    match from.zip(to) {
+        Some((from, to)) if from >= to => {
+            Err(Failure::usage(format!("--to = {to}: a time after --from is wanted")))
+        }
+        _ => Ok((from, to)),
+    }
 }
 
 fn configure(args: &ReplayArgs) -> Result<Config, Failure> {

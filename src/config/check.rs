@@ -172,6 +172,11 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
         let path = |key: &str| format!("source[{index}].{key}");
         name(tree, &path("name"), &source.name)?;
         choice(tree, &path("record"), &source.record, &[("trades", ())])?;
+        if !source.history.files.is_empty() && source.kind != "kafka" {
+            return Err(
+                tree.error(&path("history.files"), "only a source of kind kafka has history")
+            );
+        }
         let kinds = [("files", 0), ("simulator", 1), ("kafka", 2)];
         let kind = match choice(tree, &path("kind"), &source.kind, &kinds)? {
             0 => SourceKind::Files(files_of(tree, source, &path)?),
@@ -231,7 +236,7 @@ fn files_of(
     })
 }
 
-fn character(tree: &Tree, path: &str, text: &str) -> Checked<u8> {
+pub(super) fn character(tree: &Tree, path: &str, text: &str) -> Checked<u8> {
     match text.as_bytes() {
         b"\\t" => Ok(b'\t'),
         &[byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | b'"' | 0) => Ok(byte),

@@ -1,6 +1,8 @@
 //! The keys of a source of kind kafka, checked.
 
+use super::FilesConfig;
 use super::check::duration;
+use super::history::history_of;
 use super::raw;
 use super::tree::{ConfigError, Tree};
 use ::kafka::Settings;
@@ -24,6 +26,8 @@ pub struct KafkaConfig {
     pub columns: Option<String>,
     /// Which records are used.
     pub filter: Option<String>,
+    /// What is read before the topics.
+    pub history: Option<FilesConfig>,
     /// Where a partition is begun that no checkpoint knows.
     pub start: KafkaStart,
     /// How long a partition is quiet until it is moved on.
@@ -57,25 +61,29 @@ pub(super) fn kafka_of(
     if source.control.is_empty() {
         return Err(tree.error(&path("control"), "the name of a topic is wanted"));
     }
+    let history = history_of(tree, &source.history, path)?;
     Ok(KafkaConfig {
         settings,
         topics: source.topics.clone(),
         codec: codec.map_err(|error| tree.error(&path("codec"), error))?,
         columns: source.columns.clone(),
         filter: source.r#where.clone(),
-        start: start(&source.start).ok_or_else(|| {
+        start: start(source.start.as_deref(), history.is_some()).ok_or_else(|| {
             let wanted = "earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z";
             tree.error(&path("start"), format!("{wanted}, is wanted"))
         })?,
+        history,
         idle_after: idle_after.transpose()?,
         control: source.control.clone(),
     })
 }
 
-fn start(text: &str) -> Option<KafkaStart> {
+/// Of what is kept, history leaves out what it holds.
+fn start(text: Option<&str>, has_history: bool) -> Option<KafkaStart> {
     match text {
-        "earliest" => Some(KafkaStart::Earliest),
-        "latest" => Some(KafkaStart::Latest),
-        time => Time::parse(time).ok().map(KafkaStart::At),
+        None if has_history => Some(KafkaStart::Earliest),
+        None | Some("latest") => Some(KafkaStart::Latest),
+        Some("earliest") => Some(KafkaStart::Earliest),
+        Some(time) => Time::parse(time).ok().map(KafkaStart::At),
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod document;
 mod duration;
 mod fingerprint;
+mod history;
 mod kafka;
 mod observe;
 mod raw;

@@ -74,7 +74,7 @@ section! {
 
 section! {
     /// Where ticks come from; one `[[source]]` a log or set of files.
-    Source, later: ["history", "repartition", "preset"]
+    Source, later: ["repartition", "preset"]
     /// Name of the source in messages.
     name: String, Kind::Text, default "\"trades\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
     /// What it is.
@@ -114,7 +114,9 @@ section! {
     /// How trades stand in messages.
     codec: String, Kind::Choice(&["json", "arrow"]), default "\"json\"", rule "json (an object or a list of them), arrow (an IPC stream)", flag "--codec";
     /// Where reading begins: at what is kept, behind what is there, or at a time of Kafka's.
-    start: String, Kind::Text, default "\"latest\"", rule "earliest, latest, or a time in RFC 3339", flag "";
+    start: Option<String>, Kind::Text, default "", rule "earliest, latest, or a time in RFC 3339; absent: latest, and with history where that ends", flag "";
+    /// Files that are read before the topics, which go on behind them.
+    history: History, Kind::Table(History::SECTION), default "", rule "only where kind is kafka", flag "";
     /// Further settings of the connection, as librdkafka names them: TLS and SASL among them.
     kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "\"name\" = \"value\" pairs, those that Tidemill sets itself left out", flag "";
     /// How long nothing comes at the end of a partition until it is moved on to the greatest watermark of the others; absent: never.
@@ -123,6 +125,25 @@ section! {
     control: String, Kind::Text, default "\"tidemill_control\"", rule "the name of a topic", flag "";
     /// The session of a simulator.
     simulator: Simulator, Kind::Table(Simulator::SECTION), default "", rule "only where kind is simulator", flag "";
+}
+
+section! {
+    /// Files that are read before the topics, which go on behind them without gap or double.
+    History, later: []
+    /// Files and globs, all of them one log.
+    files: Vec<String>, Kind::Texts, default "[]", rule "files whose times follow one another, or any with order = \"any\"; empty: no history", flag "";
+    /// Order of the records: by time but for stragglers, a recorded order of arrival, or none.
+    order: String, Kind::Choice(&["time", "log", "any"]), default "\"time\"", rule "time, log, any", flag "";
+    /// Columns of the files, where they are not named as the JSON trade's.
+    columns: Option<String>, Kind::Text, default "", rule "field=column pairs", flag "";
+    /// Which rows are records.
+    r#where as "where": Option<String>, Kind::Text, default "", rule "a condition", flag "";
+    /// Whether the first line of a CSV file names its columns.
+    header: bool, Kind::Switch, default "true", rule "", flag "";
+    /// Character between the fields of a CSV line.
+    delimiter: String, Kind::Text, default "\",\"", rule "one ASCII character", flag "";
+    /// Lines that begin with this character are skipped.
+    comment: Option<String>, Kind::Text, default "", rule "one ASCII character", flag "";
 }
 
 section! {

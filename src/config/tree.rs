@@ -189,6 +189,11 @@ impl Tree {
                 *value = Value::Float(value.as_integer().unwrap_or_default() as f64);
                 Ok(())
             }
+            // A single one stands for a list of one.
+            (Kind::Texts, value @ Value::String(_)) => {
+                *value = Value::Array(vec![value.clone()]);
+                Ok(())
+            }
             (Kind::Texts, Value::Array(list)) if list.iter().all(Value::is_str) => {
                 self.check_length(list.len(), path)
             }

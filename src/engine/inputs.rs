@@ -1,23 +1,24 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
 use super::EngineError;
+use super::bench::{Bench, FeedOpener, Known, Log, Where};
+use super::history::Gaps;
 use super::identity::identity;
 use super::joins;
 use super::topics::{TopicSource, Topics};
 use crate::config::{
-    Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
-    SourceKind, Timing,
+    Config, FilesConfig, KafkaConfig, Order, PartitionMode, SimulatorConfig, SourceKind, Timing,
 };
 use crate::observe::Observatory;
-use dataflows::{Horizons, Joins, OpenAll, Opener, Start};
-use market::{Partition, PartitionError, Symbols, Time, Trades};
+use dataflows::{Course, Horizons, Joins, OpenAll, Opener};
+use market::{EpochLength, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
-    Files, KafkaSource, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed, SimulatedFeed,
-    Simulation, Timed,
+    Feed, FileError, FileOrder, FilePartition, FileSource, Files, KafkaSource, LayoutOptions,
+    MemoryFeed, Pace, PacedFeed, SimulatedFeed, Simulation,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// How far topics are read, and what of them may be missing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,19 +29,24 @@ pub(crate) struct Reading {
     pub accept_gap: bool,
     /// By which of the processes.
     pub process: usize,
+    /// What is timed before is left out.
+    pub from: Option<Time>,
+    /// They are read until their watermarks have come to this.
+    pub to: Option<Time>,
 }
-
-/// Opens one partition's log on the worker that reads it.
-pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, PartitionError> + Send>;
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    feeds: Vec<FeedOpener>,
+    pub(super) feeds: Vec<FeedOpener>,
+    /// Which logs are read behind which others.
+    pub(super) places: Vec<Where>,
     /// How the records of each log are judged.
     timings: Vec<Timing>,
     facts: Vec<(String, String)>,
     files: Vec<Files>,
+    /// What lies neither in history nor in the topics behind it.
+    gaps: Gaps,
     /// Logs of topics, which process 0 finds.
     pub(super) topics: Topics,
 }
@@ -54,6 +60,9 @@ impl Inputs {
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let mut inputs = Inputs::default();
+        for (name, time) in [("from", reading.from), ("to", reading.to)] {
+            inputs.facts.extend(time.map(|time| (name.to_owned(), time.to_string())));
+        }
         inputs.topics.greatest.store(i64::MIN, Ordering::SeqCst);
         (inputs.topics.name, inputs.topics.reading) = (config.name().to_owned(), reading);
         if !memory.is_empty() {
@@ -63,36 +72,47 @@ impl Inputs {
             for trades in memory {
                 inputs
                     .feeds
-                    .push(Box::new(|| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
+                    .push(Box::new(|_| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
             }
             inputs.timings = vec![config.timing(); inputs.feeds.len()];
+            inputs.places = vec![Where::Alone; inputs.feeds.len()];
             return Ok(inputs);
         }
         if config.sources().is_empty() {
             return Err(EngineError::NoSource);
         }
         for (number, source) in config.sources().iter().enumerate() {
-            let from = inputs.feeds.len();
+            let mut from = inputs.feeds.len();
             match &source.kind {
                 SourceKind::Files(files) => {
                     let lateness_ns = source.timing.lateness_ns;
                     inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
-                SourceKind::Kafka(kafka) => inputs.topics.sources.push(TopicSource {
-                    number,
-                    name: source.name.clone(),
-                    source: kafka_source(kafka),
-                    config: kafka.clone(),
-                    timing: source.timing,
-                    pace: source.pace,
-                }),
+                SourceKind::Kafka(kafka) => {
+                    let behind = kafka.history.as_ref().map(|files| {
+                        let (workers, lateness_ns) = (config.workers(), source.timing.lateness_ns);
+                        let files = file_source(files, workers, lateness_ns);
+                        inputs.read_before(files, &source.name, symbols)
+                    });
+                    from = inputs.feeds.len();
+                    inputs.topics.sources.push(TopicSource {
+                        number,
+                        name: source.name.clone(),
+                        source: kafka_source(kafka),
+                        config: kafka.clone(),
+                        timing: source.timing,
+                        pace: source.pace,
+                        behind,
+                    });
+                }
             }
             if let Some(factor) = source.pace {
                 let feeds = inputs.feeds.split_off(from);
                 inputs.feeds.extend(feeds.into_iter().map(|feed| paced(feed, factor)));
             }
             inputs.timings.resize(inputs.feeds.len(), source.timing);
+            inputs.places.resize(inputs.feeds.len(), Where::Alone);
         }
         inputs.topics.first = inputs.feeds.len();
         Ok(inputs)
@@ -102,7 +122,7 @@ impl Inputs {
         let checked = source.check().map_err(source_error)?;
         self.facts.extend(identity(&checked).map_err(source_error)?);
         let opened = checked.open(symbols).map_err(source_error)?.into_iter();
-        self.feeds.extend(opened.map(|open| Box::new(open) as FeedOpener));
+        self.feeds.extend(opened.map(|open| Box::new(move |_| open()) as FeedOpener));
         self.files.push(checked);
         Ok(())
     }
@@ -117,7 +137,7 @@ impl Inputs {
         for partition in 0..session.partitions {
             let (simulation, symbols, of) =
                 (simulation.clone(), symbols.clone(), session.partitions);
-            self.feeds.push(Box::new(move || {
+            self.feeds.push(Box::new(move |_| {
                 let feed = SimulatedFeed::new(&simulation, &symbols, partition, of)
                     .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
                 Ok(Box::new(feed) as Box<dyn Feed>)
@@ -128,7 +148,7 @@ impl Inputs {
 
     /// The logs as they are, before admission.
     pub fn recorded(self) -> Result<Vec<Box<dyn Feed>>, PartitionError> {
-        self.feeds.into_iter().map(|open| open()).collect()
+        self.feeds.into_iter().map(|open| open(Known::default())).collect()
     }
 
     /// What tells this input apart from others.
@@ -157,6 +177,18 @@ impl Inputs {
         self.files.clone()
     }
 
+    /// Which logs are read behind which others, and how far.
+    pub fn course(&self, epoch: EpochLength) -> Course {
+        let leads = (0..).zip(&self.places).filter(|(_, place)| **place == Where::Ahead);
+        let until = self.topics.reading.to.map_or(market::Epoch::MAX, |to| epoch.of(to));
+        Course { leads: leads.map(|(number, _)| number).collect(), until }
+    }
+
+    /// What was found missing between history and topics, told as they are opened.
+    pub fn gaps(&self) -> Gaps {
+        self.gaps.clone()
+    }
+
     /// Every log behind its admission: those of topics once process 0 has told of them.
     pub fn open(
         self,
@@ -166,68 +198,47 @@ impl Inputs {
     ) -> dataflows::Inputs {
         let greatest = self.topics.greatest.clone();
         let is_shared = self.topics.sources.iter().any(|topics| topics.config.idle_after.is_some());
-        let (config, symbols) = (config.clone(), symbols.clone());
-        let (greatest_of_all, timed_by) = (greatest.clone(), observatory.timed_by());
-        let bench = Bench { config, symbols, greatest: greatest_of_all, timed_by };
+        let mut bench = Bench {
+            config: config.clone(),
+            symbols: symbols.clone(),
+            greatest: greatest.clone(),
+            timed_by: observatory.timed_by(),
+            reading: self.topics.reading,
+            histories: Arc::default(),
+            seams: BTreeMap::new(),
+        };
         let watch = observatory.watch();
         let (told, joins) = (self.topics.told(), Joins::default());
-        let (feeds, timings, mut topics) = (self.feeds, self.timings, self.topics);
+        let Inputs { feeds, timings, places, gaps, mut topics, .. } = self;
         let joining = joins.clone();
         let open: OpenAll = Box::new(move |told| {
-            let feeds = feeds.into_iter().zip(timings).enumerate();
-            let admitted = feeds
-                .map(|(number, (feed, timing))| (number, bench.admit(number, timing, false, feed)));
-            let mut all: Vec<(usize, Opener)> = admitted.collect();
-            for (part, open) in topics.hear(told, &bench.symbols)? {
-                let source = &topics.sources[part.source];
-                let feed: FeedOpener = Box::new(move || open(None));
-                let feed = match source.pace {
-                    Some(factor) => paced(feed, factor),
-                    None => feed,
-                };
-                all.push((part.number, bench.admit(part.number, source.timing, part.anew, feed)));
+            let parts = topics.hear(told, &bench.symbols)?;
+            bench.histories = topics.histories.clone().into();
+            let mut logs = Vec::new();
+            for (number, ((feed, timing), place)) in
+                feeds.into_iter().zip(timings).zip(places).enumerate()
+            {
+                if place == Where::Ahead {
+                    bench.lead(number as u32, timing);
+                }
+                let name = String::new();
+                logs.push(Log { number, timing, place, anew: false, name, feed });
             }
+            logs.extend(parts.into_iter().map(|(part, open)| {
+                let source = &topics.sources[part.source];
+                let log = source.log(&part, open, None, &gaps);
+                match source.pace {
+                    Some(factor) => Log { feed: paced(log.feed, factor), ..log },
+                    None => log,
+                }
+            }));
+            let all: Vec<(usize, Opener)> =
+                logs.into_iter().map(|log| (log.number, bench.admit(log))).collect();
             watch(topics.watched());
             joins::watch(topics, bench, joining);
             Ok(all)
         });
         dataflows::Inputs { told, open, greatest: is_shared.then_some(greatest), joins }
-    }
-}
-
-/// What logs are judged with.
-#[derive(Clone)]
-pub(super) struct Bench {
-    pub config: Config,
-    pub symbols: Symbols,
-    pub greatest: Arc<AtomicI64>,
-    /// Told of each batch.
-    pub timed_by: Timed,
-}
-
-impl Bench {
-    /// A log behind its admission; one that is `anew` is another than what a checkpoint holds.
-    pub fn admit(&self, number: usize, timing: Timing, anew: bool, feed: FeedOpener) -> Opener {
-        let bench = self.clone();
-        Box::new(move |start: Start| {
-            let config =
-                AdmissionConfig { started_at: start.at, ..admission(&bench.config, timing) };
-            let (epoch, symbols, number) = (bench.config.epoch(), bench.symbols, number as u32);
-            let partition = match start.saved {
-                None => AdmittedPartition::new(feed()?, config, epoch, symbols, number),
-                Some(saved) => {
-                    let restored =
-                        AdmittedPartition::restore(feed()?, config, epoch, symbols, number, &saved);
-                    let restored = restored.map_err(|error| PartitionError {
-                        what: error.to_string(),
-                        usage: false,
-                    })?;
-                    if anew { restored.over_another_log() } else { restored }
-                }
-            };
-            Ok(Box::new(partition.raising(bench.greatest).timed_by(Some(bench.timed_by)))
-                as Box<dyn Partition>)
-        })
     }
 }
 
@@ -294,30 +305,9 @@ pub(crate) fn simulation(session: &SimulatorConfig) -> Simulation {
 }
 
 fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
-    Box::new(move || {
+    Box::new(move |known| {
         let pace = Pace::new(factor)
             .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
-        Ok(Box::new(PacedFeed::new(feed()?, pace)?))
+        Ok(Box::new(PacedFeed::new(feed(known)?, pace)?))
     })
-}
-
-/// How records are judged; when the run started is told when a log is opened.
-fn admission(config: &Config, timing: Timing) -> AdmissionConfig {
-    let outliers = config.outliers();
-    let mode = match outliers.mode {
-        OutlierMode::Off => sources::OutlierMode::Off,
-        OutlierMode::Flag => sources::OutlierMode::Flag,
-        OutlierMode::Refuse => sources::OutlierMode::Refuse,
-    };
-    let rule = OutlierRule::new(mode, outliers.scale, outliers.patience)
-        .expect("the configuration's bounds are narrower");
-    AdmissionConfig {
-        lateness_ns: timing.lateness_ns,
-        horizon_ns: timing.horizon_ns,
-        max_ahead_ns: timing.max_ahead_ns,
-        max_jump_ns: timing.max_jump_ns,
-        outliers: rule,
-        listed_only: config.listed_only(),
-        ..AdmissionConfig::new(Time::LEAST)
-    }
 }

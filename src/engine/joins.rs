@@ -1,11 +1,11 @@
 //! Partitions that join while a run goes on: a topic is given more of them, or a new one matches a pattern. A thread of
 //! process 0 looks for them, and a worker of that process reads each until the next start deals all out anew.
 
-use super::inputs::{Bench, FeedOpener};
-use super::topics::{TopicPart, Topics};
-use crate::config::Timing;
+use super::bench::Bench;
+use super::history::Gaps;
+use super::topics::{TopicPart, TopicSource, Topics};
 use dataflows::{JoinOpener, Joins, Start};
-use market::{Epoch, PartitionError};
+use market::Epoch;
 use sources::{KafkaSourceError, KafkaStart, LogPart, PartOpener};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(super) fn watch(topics: Topics, bench: Bench, joins: Joins) {
     if reading.process != 0 || reading.until_now || topics.sources.is_empty() {
         return;
     }
+    let behind = topics.sources.iter().filter_map(|topics| topics.behind);
+    behind.for_each(|number| joins.expect(number));
     let thread = std::thread::Builder::new().name("topics".to_owned());
     let started = thread.spawn(move || Watcher { topics, bench, joins }.work());
     if let Err(error) = started {
@@ -44,6 +46,9 @@ impl Watcher {
         let every = every.map_or(LOOK_EVERY, Duration::from_millis);
         while !self.joins.is_over() {
             for source in 0..self.topics.sources.len() {
+                if !self.may_join(source) {
+                    continue;
+                }
                 match self.fresh(source) {
                     Ok(parts) => parts.into_iter().for_each(|log| self.join(source, log)),
                     // They may be back at the next look.
@@ -52,6 +57,12 @@ impl Watcher {
             }
             self.wait(every);
         }
+    }
+
+    /// Whether what its partitions go on behind has ended.
+    fn may_join(&self, source: usize) -> bool {
+        let behind = self.topics.sources[source].behind;
+        behind.is_none_or(|number| self.joins.has_ended(number))
     }
 
     fn wait(&self, long: Duration) {
@@ -84,10 +95,10 @@ impl Watcher {
             Err(error) => return tracing::warn!("{}: {error}", log.name()),
         };
         tracing::info!("{}: a partition is to join", log.name());
-        let timing = topics.timing;
-        self.topics.parts.push(TopicPart { number, source, log, anew: false });
+        let part = TopicPart { number, source, log, anew: false, open: false };
         let before = control.joined();
-        self.joins.put(number, opener(self.bench.clone(), number, timing, open));
+        self.joins.put(number, opener(self.bench.clone(), topics.clone(), part.clone(), open));
+        self.topics.parts.push(part);
         while control.joined() == before && !self.joins.is_over() {
             std::thread::sleep(NAP);
         }
@@ -95,11 +106,10 @@ impl Watcher {
 }
 
 /// Opens a partition whose watermark begins where an epoch does.
-fn opener(bench: Bench, number: usize, timing: Timing, open: PartOpener) -> JoinOpener {
+fn opener(bench: Bench, topics: TopicSource, part: TopicPart, open: PartOpener) -> JoinOpener {
     Box::new(move |start: Start, epoch: Epoch| {
         let begins = bench.config.epoch().start(epoch);
-        let feed: FeedOpener = Box::new(move || open(Some(begins)));
-        let admitted: Result<_, PartitionError> = bench.admit(number, timing, false, feed)(start);
-        admitted
+        let log = topics.log(&part, open, Some(begins), &Gaps::default());
+        bench.admit(log)(start)
     })
 }

@@ -14,6 +14,8 @@
 //! An indicator of one's own is registered in the [`Registry`](operators::indicator::Registry) that the
 //! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
 
+mod bench;
+mod history;
 mod identity;
 mod inputs;
 mod joins;
@@ -21,6 +23,7 @@ mod keep;
 mod outputs;
 mod positions;
 mod summary;
+mod telling;
 mod topics;
 
 pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
@@ -36,6 +39,7 @@ use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use topics::Basis;
 
@@ -206,6 +210,14 @@ impl Engine {
         self
     }
 
+    /// Leaves out what is timed before `from`, and reads until every watermark has come to `to`; what is open then
+    /// stays open.
+    #[must_use]
+    pub fn range(mut self, from: Option<Time>, to: Option<Time>) -> Self {
+        (self.reading.from, self.reading.to) = (from, to);
+        self
+    }
+
     /// Goes on where records are missing that were not read yet, instead of refusing to start.
     #[must_use]
     pub fn accept_gap(mut self, accept_gap: bool) -> Self {
@@ -277,7 +289,7 @@ impl Engine {
             },
             terms,
         };
-        let (files, claim) = (inputs.files(), checkpoints.clone());
+        let (files, gaps, claim) = (inputs.files(), inputs.gaps(), checkpoints.clone());
         let progress = self.watch.progress.clone();
         let partitions = inputs.open(&self.config, &self.symbols, &observatory);
         let outcome =
@@ -288,6 +300,7 @@ impl Engine {
         let filtered = files.iter().map(sources::Files::filtered).sum();
         let mut summary = Summary::of(outcome, filtered, began.elapsed(), store.as_ref());
         summary.checkpoints = claim.map(|_| progress.checkpoints());
+        summary.gaps = std::mem::take(&mut *gaps.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(summary)
     }
 }
@@ -310,6 +323,7 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
         epoch: config.epoch(),
         lateness_ns: inputs.lateness_ns(),
         horizons: inputs.horizons(),
+        course: inputs.course(config.epoch()),
         widths: config.widths().to_vec(),
         empty: if config.carry() { Empty::Carry } else { Empty::Skip },
         indicators: indicators.collect(),

@@ -27,6 +27,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Greatest resident memory of this process in bytes, where the system tells.
     pub memory_bytes: Option<u64>,
+    /// What lies neither in history nor in the topics that go on behind it, as far as this process knows.
+    pub gaps: Vec<String>,
     /// What became of the checkpoints, where they are kept.
     pub checkpoints: Option<CheckpointProgress>,
     /// The store, where there is one.
@@ -48,6 +50,7 @@ impl Summary {
             complete: outcome.complete,
             elapsed,
             memory_bytes: memory_peak(),
+            gaps: Vec::new(),
             checkpoints: None,
             store: store.map(|store| store.folder().to_owned()),
         }
@@ -78,6 +81,8 @@ impl Summary {
             "refused": self.counts.refused_total(),
             "refused_by_reason": refused,
             "filtered": self.filtered,
+            "left_out": self.counts.left_out,
+            "gaps": self.gaps,
             "late": self.counts.late,
             "flagged": self.counts.flagged,
             "revised": self.revised(),
@@ -116,6 +121,7 @@ impl Summary {
             vec!["used".to_owned(), grouped(counts.used)],
             vec!["refused".to_owned(), format!("{}{refused}", grouped(counts.refused_total()))],
             vec!["filtered".to_owned(), grouped(self.filtered)],
+            vec!["left out".to_owned(), grouped(counts.left_out)],
             vec!["late".to_owned(), grouped(counts.late)],
             vec!["flagged".to_owned(), grouped(counts.flagged)],
         ];
@@ -147,6 +153,7 @@ impl Summary {
                 grouped(self.spread_symbols)
             );
         }
+        self.gaps.iter().for_each(|gap| text += &format!("{gap}\n"));
         if !self.complete {
             text += "stopped before the end of the input: what was complete is stored\n";
         }

@@ -5,16 +5,14 @@
 //! was decided, numbered by source in turn: so each has one number in every run of the lineage.
 
 use super::EngineError;
+use super::history::is_of_history;
 use super::inputs::Reading;
 use super::positions::Place;
 use crate::config::{KafkaConfig, Timing};
 use crate::observe::Watched;
 use dataflows::checkpoint::Manifest;
 use market::{PartitionError, Symbols};
-use serde_json::{Value, json};
-use sources::{
-    Accepted, Control, Decision, KafkaSource, KafkaSourceError, LogPart, PartOpener, Recalled,
-};
+use sources::{Accepted, Control, KafkaSource, KafkaSourceError, LogPart, PartOpener, Recalled};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
@@ -28,6 +26,8 @@ pub(super) struct TopicSource {
     pub source: KafkaSource,
     pub timing: Timing,
     pub pace: Option<f64>,
+    /// The number of the history that its partitions are read behind.
+    pub behind: Option<u32>,
 }
 
 /// One partition of a run.
@@ -40,6 +40,8 @@ pub(super) struct TopicPart {
     pub log: LogPart,
     /// What a checkpoint holds is of another topic of that name.
     pub anew: bool,
+    /// Where it begins, the history before it says at its end.
+    pub open: bool,
 }
 
 /// What process 0 goes on from.
@@ -57,6 +59,8 @@ pub(super) struct Basis<'a> {
 pub(super) struct Topics {
     pub sources: Vec<TopicSource>,
     pub parts: Vec<TopicPart>,
+    /// The facts that say which files histories are of.
+    pub histories: Vec<(String, String)>,
     /// Of each source, where this process may write down what it decides.
     pub controls: Vec<Option<Arc<Control>>>,
     /// The number of the first partition.
@@ -74,12 +78,14 @@ impl Topics {
     pub fn resolve(&mut self, stop: &AtomicBool) -> Result<(), EngineError> {
         for (source, topics) in self.sources.iter().enumerate() {
             topics.source.wait(stop).map_err(kafka_error)?;
-            let found = topics.source.resolve(topics.config.start).map_err(kafka_error)?;
+            let found =
+                topics.source.resolve(topics.start(self.reading.from)).map_err(kafka_error)?;
             self.parts.extend(found.into_iter().map(|log| TopicPart {
                 number: 0,
                 source,
                 log,
                 anew: false,
+                open: topics.begins_behind(),
             }));
         }
         Ok(())
@@ -110,6 +116,10 @@ impl Topics {
             let TopicSource { config, .. } = &self.sources[source];
             let all = sources::recall(&config.settings, &config.control).map_err(kafka_error)?;
             recalled.push(all);
+        }
+        if let Some(manifest) = basis.manifest {
+            let known = manifest.facts.iter().filter(|(name, _)| is_of_history(name));
+            self.histories = known.cloned().collect();
         }
         self.order(found, basis.manifest, &recalled)?;
         for source in 0..self.sources.len() {
@@ -199,7 +209,7 @@ impl Topics {
         let mut logs: Vec<LogPart> = places.iter().map(|&at| self.parts[at].log.clone()).collect();
         if let Some(manifest) = basis.manifest {
             for (log, &at) in logs.iter_mut().zip(&places) {
-                go_on(log, &self.parts[at], manifest, recalled);
+                self.parts[at].open &= !go_on(log, &self.parts[at], manifest, recalled);
                 let accepted = recalled.accepted(&self.name).filter(|accepted| {
                     (&accepted.gap.topic, accepted.gap.partition) == (&log.topic, log.partition)
                 });
@@ -241,10 +251,11 @@ impl Topics {
         self.parts.iter().map(fact).collect()
     }
 
-    /// Where they begin.
+    /// Where they begin, as far as that is settled.
     pub fn starts(&self) -> Vec<(String, String)> {
         let start = |part: &TopicPart| (start_of(part), part.log.start.to_string());
-        self.parts.iter().map(start).collect()
+        let settled = self.parts.iter().filter(|part| !part.open).map(start);
+        self.histories.iter().cloned().chain(settled).collect()
     }
 
     /// The partitions, as positions are shown of them.
@@ -265,20 +276,6 @@ impl Topics {
         self.sources.iter().enumerate().map(watched).collect()
     }
 
-    /// What is told to the other processes.
-    pub fn told(&self) -> String {
-        let part = |part: &TopicPart| {
-            let TopicPart { number, source, log, anew } = part;
-            let decided = log.decided.iter().map(|one| json!([one.next, one.index, one.time.ns()]));
-            json!({
-                "number": number, "source": source, "anew": anew, "topic": log.topic,
-                "topic_id": log.topic_id, "partition": log.partition, "start": log.start,
-                "end": log.end, "decided": decided.collect::<Vec<_>>(),
-            })
-        };
-        Value::from_iter(self.parts.iter().map(part)).to_string()
-    }
-
     /// Takes what process 0 told; the openers of the partitions.
     pub fn hear(
         &mut self,
@@ -287,10 +284,8 @@ impl Topics {
     ) -> Result<Vec<(TopicPart, PartOpener)>, PartitionError> {
         let failed = |what: String| PartitionError { what, usage: false };
         if self.reading.process != 0 {
-            let parts = serde_json::from_str::<Vec<Value>>(told).ok();
-            let parts = parts.and_then(|parts| parts.iter().map(part_of).collect());
-            self.parts =
-                parts.ok_or_else(|| failed("process 0 tells what is not known".to_owned()))?;
+            let known = self.take(told);
+            known.ok_or_else(|| failed("process 0 tells what is not known".to_owned()))?;
             for source in 0..self.sources.len() {
                 let decides =
                     self.sources[source].config.idle_after.is_some() && !self.reading.until_now;
@@ -335,27 +330,22 @@ pub(super) fn is_of_topics(name: &str) -> bool {
     is_part(name) || name.starts_with("start ")
 }
 
-/// Where a part is read on that a checkpoint, or a decision, knows.
-fn go_on(log: &mut LogPart, part: &TopicPart, manifest: &Manifest, recalled: &Recalled) {
+/// Where a part is read on; whether a checkpoint, or a decision, knows that.
+fn go_on(log: &mut LogPart, part: &TopicPart, manifest: &Manifest, recalled: &Recalled) -> bool {
     let fact = |name: String| {
         manifest.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     };
-    match fact(fact_of(part)) {
-        Some(id) => {
-            log.topic_id.clone_from(id);
-            let start = fact(start_of(part)).and_then(|start| start.parse().ok());
-            log.start = start.unwrap_or(log.start);
-        }
-        None => {
-            if let Some(joined) = recalled.joined().iter().find(|joined| joined.part == log.key()) {
-                log.topic_id.clone_from(&joined.topic_id);
-                log.start = joined.start;
-            }
-        }
-    }
+    let joined = || recalled.joined().iter().find(|joined| joined.part == log.key());
+    let (id, start) = match fact(fact_of(part)) {
+        Some(id) => (Some(id), fact(start_of(part)).and_then(|start| start.parse().ok())),
+        None => joined().map(|joined| (&joined.topic_id, joined.start)).unzip(),
+    };
+    id.into_iter().for_each(|id| log.topic_id.clone_from(id));
     let position = manifest.positions.iter().find(|at| at.partition as usize == part.number);
     let after = position.and_then(|position| position.offset).map(market::Offset::from_raw);
-    log.start = after.and_then(sources::resume_at).unwrap_or(log.start);
+    let start = after.and_then(sources::resume_at).or(start);
+    log.start = start.unwrap_or(log.start);
+    start.is_some()
 }
 
 /// Takes an accepted gap; whether the topic behind it is another one, which the checkpoint knows nothing of.
@@ -368,25 +358,6 @@ fn leap(log: &mut LogPart, accepted: &Accepted, checkpoint: u64) -> bool {
     }
     log.topic_id.clone_from(&accepted.topic_id);
     is_before && accepted.gap.anew
-}
-
-fn part_of(value: &Value) -> Option<TopicPart> {
-    let number = |name: &str| value[name].as_u64();
-    let decision = |one: &Value| {
-        let index = u32::try_from(one[1].as_u64()?).ok()?;
-        let time = market::Time::from_ns(one[2].as_i64()?);
-        Some(Decision { next: one[0].as_u64()?, index, time })
-    };
-    let log = LogPart {
-        topic: value["topic"].as_str()?.to_owned(),
-        topic_id: value["topic_id"].as_str()?.to_owned(),
-        partition: u32::try_from(number("partition")?).ok()?,
-        start: number("start")?,
-        end: number("end"),
-        decided: value["decided"].as_array()?.iter().map(decision).collect::<Option<_>>()?,
-    };
-    let (source, anew) = (number("source")? as usize, value["anew"].as_bool()?);
-    Some(TopicPart { number: number("number")? as usize, source, log, anew })
 }
 
 /// Brokers that do not answer are no fault of the configuration.

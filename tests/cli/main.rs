@@ -3,6 +3,7 @@
 mod commands;
 mod corrupt;
 mod files;
+mod history;
 mod ingest;
 mod kafka;
 mod kills;

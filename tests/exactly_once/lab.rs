@@ -35,10 +35,10 @@ impl Life {
 
 /// One topic of ticks, and the deployments that read it.
 pub struct Lab {
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
     pub ticks: String,
     name: String,
-    partitions: u32,
+    pub partitions: u32,
     /// Which topics are read, and where they are.
     topics: String,
     pub source: String,
@@ -109,7 +109,7 @@ impl Lab {
         Chance(seed)
     }
 
-    fn tidemill(&self, args: &[&str]) -> Command {
+    pub fn tidemill(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
         command.args(args).current_dir(&self.folder).stdout(Stdio::null());
         command
@@ -129,23 +129,20 @@ impl Lab {
         rate: f64,
         more: &[&str],
     ) -> Child {
-        let (trades, rate, partitions) =
-            (trades.to_string(), rate.to_string(), partitions.to_string());
-        let mut args = vec!["ingest", "--simulate", "--brokers", &self.source, "--topic", topic];
-        args.extend(["--partitions", &partitions, "--trades", &trades, "--rate", &rate]);
-        args.extend([
-            "--symbols",
-            "30",
-            "--late",
-            "0.02",
-            "--duplicate",
-            "0.002",
-            "--bad",
-            "0.001",
-        ]);
-        let data = format!("ingest-{topic}");
-        args.extend(["--data", &data]);
+        let trades = trades.to_string();
+        let mut args = vec!["--simulate", "--trades", &trades, "--symbols", "30"];
+        args.extend(["--late", "0.02", "--duplicate", "0.002", "--bad", "0.001"]);
         args.extend(more);
+        self.stream(topic, partitions, rate, &args)
+    }
+
+    /// Streams into a topic of so many partitions, which is there when it returns.
+    pub fn stream(&self, topic: &str, partitions: u32, rate: f64, what: &[&str]) -> Child {
+        let (rate, partitions) = (rate.to_string(), partitions.to_string());
+        let mut args = vec!["ingest", "--brokers", &self.source, "--topic", topic];
+        let data = format!("ingest-{topic}");
+        args.extend(["--partitions", &partitions, "--rate", &rate, "--data", &data]);
+        args.extend(what);
         let child = self.tidemill(&args).stderr(self.log("ingest")).spawn().unwrap();
         // The topic is there once it has partitions.
         self.wait_for("the topic", || {

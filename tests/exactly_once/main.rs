@@ -4,6 +4,7 @@
 
 mod brokers;
 mod determinism;
+mod history;
 mod lab;
 mod letters;
 mod servers;

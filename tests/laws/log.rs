@@ -253,6 +253,7 @@ pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize
         epoch: EpochLength::SECOND,
         lateness_ns: timings.iter().map(|timing| timing.0).max().unwrap_or(0),
         horizons: Horizons::each(&timings.iter().map(|timing| timing.1).collect::<Vec<_>>()),
+        course: dataflows::Course::default(),
         indicators: vec![
             IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..5].to_vec() },
             IndicatorPlan { widths: vec![widths[2], widths[3]], list: list[3..].to_vec() },

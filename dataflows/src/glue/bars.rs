@@ -7,7 +7,7 @@
 use super::grid::Grid;
 use super::parts::{Parts, load_symbols, save_symbols};
 use super::{Clockwork, SymbolIndex, Words};
-use crate::tick::PartialRow;
+use crate::tick::{Course, PartialRow};
 use market::{Bar, Epoch, Price, RowKey, SymbolId, Time, Width};
 use operators::bar::{Partial, fold_partials};
 use operators::{Restore, Snapshot};
@@ -42,8 +42,8 @@ type Spread = Vec<(u32, Partial)>;
 /// What putting a partial into a slot did.
 struct Put {
     changed: bool,
-    /// Whether it is the first of a second partition.
-    spread: bool,
+    /// Whether it is the first of one more partition.
+    more: bool,
 }
 
 impl Slot {
@@ -68,14 +68,23 @@ impl Slot {
         if self.is_carried() || self.partition == partition {
             let changed = self.first != *partial;
             (self.partition, self.first) = (partition, *partial);
-            return Put { changed, spread: false };
+            return Put { changed, more: false };
         }
         let more = self.more.get_or_insert_default();
-        match more.iter_mut().find(|(other, _)| *other == partition) {
+        let known = more.iter_mut().find(|(other, _)| *other == partition);
+        let is_new = known.is_none();
+        match known {
             Some(slot) => slot.1 = *partial,
             None => more.push((partition, *partial)),
         }
-        Put { changed: true, spread: more.len() == 1 }
+        Put { changed: true, more: is_new }
+    }
+
+    /// Whether several partitions hold trades of it, those before others not counted.
+    fn is_spread(&self, course: &Course) -> bool {
+        let more = self.more.iter().flat_map(|more| more.iter().map(|(partition, _)| *partition));
+        let all = std::iter::once(self.partition).chain(more);
+        all.filter(|&partition| !course.leads(partition)).count() > 1
     }
 
     /// The bar that its partials make.
@@ -146,6 +155,7 @@ pub struct BarBook {
     pub(super) width: Width,
     pub(super) clock: Clockwork,
     pub(super) empty: Empty,
+    course: Course,
     pub(super) index: SymbolIndex,
     pub(super) heads: Vec<Head>,
     pub(super) bars: Grid<Slot>,
@@ -164,6 +174,7 @@ impl BarBook {
             width,
             clock,
             empty,
+            course: Course::default(),
             index: SymbolIndex::default(),
             heads: Vec::new(),
             bars: Grid::default(),
@@ -171,6 +182,13 @@ impl BarBook {
             carried: NEVER,
             spread: 0,
         }
+    }
+
+    /// Bars to which the partitions of a course bring their parts.
+    #[must_use]
+    pub fn on(mut self, course: &Course) -> Self {
+        self.course = course.clone();
+        self
     }
 
     /// Symbols of which more than one partition held trades of the same bar.
@@ -186,12 +204,13 @@ impl BarBook {
         let column = self.bars.column(start);
         let slot = self.bars.cell_or(column, place, || Slot::carried(start, Price::from_raw(0)));
         let put = slot.put(row.partition, &row.partial);
+        let is_spread = put.more && slot.is_spread(&self.course);
         if put.changed {
             self.bars.touch(column, place);
         }
         let head = &mut self.heads[place];
         (head.newest, head.traded) = (head.newest.max(start), head.traded.max(start));
-        if put.spread && !std::mem::replace(&mut head.spread, true) {
+        if is_spread && !std::mem::replace(&mut head.spread, true) {
             self.spread += 1;
         }
     }

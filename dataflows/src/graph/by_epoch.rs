@@ -113,14 +113,15 @@ pub(crate) fn limit(frontier: &MutableAntichain<Epoch>) -> Option<Epoch> {
     frontier.frontier().first().copied()
 }
 
-/// Puts a stage on timely. Nothing is applied that was not granted; at a boundary its state is cut.
+/// Puts a stage on timely. Nothing is applied that was not granted, or of `until` or later; at a boundary its state
+/// is cut.
 pub fn by_epoch<'s, C, P, S>(
     input: Stream<'s, Epoch, C>,
     pact: P,
     name: &str,
     mut stage: S,
     mut out: Output,
-    cuts: &Cuts,
+    (cuts, until): (&Cuts, Epoch),
 ) -> Stream<'s, Epoch, Shared>
 where
     C: timely::Container,
@@ -143,7 +144,7 @@ where
                 let gate = cuts.gate();
                 let mut barred = None;
                 loop {
-                    let next = stage.next_epoch();
+                    let next = stage.next_epoch().filter(|&epoch| epoch < until);
                     let is_before = |at: Epoch| {
                         next.is_none_or(|next| next >= at) && limit.is_none_or(|limit| limit >= at)
                     };

@@ -2,7 +2,7 @@
 
 use super::run::{Opener, Start};
 use market::{Epoch, Partition, PartitionError};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use timely::scheduling::SyncActivator;
@@ -51,6 +51,8 @@ struct Waiting {
 struct Inner {
     waiting: VecDeque<(usize, JoinOpener)>,
     wakers: Vec<SyncActivator>,
+    /// What logs have left that some are to join behind, by their numbers, as far as they have ended.
+    left: BTreeMap<u32, Option<Arc<Vec<u8>>>>,
 }
 
 impl Joins {
@@ -66,6 +68,27 @@ impl Joins {
         for waker in &inner.wakers {
             // A worker that is gone takes none.
             let _gone = waker.activate();
+        }
+    }
+
+    /// Keeps what this partition leaves at its end, for those that join behind it.
+    pub fn expect(&self, number: u32) {
+        self.lock().left.entry(number).or_default();
+    }
+
+    /// Whether this partition has ended: others can join behind it.
+    pub fn has_ended(&self, number: u32) -> bool {
+        self.left(number).is_some()
+    }
+
+    pub(super) fn left(&self, number: u32) -> Option<Arc<Vec<u8>>> {
+        self.lock().left.get(&number).cloned().flatten()
+    }
+
+    /// What a partition has left: the first word of it counts.
+    pub(super) fn hear(&self, number: u32, left: Vec<u8>) {
+        if let Some(kept) = self.lock().left.get_mut(&number) {
+            kept.get_or_insert_with(|| Arc::new(left));
         }
     }
 

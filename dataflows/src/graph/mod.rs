@@ -1,6 +1,7 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
 mod by_epoch;
+mod follow;
 mod greatest;
 mod held;
 mod inputs;
@@ -10,6 +11,7 @@ mod plan;
 mod reader;
 mod run;
 mod stages;
+mod ticks;
 mod told;
 mod watch;
 mod wiring;

@@ -1,7 +1,7 @@
 //! What a graph computes: widths, where each comes from, tables and their columns.
 
 use crate::glue::{Clockwork, Empty};
-use crate::tick::{Horizons, TickPlan};
+use crate::tick::{Course, Horizons, TickPlan};
 use market::{EpochLength, Symbols, TableSpec, Width};
 use operators::indicator::Spec;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct Plan {
     pub lateness_ns: i64,
     /// How far back of its watermark each partition can still change a bar.
     pub horizons: Horizons,
+    /// Which logs are read behind which, and how far.
+    pub course: Course,
     /// Widths of bars.
     pub widths: Vec<Width>,
     /// What becomes of intervals without a trade.

@@ -9,8 +9,9 @@
 use super::by_epoch::RESERVE_MAX;
 use super::held::{Held, load_letters, save_letters};
 use super::run::{RunError, Shared as Run, Start};
+use super::ticks::Left;
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
-use crate::tick::{TickOutput, TickPath, TickPlan};
+use crate::tick::{Course, TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials};
 use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
@@ -27,18 +28,26 @@ const ROUND_BATCHES: usize = 4;
 
 /// One partition that this worker reads.
 pub(crate) struct Reader {
-    number: usize,
-    partition: Box<dyn Partition>,
-    path: TickPath,
+    pub(super) number: usize,
+    pub(super) partition: Box<dyn Partition>,
+    pub(super) path: TickPath,
+    /// The partition that must have ended before this one is read.
+    pub(super) waits: Option<u32>,
+    /// Nothing of it is timed before.
+    pub(super) floor: Epoch,
+    /// Whether others are read behind it.
+    pub(super) leads: bool,
+    /// Whether its end closes nothing.
+    pub(super) stays_open: bool,
     /// Epochs that batches ended in, as long as the graph has not completed them.
     ahead: VecDeque<Epoch>,
     /// A batch that is not folded to its end.
     held: Option<Held>,
     /// The last boundary it was cut at.
-    cut: Epoch,
+    pub(super) cut: Epoch,
     /// The log has ended, and what is open waits to be closed.
     ending: bool,
-    done: bool,
+    pub(super) done: bool,
 }
 
 /// What a step of a reader found.
@@ -58,6 +67,8 @@ pub(crate) struct Round {
     pub partials: Partials,
     /// Letters and final counts.
     pub leaving: Vec<Parcel>,
+    /// What partitions that have ended left to those behind them.
+    pub left: Vec<Left>,
     /// Whether some partition has more at once.
     pub busy: bool,
     /// Whether some partition waits for the graph to complete epochs.
@@ -68,12 +79,13 @@ pub(crate) struct Round {
 
 /// All partitions of a worker.
 pub(crate) struct Readers {
-    readers: Vec<Reader>,
+    pub(super) readers: Vec<Reader>,
     symbols: Symbols,
     peers: usize,
     cuts: Cuts,
-    run: Arc<Run>,
+    pub(super) run: Arc<Run>,
     plan: TickPlan,
+    pub(super) course: Course,
     /// When the run first started.
     at: Time,
     waker: Option<Waker>,
@@ -96,8 +108,9 @@ impl Readers {
     ) -> Self {
         let reader = |(number, partition)| Reader::new(number, partition, plan);
         let readers = partitions.into_iter().map(reader).collect();
-        let (plan, waker, letters) = (plan.clone(), None, Vec::new());
-        Readers { readers, symbols, peers, cuts, run, plan, at, waker, letters, reserve: 0 }
+        let (plan, course, letters) = (plan.clone(), Course::default(), Vec::new());
+        let (waker, reserve) = (None, 0);
+        Readers { readers, symbols, peers, cuts, run, plan, course, at, waker, letters, reserve }
     }
 
     /// Goes on from a checkpoint: partitions were opened with what it holds of them.
@@ -136,7 +149,8 @@ impl Readers {
     /// that one's epoch, which the capability allows, and no run before has completed.
     fn join(&mut self) {
         let at_end = |reader: &&Reader| {
-            !reader.done && reader.held.is_none() && reader.partition.is_at_end()
+            let is_read = !reader.done && !reader.leads && reader.waits.is_none();
+            is_read && reader.held.is_none() && reader.partition.is_at_end()
         };
         let epochs = self.readers.iter().filter(at_end).map(|reader| reader.path.epoch());
         let Some(epoch) = epochs.max().filter(|&epoch| epoch > Epoch::MIN) else { return };
@@ -145,6 +159,10 @@ impl Readers {
             Ok(mut partition) => {
                 self.waker.iter().for_each(|waker| partition.wake_by(waker.clone()));
                 let mut reader = Reader::new(number, partition, &self.plan);
+                reader.go_by(&self.course);
+                if let Err(error) = reader.follow_at_once(&self.run.joins) {
+                    return self.run.fail(error);
+                }
                 // Nothing was open before: there is nothing to say.
                 reader.path.enter(epoch, &mut TickOutput::default());
                 reader.cut = self.cuts.widen(epoch);
@@ -156,7 +174,7 @@ impl Readers {
 
     /// The least epoch that can still change; `None` when all partitions have ended.
     pub(crate) fn epoch(&self) -> Option<Epoch> {
-        self.readers.iter().filter(|reader| !reader.done).map(|reader| reader.path.epoch()).min()
+        self.readers.iter().filter(|reader| !reader.done).map(Reader::epoch).min()
     }
 
     /// Polls every partition that may read. `complete` is the least epoch that is not complete.
@@ -201,6 +219,10 @@ impl Reader {
             number,
             partition,
             path: TickPath::new(plan.clone(), number as u32),
+            waits: None,
+            floor: Epoch::MIN,
+            leads: false,
+            stays_open: false,
             ahead: VecDeque::new(),
             held: None,
             cut: Epoch::MIN,
@@ -221,6 +243,9 @@ impl Reader {
             self.ahead.pop_front();
         }
         let gate = cuts.gate();
+        if self.waits.is_some() {
+            return self.wait(gate, cuts);
+        }
         for _ in 0..ROUND_BATCHES {
             if self.done {
                 break;
@@ -230,13 +255,14 @@ impl Reader {
                 round.blocked = true;
                 break;
             }
-            match self.step(gate, cuts, ticks, &mut round.leaving)? {
+            match self.step(gate, cuts, ticks, round)? {
                 Step::Read => round.busy = true,
                 Step::Idle | Step::Barred => break,
             }
         }
         if self.done {
             // Nothing changes any more: every boundary finds the same.
+            self.fall_behind(gate.boundary);
             self.cut_at(gate.boundary, cuts)?;
         } else {
             cuts.reach(self.path.epoch());
@@ -250,7 +276,7 @@ impl Reader {
         gate: Gate,
         cuts: &Cuts,
         ticks: &mut TickOutput,
-        leaving: &mut Vec<Parcel>,
+        round: &mut Round,
     ) -> Result<Step, RunError> {
         if self.held.is_none() && !self.ending {
             match self.partition.poll()? {
@@ -258,7 +284,7 @@ impl Reader {
                 Polled::Batch(batch) => {
                     let held = Held::new(batch);
                     if !held.letters.is_empty() {
-                        leaving.push(Parcel::Letters(held.letters.clone()));
+                        round.leaving.push(Parcel::Letters(held.letters.clone()));
                     }
                     self.held = Some(held);
                 }
@@ -266,7 +292,7 @@ impl Reader {
             }
         }
         if self.ending {
-            return self.end(gate, cuts, ticks, leaving);
+            return self.end(gate, cuts, ticks, round);
         }
         while let Some(held) = &self.held {
             let Some(run) = held.run() else { break };
@@ -330,23 +356,28 @@ impl Reader {
         gate: Gate,
         cuts: &Cuts,
         ticks: &mut TickOutput,
-        leaving: &mut Vec<Parcel>,
+        round: &mut Round,
     ) -> Result<Step, RunError> {
+        if self.leads {
+            self.hand_over(ticks, round)?;
+            return Ok(Step::Read);
+        }
+        if self.stays_open {
+            self.finish(round);
+            return Ok(Step::Read);
+        }
         if let Some(last) = self.path.last_close()
             && !self.cross(last, gate, cuts, ticks)?
         {
             return Ok(Step::Barred);
         }
         self.path.end(ticks);
-        self.done = true;
-        let mut counts = self.partition.counts();
-        counts.late = self.path.late();
-        leaving.push(Parcel::Counts(counts));
+        self.finish(round);
         Ok(Step::Read)
     }
 
     /// Gives what is held to the checkpoint of `boundary`, unless it was given.
-    fn cut_at(&mut self, boundary: Option<Epoch>, cuts: &Cuts) -> Result<(), RunError> {
+    pub(super) fn cut_at(&mut self, boundary: Option<Epoch>, cuts: &Cuts) -> Result<(), RunError> {
         let Some(boundary) = boundary.filter(|&at| self.cut < at) else { return Ok(()) };
         self.cut = boundary;
         let mut words = Snapshot::default();

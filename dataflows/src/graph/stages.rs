@@ -44,7 +44,7 @@ pub(crate) struct Bars {
 
 impl Bars {
     pub(crate) fn new(plan: &Plan, progress: &Arc<Progress>) -> Self {
-        let book = |width| BarBook::new(width, plan.clock(), plan.empty);
+        let book = |width| BarBook::new(width, plan.clock(), plan.empty).on(&plan.course);
         let books = plan.bases().into_iter().map(book).collect();
         let (symbols, progress) = (plan.symbols.clone(), progress.clone());
         Bars { symbols, pending: Pending::default(), books, progress, spread: 0 }

@@ -12,9 +12,10 @@ use super::plan::{BARS, INDICATORS, Plan};
 use super::reader::Readers;
 use super::run::Shared as Run;
 use super::stages::{Bars, Indicators, RollUps};
+use super::ticks::ticks;
 use super::watch::Event;
 use crate::checkpoint::{Cuts, Restored};
-use crate::wire::{Partials, Route, Shared, ToFirst, owner};
+use crate::wire::{Route, Shared, ToFirst, owner};
 use market::{Epoch, Partition, Time, Width};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,22 +23,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::{DistributorPact, ParallelizationContract, Pipeline};
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::{Concatenate, Operator, Probe};
-use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
 
 type Streams<'s, C> = Stream<'s, Epoch, C>;
-
-/// How long a reader that is ahead of the graph waits before it looks again.
-const AHEAD_WAIT: Duration = Duration::from_micros(200);
-/// How long it waits to look again whether one of its partitions was read to its end, while another is to join.
-const JOIN_WAIT: Duration = Duration::from_millis(5);
 
 /// What a worker begins with.
 pub(crate) struct Beginning<'a> {
@@ -72,13 +65,27 @@ pub(crate) fn build(
     let (index, peers) = (worker.index(), worker.peers());
     let Beginning { partitions, outlet, cuts, from, at } = beginning;
     let complete = Handle::new();
-    let (ticks_plan, symbols) = (plan.tick_plan(), plan.symbols.clone());
-    let mut readers =
-        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone(), at);
-    from.into_iter().for_each(|from| readers.restore(from));
+    let readers = |partitions| {
+        let (ticks, symbols) = (plan.tick_plan(), plan.symbols.clone());
+        let readers =
+            Readers::new(partitions, &ticks, symbols, peers, cuts.clone(), run.clone(), at);
+        let mut readers = readers.on(&plan.course);
+        from.into_iter().for_each(|from| readers.restore(from));
+        readers
+    };
+    let leads = |(number, _): &(usize, _)| plan.course.leads(*number as u32);
+    let (first, others): (Vec<_>, Vec<_>) = partitions.into_iter().partition(leads);
     let stages = Stages { plan, cuts: cuts.clone(), from, index, peers };
     worker.dataflow::<Epoch, _, _>(|scope| {
-        let (partials, leaving) = ticks(scope, readers, complete.clone(), &cuts);
+        let before = plan
+            .course
+            .has_order()
+            .then(|| ticks(scope, readers(first), complete.clone(), &cuts, None));
+        let left = before.as_ref().map(|before| before.left.clone());
+        let ticks = ticks(scope, readers(others), complete.clone(), &cuts, left);
+        let all = || before.iter().chain([&ticks]);
+        let partials = scope.concatenate(all().map(|ticks| ticks.partials.clone()));
+        let leaving = scope.concatenate(all().map(|ticks| ticks.leaving.clone()));
         let symbols = plan.symbols.clone();
         let by_symbol = DistributorPact(move |peers| Route::new(symbols, peers));
         let rows = Output::new(BARS, 0, &plan.symbols);
@@ -118,7 +125,7 @@ impl Stages<'_> {
         for (mut words, _) in bundles.flat_map(|bundle| bundle.pieces(name)) {
             stage.load(&is_mine, &mut words);
         }
-        by_epoch(input, pact, name, stage, out, &self.cuts)
+        by_epoch(input, pact, name, stage, out, (&self.cuts, self.plan.course.until))
     }
 }
 
@@ -142,64 +149,6 @@ fn roll_ups<'s>(stages: &Stages<'_>, bases: Streams<'s, Shared>) -> Vec<Streams<
         streams.insert(width, stream);
     }
     all
-}
-
-/// The operator that reads this worker's partitions.
-fn ticks<'s>(
-    scope: Scope<'s, Epoch>,
-    mut readers: Readers,
-    complete: Handle<Epoch>,
-    cuts: &Cuts,
-) -> (Streams<'s, Partials>, Streams<'s, Shared>) {
-    let mut builder = OperatorBuilder::new("Ticks".to_owned(), scope);
-    let (partials, partial_stream) = builder.new_output();
-    let (leaving, leaving_stream) = builder.new_output();
-    let mut partials = OutputBuilder::<_, CapacityContainerBuilder<Partials>>::from(partials);
-    let mut leaving = OutputBuilder::<_, CapacityContainerBuilder<Shared>>::from(leaving);
-    let address = builder.operator_info().address;
-    let activator = scope.activator_for(address.clone());
-    cuts.join(readers.len(), scope.activator_for(address.clone()));
-    let waker = scope.worker().sync_activator_for(address.to_vec());
-    readers.join_by(scope.worker().sync_activator_for(address.to_vec()));
-    readers.wake_by(Arc::new(move || {
-        // A worker that is gone needs no waking.
-        let _gone = waker.activate();
-    }));
-    builder.build(move |mut capabilities| {
-        let second = capabilities.pop().expect("two outputs have two capabilities");
-        let first = capabilities.pop().expect("two outputs have two capabilities");
-        let mut held = Some((first, second));
-        move |_frontiers| {
-            let Some((first, second)) = &mut held else {
-                // Its partitions have ended, and are in every checkpoint that comes.
-                readers.round(Epoch::MAX);
-                return;
-            };
-            let complete = complete.with_frontier(|frontier| frontier.first().copied());
-            let mut round = readers.round(complete.unwrap_or(Epoch::MAX));
-            if !round.partials.rows.is_empty() || !round.partials.reaches.is_empty() {
-                partials.activate().session(first).give_container(&mut round.partials);
-            }
-            for parcel in round.leaving {
-                leaving.activate().session(second).give_container(&mut parcel.into());
-            }
-            match readers.epoch() {
-                Some(epoch) => {
-                    first.downgrade(&epoch);
-                    second.downgrade(&epoch);
-                }
-                None => held = None,
-            }
-            if round.busy {
-                activator.activate();
-            } else if round.blocked {
-                activator.activate_after(AHEAD_WAIT);
-            } else if round.joining {
-                activator.activate_after(JOIN_WAIT);
-            }
-        }
-    });
-    (partial_stream, leaving_stream)
 }
 
 /// Hands everything to the thread of the sinks, on worker 0.

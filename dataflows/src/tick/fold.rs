@@ -155,6 +155,18 @@ impl Fold {
         interval.symbols.iter().zip(&interval.partials).for_each(|(&s, partial)| emit(s, partial));
     }
 
+    /// Hands out the partials of open intervals, with the end of each, and leaves them open.
+    pub(super) fn each_open(&self, mut emit: impl FnMut(Time, SymbolId, &Partial)) {
+        for interval in self.intervals.iter().filter(|interval| !interval.closed) {
+            let end = self.end_of(interval.start);
+            let newest =
+                interval.newest.iter().map(|&symbol| (symbol, &self.current[symbol.index()]));
+            let newest = newest.filter(|(_, partial)| partial.ts_open() == interval.start);
+            let older = interval.symbols.iter().copied().zip(&interval.partials);
+            newest.chain(older).for_each(|(symbol, partial)| emit(end, symbol, partial));
+        }
+    }
+
     /// Every interval that ends by `until` has been closed.
     pub(super) fn set_closed(&mut self, until: Time) {
         self.closed = self.closed.max(until);

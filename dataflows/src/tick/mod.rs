@@ -9,9 +9,11 @@
 //! partial in the epoch of its own stamp, once an epoch however many there are. All state is a function
 //! of the log's prefix. About 3 ns a trade and base width.
 
+mod course;
 mod fold;
 mod horizons;
 
+pub use course::Course;
 pub use horizons::Horizons;
 
 use fold::Fold;
@@ -98,6 +100,11 @@ impl TickPath {
         self.epoch
     }
 
+    /// Where that epoch begins.
+    pub fn start(&self) -> Time {
+        self.plan.epoch.start(self.epoch)
+    }
+
     /// Trades so far whose bar (of the narrowest base width) had closed.
     pub fn late(&self) -> u64 {
         self.late
@@ -133,6 +140,12 @@ impl TickPath {
 
     /// The log has ended: everything open closes, each bar at its own time.
     pub fn end(&mut self, out: &mut TickOutput) {
+        self.reach_end(out);
+        self.close_until(Epoch::MAX, out);
+    }
+
+    /// The log's end is that of its last bar.
+    fn reach_end(&self, out: &mut TickOutput) {
         if self.plan.reaches {
             for (base, fold) in self.folds.iter().enumerate() {
                 if let Some(until) = fold.last_end() {
@@ -140,7 +153,21 @@ impl TickPath {
                 }
             }
         }
-        self.close_until(Epoch::MAX, out);
+    }
+
+    /// The log has ended and others are read behind it: what is open goes out, each bar at its own time, to stand
+    /// beside theirs. It stays open here, for a run that goes on from before that time.
+    pub fn hand_over(&mut self, out: &mut TickOutput) {
+        self.reach_end(out);
+        let (epoch, partition, length) = (self.epoch, self.partition, self.plan.epoch);
+        for (base, fold) in self.folds.iter_mut().enumerate() {
+            let base = base as u32;
+            let mut emit = |epoch, symbol, partial: &Partial| {
+                out.rows.push(PartialRow { epoch, symbol, partition, base, partial: *partial });
+            };
+            fold.drain_late(|symbol, partial| emit(epoch, symbol, partial));
+            fold.each_open(|end, symbol, partial| emit(length.of(end) - 1, symbol, partial));
+        }
     }
 
     /// The epoch in which the last open bar closes, where one is open and that is still to come.

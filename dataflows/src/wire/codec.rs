@@ -177,7 +177,8 @@ impl Shared {
             }
             Parcel::Counts(counts) => {
                 to.u64(3);
-                to.words(&[counts.read, counts.used, counts.late, counts.flagged]);
+                let Counts { read, used, late, flagged, left_out, .. } = *counts;
+                to.words(&[read, used, late, flagged, left_out]);
                 to.words(&counts.refused);
             }
             Parcel::Spread(symbols) => {
@@ -287,6 +288,7 @@ fn read_counts(from: &mut Reader) -> Counts {
         used: first[1],
         late: first[2],
         flagged: first[3],
+        left_out: first[4],
         ..Counts::default()
     };
     counts.refused.copy_from_slice(&refused);

@@ -1,6 +1,6 @@
 //! Logs that are admitted already, and a plan over them, for laws over whole graphs.
 
-use dataflows::{Empty, Horizons, IndicatorPlan, Plan};
+use dataflows::{Course, Empty, Horizons, IndicatorPlan, Plan};
 use market::{
     Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows,
     Run, Scale, Scales, Size, Symbols, Time, Waker,
@@ -30,6 +30,9 @@ pub struct Log {
     slow: usize,
     row: u64,
     waker: Option<Waker>,
+    /// Whether it is read behind the first log, and whether that has not ended.
+    follows: bool,
+    waits: bool,
     /// Where its watermark begins, before its first trade.
     begins: Option<Epoch>,
 }
@@ -37,8 +40,15 @@ pub struct Log {
 impl Log {
     pub fn new(trades: Vec<Trade>, symbols: &Symbols, cuts: Vec<usize>, slow: usize) -> Self {
         let (trades, symbols) = (trades.into_iter(), symbols.clone());
-        let (watermark, begins) = (i64::MIN, None);
-        Log { trades, symbols, watermark, cuts, polls: 0, slow, row: 0, waker: None, begins }
+        let (polls, row, waker, watermark) = (0, 0, None, i64::MIN);
+        let (follows, waits, begins) = (false, false, None);
+        Log { trades, symbols, watermark, cuts, polls, slow, row, waker, follows, waits, begins }
+    }
+
+    /// Waits for the first log to end.
+    pub fn following(mut self) -> Self {
+        (self.follows, self.waits) = (true, true);
+        self
     }
 
     /// Has its watermark begin where an epoch does.
@@ -48,6 +58,9 @@ impl Log {
 
     /// Goes on from what [`Partition::snapshot`] gave.
     pub fn restore(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let words: Vec<u64> =
             bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
         let gone = self.trades.len() - words[0] as usize;
@@ -76,7 +89,22 @@ impl Log {
 }
 
 impl Partition for Log {
+    fn behind(&self) -> Option<u32> {
+        self.follows.then_some(0)
+    }
+
+    fn follow(&mut self, before: &[u8]) -> Result<(), PartitionError> {
+        self.waits = false;
+        if self.watermark == i64::MIN {
+            let words = before.as_chunks::<8>().0;
+            self.watermark = i64::from_le_bytes(words[1]);
+            self.begins = (self.watermark > i64::MIN).then_some(self.watermark / Time::SECOND);
+        }
+        Ok(())
+    }
+
     fn poll(&mut self) -> Result<Polled, PartitionError> {
+        assert!(!self.waits, "it is read behind another log");
         self.polls += 1;
         if self.slow > 0 && !self.polls.is_multiple_of(self.slow + 1) {
             let waker = self.waker.clone().unwrap();
@@ -105,6 +133,9 @@ impl Partition for Log {
     fn recycle(&mut self, _batch: Box<Admitted>) {}
 
     fn snapshot(&self) -> Option<Vec<u8>> {
+        if self.waits && self.watermark == i64::MIN {
+            return Some(Vec::new());
+        }
         let words = [self.trades.len() as u64, self.watermark.cast_unsigned(), self.row];
         Some(words.into_iter().flat_map(u64::to_le_bytes).collect())
     }
@@ -154,6 +185,7 @@ pub fn plan(empty: Empty, symbols: &Symbols) -> Plan {
         epoch: EpochLength::SECOND,
         lateness_ns: LATENESS,
         horizons: Horizons::all(HORIZON),
+        course: Course::default(),
         widths,
         empty,
         indicators,

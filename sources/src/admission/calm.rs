@@ -32,6 +32,7 @@ impl Admission {
         rows: Range<usize>,
     ) -> usize {
         let (low, high) = self.mark.calm();
+        let low = low.max(self.first_of_its_own());
         if low >= high {
             return rows.start;
         }

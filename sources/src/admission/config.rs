@@ -95,6 +95,24 @@ pub struct AdmissionConfig {
     pub symbols_max: u32,
     /// Trades with ids a partition keeps for duplicates; at the bound the oldest leave early.
     pub horizon_trades_max: u64,
+    /// What is timed before is left out.
+    pub since: Time,
+    /// Nothing is judged any more once the watermark has reached this; it reaches it at the log's end at last.
+    pub until: Option<Time>,
+    /// Whether other logs are read before or behind it.
+    pub place: Place,
+}
+
+/// Whether a log stands alone, or history and a live log follow one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Nothing comes before or behind it.
+    #[default]
+    Alone,
+    /// Others are read behind it, each going on from what it left.
+    Ahead,
+    /// It goes on from what another has left.
+    Behind,
 }
 
 impl AdmissionConfig {
@@ -110,6 +128,9 @@ impl AdmissionConfig {
             listed_only: false,
             symbols_max: 1_000_000,
             horizon_trades_max: 20_000_000,
+            since: Time::from_ns(i64::MIN),
+            until: None,
+            place: Place::Alone,
         }
     }
 

@@ -140,6 +140,13 @@ impl Duplicates {
         }
     }
 
+    /// Drops all that lies before `floor`.
+    pub(super) fn expire(&mut self, floor: i64) {
+        self.held -= self.streams.iter_mut().map(|stream| stream.expire(floor)).sum::<u64>();
+        let streams = &self.streams;
+        self.filled.retain(|&(stream, block)| streams[stream as usize].has_block(block));
+    }
+
     pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
         [self.swept as u64, self.held, self.left_early, self.filled.len() as u64]
             .into_iter()
@@ -172,6 +179,11 @@ impl Duplicates {
 }
 
 impl Admission {
+    /// Trades whose ids left before the horizon did, because of `horizon_trades_max`.
+    pub fn left_early(&self) -> u64 {
+        self.duplicates.left_early
+    }
+
     /// Whether the horizon holds a trade of the same id.
     pub(super) fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
         let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {

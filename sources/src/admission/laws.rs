@@ -8,11 +8,11 @@ use proptest::prelude::*;
 
 const S: i64 = Time::SECOND;
 /// Half a minute before midnight, so that logs cross it.
-const T0: i64 = 1_704_239_970 * S;
+pub(super) const T0: i64 = 1_704_239_970 * S;
 const NAMES: [&str; 4] = ["AA", "BB", "CC", "DD"];
 
 #[derive(Clone, Debug)]
-enum Event {
+pub(super) enum Event {
     Trade { ts: i64, symbol: usize, venue: usize, id: TradeId, price: i64 },
     Beat(i64),
     Broken,
@@ -21,7 +21,7 @@ enum Event {
 /// A verdict on the record at an offset: its epoch, and a reason where it is refused.
 type Verdict = (u64, Epoch, Option<Reason>);
 
-fn config() -> AdmissionConfig {
+pub(super) fn config() -> AdmissionConfig {
     AdmissionConfig {
         lateness_ns: 2 * S,
         horizon_ns: 10 * S,
@@ -43,7 +43,7 @@ const EXTREMES: [i64; 6] = [
 ];
 
 /// Steps of time, mostly small; ids that mostly rise, restart, repeat, are text or none.
-fn events() -> impl Strategy<Value = Vec<Event>> {
+pub(super) fn events() -> impl Strategy<Value = Vec<Event>> {
     let step = prop_oneof![
         12 => 0..S / 4,
         4 => -4 * S..0,
@@ -83,7 +83,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
-fn batch(events: &[Event], first: usize, symbols: &Symbols, venues: bool) -> Decoded {
+pub(super) fn batch(events: &[Event], first: usize, symbols: &Symbols, venues: bool) -> Decoded {
     let mut batch = Decoded::default();
     let id = |name: &str| symbols.intern(name.as_bytes()).unwrap();
     for (k, event) in events.iter().enumerate() {

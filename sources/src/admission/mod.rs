@@ -27,6 +27,9 @@ mod fold;
 mod laws;
 mod outlier;
 mod record;
+mod seam;
+#[cfg(test)]
+mod seam_tests;
 mod snapshot;
 mod stream;
 #[cfg(test)]
@@ -36,7 +39,8 @@ mod waiting;
 mod watermark;
 
 pub use codec::SnapshotError;
-pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule};
+pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, Place};
+pub use seam::Seam;
 
 use crate::{Decoded, Heartbeat, Undecoded};
 use duplicates::{Duplicates, STREAMS_PER_SYMBOL_MAX};
@@ -44,6 +48,7 @@ use market::{Counts, DeadLetter, Epoch, EpochLength, Offset, Reason, Run, Symbol
 use outlier::Level;
 use record::{Record, Refusal, raw_text};
 use std::ops::Range;
+use std::sync::Arc;
 use waiting::{COPIES_MAX, Waiting};
 use watermark::Watermark;
 
@@ -67,6 +72,11 @@ pub struct Admission {
     position: Option<Offset>,
     runs: Vec<Run>,
     letters: Vec<DeadLetter>,
+    /// What the log before has left, as long as it can hold what comes here.
+    behind: Option<Arc<Seam>>,
+    /// The epoch in which nothing is judged any more.
+    until: Epoch,
+    ended: bool,
 }
 
 impl Admission {
@@ -80,6 +90,7 @@ impl Admission {
         let streams_max = (config.symbols_max as usize).saturating_mul(STREAMS_PER_SYMBOL_MAX);
         Admission {
             mark: Watermark::new(&config, length),
+            until: config.until.map_or(Epoch::MAX, |until| length.of(until)),
             duplicates: Duplicates::new(config.horizon_trades_max, streams_max),
             config,
             symbols,
@@ -91,6 +102,8 @@ impl Admission {
             position: None,
             runs: Vec::new(),
             letters: Vec::new(),
+            behind: None,
+            ended: false,
         }
     }
 
@@ -118,7 +131,6 @@ impl Admission {
         let rows = batch.trades.len();
         let undecoded = std::mem::take(&mut batch.undecoded);
         let heartbeats = std::mem::take(&mut batch.heartbeats);
-        self.counts.read += (rows - first + undecoded.len()) as u64;
         let last = [batch.trades.offset.last().copied(), undecoded.last().map(|u| u.offset)];
         let last = last.into_iter().chain([heartbeats.last().map(|beat| beat.offset), batch.end]);
         self.position = self.position.max(last.flatten().max());
@@ -128,10 +140,14 @@ impl Admission {
         loop {
             let broken = undecoded.peek().map(|u| (u.before_row, u.offset));
             let beat = heartbeats.peek().map(|h| (h.before_row, h.offset));
-            let Some(next) = [broken, beat].into_iter().flatten().min() else { break };
+            let next = [broken, beat].into_iter().flatten().min();
+            let Some(next) = next.filter(|_| !self.is_over()) else { break };
             let before = (next.0 as usize).min(rows);
             self.judge_rows(batch, at..before.max(at));
             at = at.max(before);
+            if self.is_over() {
+                break;
+            }
             if broken == Some(next) {
                 undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
             } else if let Some(heartbeat) = heartbeats.next() {
@@ -143,9 +159,18 @@ impl Admission {
         (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
     }
 
-    /// The log has ended: what waits is admitted into `batch`, an empty one.
+    /// The log has ended: what waits is admitted into `batch`, an empty one, unless the log goes on elsewhere.
     pub fn finish(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
-        self.decide(batch, true);
+        match self.config.until.filter(|_| !self.is_over()) {
+            // Nobody has agreed with what jumped, and those behind would have to believe it.
+            _ if self.config.place == Place::Ahead => self.decide(batch, false),
+            Some(until) => {
+                self.decide(batch, until.ns() > self.mark.leap());
+                self.beat(until, batch.trades.len() as u32);
+            }
+            None => self.decide(batch, true),
+        }
+        self.ended = true;
         (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
     }
 
@@ -159,18 +184,14 @@ impl Admission {
         self.mark.epoch
     }
 
-    /// Trades whose ids left before the horizon did, because of `horizon_trades_max`.
-    pub fn left_early(&self) -> u64 {
-        self.duplicates.left_early
-    }
-
     fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) {
         let mut at = rows.start;
-        while at < rows.end {
+        while at < rows.end && !self.is_over() {
             if self.waiting.is_empty() {
                 let end = self.arrive(batch, at, rows.end);
                 let calm = self.admit_calm(&batch.trades, at..end);
                 if calm > at {
+                    self.counts.read += (calm - at) as u64;
                     self.counts.used += (calm - at) as u64;
                     self.extend_run(at as u32..calm as u32);
                     at = calm;
@@ -185,6 +206,11 @@ impl Admission {
 
     fn judge_row(&mut self, batch: &mut Decoded, row: u32) {
         let record = Record::at(&batch.trades, row as usize);
+        if self.is_left_out(&record) {
+            self.counts.left_out += 1;
+            return;
+        }
+        self.counts.read += 1;
         if let Err(refusal) = self.check_values(&record) {
             let raw = raw_text(batch, row as usize, &record, &self.symbols);
             return self.refuse(&record, refusal, raw);
@@ -337,7 +363,6 @@ impl Admission {
     }
 
     fn refuse_heartbeat(&mut self, heartbeat: Heartbeat, refusal: Refusal) {
-        self.counts.read += 1;
         self.refuse_undecoded(Undecoded {
             before_row: heartbeat.before_row,
             offset: heartbeat.offset,
@@ -350,6 +375,11 @@ impl Admission {
     }
 
     fn refuse_undecoded(&mut self, record: Undecoded) {
+        if record.ts_event.is_some_and(|time| time < self.config.since) {
+            self.counts.left_out += 1;
+            return;
+        }
+        self.counts.read += 1;
         self.counts.refused[record.reason as usize] += 1;
         self.letters.push(DeadLetter {
             epoch: self.mark.epoch,

@@ -5,7 +5,7 @@
 use super::codec::{Reader, SnapshotError, Writer};
 use super::outlier::Level;
 use super::waiting::Waiting;
-use super::{Admission, AdmissionConfig};
+use super::{Admission, AdmissionConfig, Place};
 use market::{EpochLength, Offset, Reason, SymbolId, Symbols};
 
 /// The position of who judged nothing; no record has it.
@@ -31,12 +31,22 @@ impl Admission {
             .into_iter()
             .chain(counts.refused)
             .for_each(|word| to.u64(word));
+        match self.config.place {
+            Place::Alone => {}
+            Place::Ahead => to.u64(u64::from(self.ended)),
+            Place::Behind => to.u64(counts.left_out),
+        }
         to.bytes
     }
 
     /// What is judged from now on stands in another log: no position of it was judged.
     pub fn forget_position(&mut self) {
         self.position = None;
+    }
+
+    /// Whether the log of one that others are read behind had ended.
+    pub fn has_ended_in(bytes: &[u8]) -> bool {
+        bytes.last() == Some(&1)
     }
 
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.
@@ -77,6 +87,11 @@ impl Admission {
         }
         for reason in Reason::ALL {
             counts.refused[*reason as usize] = from.u64()?;
+        }
+        match admission.config.place {
+            Place::Alone => {}
+            Place::Ahead => admission.ended = from.u64()? == 1,
+            Place::Behind => admission.counts.left_out = from.u64()?,
         }
         from.end()?;
         Ok(admission)

@@ -85,6 +85,17 @@ impl Watermark {
         (low, high)
     }
 
+    /// Stands where another stands.
+    pub(super) fn follow(&mut self, other: &Watermark) {
+        (self.head, self.reach) = (other.head, other.reach);
+        (self.epoch, self.next) = (other.epoch, other.next);
+    }
+
+    /// The greatest time so far; `i64::MIN` before the first.
+    pub(super) fn reach(&self) -> i64 {
+        self.reach
+    }
+
     /// Takes in an admitted trade's time.
     pub(super) fn trade(&mut self, ts: i64) {
         self.reach = self.reach.max(ts);

@@ -187,6 +187,8 @@ impl FileSource {
         let found = paths::expand(&self.paths)?;
         let logs = match self.partition {
             FilePartition::File => each(found),
+            // They are sorted as one.
+            FilePartition::Sequence if self.order == FileOrder::Any => vec![found],
             mode => ranges::logs(found, &layout, self.lateness_ns, mode)?,
         };
         let info = |files: Vec<PathBuf>| {

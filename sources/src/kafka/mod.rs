@@ -1,11 +1,13 @@
 //! Ticks from Kafka: partitions that are named, each read and decoded ahead by a thread of its own.
 
+mod behind;
 mod control;
 mod feed;
 mod recall;
 mod source;
 
+pub use behind::Behind;
 pub(crate) use control::RECORDS_MAX;
 pub use control::{Control, Decision, resume_at};
 pub use recall::{Accepted, Joined, Recalled, recall};
-pub use source::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};
+pub use source::{Begin, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};

@@ -15,9 +15,18 @@ use std::sync::atomic::AtomicBool;
 /// Partitions that a source may have.
 const PARTITIONS_MAX: usize = 65_536;
 
-/// Opens the log of one partition. One that joins is told where its watermark begins.
+/// What is known of a partition only when its log is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Begin {
+    /// The offset of the first message that is read, where that is not its part's.
+    pub start: Option<u64>,
+    /// Where the watermark of one begins that joins.
+    pub joins: Option<Time>,
+}
+
+/// Opens the log of one partition.
 pub type PartOpener =
-    Box<dyn FnOnce(Option<Time>) -> Result<Box<dyn Feed>, market::PartitionError> + Send>;
+    Box<dyn FnOnce(Begin) -> Result<Box<dyn Feed>, market::PartitionError> + Send>;
 
 /// Where a partition is begun that no checkpoint knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,9 +240,10 @@ impl KafkaSource {
         Decoder::new(self.codec, &layout, symbols)?;
         let consumer = Consumer::new(&self.settings)?;
         let opener = |part: &LogPart| -> PartOpener {
-            let (part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
+            let (mut part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
             let (layout, symbols, control) = (layout.clone(), symbols.clone(), control.clone());
-            Box::new(move |joins| {
+            Box::new(move |Begin { start, joins }| {
+                part.start = start.unwrap_or(part.start);
                 let failed = |what: String| market::PartitionError { what, usage: false };
                 let decoder = Decoder::new(codec, &layout, &symbols)
                     .map_err(|error| failed(error.to_string()))?;

@@ -1,0 +1,32 @@
+//! The keys of a source's history, checked.
+
+use super::check::{character, choice};
+use super::raw;
+use super::tree::{ConfigError, Tree};
+use super::{FilesConfig, Order, PartitionMode};
+
+/// The files that are read before the topics, if any are.
+pub(super) fn history_of(
+    tree: &Tree,
+    history: &raw::History,
+    path: &dyn Fn(&str) -> String,
+) -> Result<Option<FilesConfig>, ConfigError> {
+    let at = |key: &str| path(&format!("history.{key}"));
+    if let Some(index) = history.files.iter().position(String::is_empty) {
+        return Err(tree.error(&at(&format!("files[{index}]")), "the name of a file is wanted"));
+    }
+    let orders = [("time", Order::Time), ("log", Order::Log), ("any", Order::Any)];
+    let comment = history.comment.as_deref();
+    let checked = FilesConfig {
+        files: history.files.clone(),
+        columns: history.columns.clone(),
+        filter: history.r#where.clone(),
+        header: history.header,
+        delimiter: character(tree, &at("delimiter"), &history.delimiter)?,
+        comment: comment.map(|text| character(tree, &at("comment"), text)).transpose()?,
+        order: choice(tree, &at("order"), &history.order, &orders)?,
+        // What goes on behind it goes on behind one log.
+        partition: Some(PartitionMode::Sequence),
+    };
+    Ok((!checked.files.is_empty()).then_some(checked))
+}
