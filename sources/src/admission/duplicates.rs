@@ -191,7 +191,9 @@ impl Admission {
             let detail = format!("one pair of symbol and venue more than {limit}");
             return Err(Refusal::new(Reason::SymbolLimit, detail));
         };
-        if self.duplicates.holds(stream, record.id, record.ts, self.mark.floor()) {
+        let floor = self.mark.floor();
+        let is_before = self.behind.as_ref().is_some_and(|seam| seam.holds(record, floor));
+        if is_before || self.duplicates.holds(stream, record.id, record.ts, floor) {
             let detail = "trade_id was admitted before, wanted one of its own within the horizon";
             return Err(Refusal::new(Reason::Duplicate, detail.to_owned()));
         }

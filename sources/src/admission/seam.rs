@@ -53,11 +53,14 @@ impl Seam {
         Time::from_ns(self.mark.floor())
     }
 
-    /// Whether the log holds `record`, as far as ids from `floor` on tell.
-    fn holds(&self, record: &Record, floor: i64) -> bool {
-        if record.ts < self.mark.floor() || record.id == TradeId::NONE {
-            return true;
-        }
+    /// Whether a record that is timed within the log stands in it, as far as ids from `floor` on tell.
+    fn covers(&self, record: &Record, floor: i64) -> bool {
+        let is_old = record.ts < self.mark.floor() || record.id == TradeId::NONE;
+        record.ts <= self.mark.reach() && (is_old || self.holds(record, floor))
+    }
+
+    /// Whether the log holds the id of `record`, from `floor` on.
+    pub(super) fn holds(&self, record: &Record, floor: i64) -> bool {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         // Files without a column of venues say none, messages without a venue a blank one.
         let no_venue = [None, self.blank];
@@ -92,23 +95,23 @@ impl Admission {
         self.mark.epoch >= self.until
     }
 
-    /// The least time from which on no record can be one that is left out.
+    /// The least time from which on no record needs a look at what came before: none as long as ids of the log before
+    /// count.
     pub(super) fn first_of_its_own(&self) -> i64 {
-        let behind = self.behind.as_ref().map_or(i64::MIN, |seam| seam.mark.reach() + 1);
-        behind.max(self.config.since.ns())
+        match self.behind {
+            Some(_) => i64::MAX,
+            None => self.config.since.ns(),
+        }
     }
 
     /// Whether a record is passed over: the log before holds it, or it lies before what was asked for.
     pub(super) fn is_left_out(&mut self, record: &Record) -> bool {
-        if record.ts >= self.first_of_its_own() {
-            return false;
-        }
         if record.ts < self.config.since.ns() {
             return true;
         }
         let floor = self.mark.floor();
         // Where the horizon has left the log before, a record of that time is too late and nothing else.
         self.behind.take_if(|seam| floor > seam.mark.reach());
-        self.behind.as_ref().is_some_and(|seam| seam.holds(record, floor))
+        self.behind.as_ref().is_some_and(|seam| seam.covers(record, floor))
     }
 }
