@@ -12,7 +12,10 @@ mod told;
 mod watch;
 mod wiring;
 
+pub(crate) use by_epoch::Stage;
 pub use plan::{IndicatorPlan, Plan, PlanError};
-pub(crate) use run::Shared;
 pub use run::{Cluster, Opener, RunError, Start, run};
+pub(crate) use run::{Shared, leave};
+pub(crate) use stages::{Bars, Layouts, RollUps};
 pub use watch::{CheckpointProgress, Outcome, Progress, TableCount, Watch};
+pub(crate) use wiring::{Beginning, build, roll_up_name};
