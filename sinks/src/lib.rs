@@ -12,6 +12,7 @@ mod names;
 mod parquet;
 mod sql;
 mod store;
+mod stored;
 mod terminal;
 
 pub use batch::Rhythm;
@@ -24,4 +25,5 @@ pub use memory::{Memory, MemoryKey, MemoryRow, MemorySink, MemoryTable};
 pub use parquet::{ParquetOptions, ParquetSink};
 pub use sql::{Dialect, Format, Postgres, QueryError, Sqlite, SqliteSink, Table, query};
 pub use store::{Identity, Store, StoreError, difference};
+pub use stored::{EachBar, StoredBars};
 pub use terminal::{TerminalSink, cell_text, render_table};

@@ -1,5 +1,8 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
+#[path = "again.rs"]
+mod again;
+
 use super::EngineError;
 use super::identity::identity;
 use crate::config::{

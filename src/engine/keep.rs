@@ -2,11 +2,15 @@
 
 use super::EngineError;
 use super::inputs::Inputs;
-use crate::config::{CheckpointConfig, Config};
+use super::lineage::{Changes, renewed};
+use super::warm;
+use crate::config::{CheckpointConfig, Config, SinkKind};
 use crate::depot::ObjectDepot;
 use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create};
+use dataflows::{Plan, Watch};
 use market::Time;
-use sinks::Identity;
+use sinks::{Identity, Store};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,15 +23,26 @@ pub(super) struct Kept {
     pub started_at: Time,
 }
 
+/// What is asked of a run.
+pub(super) struct How<'a> {
+    pub process: usize,
+    /// What is there of something else may be replaced.
+    pub replace: bool,
+    pub now: Time,
+    /// Where rows are stored.
+    pub store: Option<&'a Path>,
+}
+
 /// Opens the store of checkpoints. The first process claims the next generation; where no manifest is there
-/// it writes the first, which says where the inputs begin.
+/// it writes the first, which says where the inputs begin. Where indicators were added they are warmed up, and the
+/// manifest that says so is written.
 #[expect(clippy::disallowed_methods, reason = "when a checkpoint is due is the command's clock")]
 pub(super) fn keep(
     config: &Config,
     given: &CheckpointConfig,
-    inputs: &Inputs,
+    (plan, inputs, watch): (&Plan, &Inputs, &Watch),
     identity: Identity,
-    (process, replace, now): (usize, bool, Time),
+    how: &How<'_>,
 ) -> Result<Kept, EngineError> {
     let depot = ObjectDepot::open(&given.to, config.name());
     let depot: Arc<dyn Depot> = Arc::new(depot.map_err(EngineError::checkpoints)?);
@@ -36,19 +51,27 @@ pub(super) fn keep(
     let (every_ms, keep) = (given.every_ms, given.keep);
     let (claimed, listener) = (None, Arc::new(|_: &Manifest| {}));
     let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener };
-    if process != 0 {
-        return Ok(Kept { checkpoints, identity, started_at: now });
+    if how.process != 0 {
+        return Ok(Kept { checkpoints, identity, started_at: how.now });
     }
     let depot = &*checkpoints.depot;
     let mut claimed =
         claim(depot, &[config.name().to_owned()]).map_err(EngineError::checkpoints)?;
     let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
-        Some(manifest) if begins_with(&manifest.facts, &identity.parts) => manifest,
-        Some(manifest) if !replace => {
-            let what = sinks::difference(&manifest.facts, &identity.parts);
-            return Err(EngineError::Lineage { to: given.to.clone(), what });
-        }
-        _ => first(depot, &mut claimed, inputs, identity.parts, now)?,
+        Some(manifest) => match goes_on(config, given, &manifest, &identity, how) {
+            Ok(changes) if changes.is_empty() => manifest,
+            Ok(changes) => {
+                let facts = renewed(&manifest.facts, &identity.parts);
+                let run = (config, plan, watch, how.store);
+                let warm = warm::up(run, depot, (&manifest, claimed.generation), &changes)?;
+                note(depot, &mut claimed, Manifest { facts, ..warm })?
+            }
+            Err(_) if how.replace => {
+                first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?
+            }
+            Err(error) => return Err(error),
+        },
+        None => first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?,
     };
     let (started_at, parts) = (manifest.started_at, manifest.facts.clone());
     let identity = Identity { fingerprint: manifest.lineage.clone(), parts };
@@ -57,30 +80,57 @@ pub(super) fn keep(
     Ok(Kept { checkpoints, identity, started_at })
 }
 
-/// Whether a lineage is of this configuration and these inputs: where they begin stands behind.
-fn begins_with(facts: &[(String, String)], parts: &[(String, String)]) -> bool {
-    facts.starts_with(parts)
-        && facts[parts.len()..].iter().all(|(name, _)| name.starts_with("start "))
+/// What changed since the manifest that a run is to go on from, where it can.
+fn goes_on(
+    config: &Config,
+    given: &CheckpointConfig,
+    manifest: &Manifest,
+    identity: &Identity,
+    how: &How<'_>,
+) -> Result<Changes, EngineError> {
+    let changes = Changes::between(&manifest.facts, &identity.parts);
+    if !changes.refused.is_empty() {
+        return Err(EngineError::Lineage { to: given.to.clone(), changes: changes.refused });
+    }
+    let is_embedded = |kind: &SinkKind| !matches!(kind, SinkKind::Kafka(_));
+    let is_stored = config.sinks().iter().any(|sink| is_embedded(&sink.kind));
+    match how.store {
+        Some(folder) if is_stored && manifest.epoch.is_some() && !Store::is_at(folder) => {
+            Err(EngineError::StoreGone { folder: folder.to_owned(), to: given.to.clone() })
+        }
+        _ => Ok(changes),
+    }
 }
 
-/// Writes the manifest of a lineage that nothing was read of yet.
+/// Writes the manifest of a lineage that nothing was read of yet; with the bars of another deployment's store before
+/// it, where the configuration names one.
 fn first(
     depot: &dyn Depot,
     claimed: &mut Claimed,
-    inputs: &Inputs,
+    (config, plan, inputs): (&Config, &Plan, &Inputs),
     mut facts: Vec<(String, String)>,
-    started_at: Time,
+    how: &How<'_>,
 ) -> Result<Manifest, EngineError> {
     facts.extend_from_slice(inputs.starts());
     let manifest = Manifest {
         generation: claimed.generation,
         lineage: crate::config::fingerprint(&facts),
         facts,
-        started_at,
+        started_at: how.now,
         epoch: None,
         positions: Vec::new(),
         bundles: Vec::new(),
     };
+    let manifest = warm::begin(config, plan, depot, manifest)?;
+    note(depot, claimed, manifest)
+}
+
+/// Writes a manifest under the next number.
+fn note(
+    depot: &dyn Depot,
+    claimed: &mut Claimed,
+    manifest: Manifest,
+) -> Result<Manifest, EngineError> {
     create(depot, claimed.next, &Entry::Manifest(manifest.clone()))
         .map_err(EngineError::checkpoints)?;
     claimed.next += 1;

@@ -17,13 +17,16 @@
 mod identity;
 mod inputs;
 mod keep;
+mod lineage;
 mod outputs;
 mod summary;
+mod warm;
 
 pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
 pub(crate) use outputs::kafka_options;
 pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
+pub(crate) use warm::{Outlook, outlook};
 
 use crate::config::Config;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
@@ -63,13 +66,25 @@ pub enum EngineError {
     Checkpoints(String),
     /// Checkpoints of something else.
     #[error(
-        "{to}: the checkpoints there were made with {what}; give --replace to begin anew, or another deployment.name"
+        "{to}: the checkpoints there were made with {}; give --replace to begin anew, or another deployment.name to \
+         run beside it", changes.join(", and with ")
     )]
     Lineage {
         /// The store.
         to: String,
-        /// The first part that differs: what it was, and what it is now.
-        what: String,
+        /// Each part that cannot change: what it was, and what it is now.
+        changes: Vec<String>,
+    },
+    /// What the checkpoints say was stored is not there.
+    #[error(
+        "{folder}: holds no store, but the checkpoints at {to} go on from rows that were stored in one: put it \
+         back, name it by deployment.data, or give --replace to begin anew"
+    )]
+    StoreGone {
+        /// Where the store was looked for.
+        folder: PathBuf,
+        /// The checkpoints.
+        to: String,
     },
     /// The graph failed.
     #[error(transparent)]
@@ -88,7 +103,8 @@ impl EngineError {
             EngineError::NoSource
             | EngineError::Process { .. }
             | EngineError::Source(_)
-            | EngineError::Lineage { .. } => true,
+            | EngineError::Lineage { .. }
+            | EngineError::StoreGone { .. } => true,
             EngineError::Store(error) => error.is_usage(),
             EngineError::Sink(_) | EngineError::Failed(_) | EngineError::Checkpoints(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
@@ -228,14 +244,19 @@ impl Engine {
                 // A run that the store refuses must not have taken the checkpoints from the one that has it.
                 Store::is_free(folder)?;
             }
-            let how = (self.process, replace, started_at);
-            let kept = keep::keep(&self.config, given, &inputs, identity, how)?;
+            let store = self.store.as_ref().map(|(folder, _)| folder.as_path());
+            let how = keep::How { process: self.process, replace, now: started_at, store };
+            let run = (&plan, &inputs, &self.watch);
+            let kept = keep::keep(&self.config, given, run, identity, &how)?;
             (identity, started_at) = (kept.identity, kept.started_at);
             checkpoints = Some(kept.checkpoints);
         }
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
             let opened = Store::open(&folder, &identity, replace, started_at)?;
-            sinks.extend(outputs::open(&self.config, &plan, &opened, &self.watch.stop)?);
+            let generation =
+                checkpoints.as_ref().and_then(|kept| Some(kept.claimed.as_ref()?.generation));
+            let options = (generation.unwrap_or(0), &self.watch.stop);
+            sinks.extend(outputs::open(&self.config, &plan, &opened, options)?);
             store = Some(opened);
         }
         let cluster = Cluster {
