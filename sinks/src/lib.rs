@@ -3,6 +3,7 @@
 //! kill and a rerun is, byte for byte, what a run that nothing stopped would have left.
 
 mod batch;
+mod diff;
 mod jsonl;
 mod kafka;
 mod letters;
@@ -16,6 +17,7 @@ mod stored;
 mod terminal;
 
 pub use batch::Rhythm;
+pub use diff::{DiffOptions, RowDiff, Side, TableDiff, diff};
 pub use jsonl::JsonlSink;
 pub use kafka::{
     KafkaOptions, KafkaSink, PROGRESS_TOPIC, letters_topic, plans as topic_plans, topic_of,

@@ -6,6 +6,7 @@ use super::tree::{ConfigError, Tree};
 use ::kafka::Settings;
 use market::Time;
 use sources::{Codec, KafkaStart};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A decision is a transaction; they are not made more often.
@@ -30,6 +31,8 @@ pub struct KafkaConfig {
     pub idle_after: Option<Duration>,
     /// The control topic.
     pub control: String,
+    /// A store whose older bars warm up the indicators of a deployment that begins.
+    pub history_store: Option<PathBuf>,
 }
 
 /// Checks them.
@@ -69,6 +72,7 @@ pub(super) fn kafka_of(
         })?,
         idle_after: idle_after.transpose()?,
         control: source.control.clone(),
+        history_store: source.history.store.as_ref().map(PathBuf::from),
     })
 }
 

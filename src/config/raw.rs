@@ -61,7 +61,7 @@ section! {
 
 section! {
     /// Where ticks come from; one `[[source]]` a log or set of files.
-    Source, later: ["history", "repartition", "preset"]
+    Source, later: ["repartition", "preset"]
     /// Name of the source in messages.
     name: String, Kind::Text, default "\"trades\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
     /// What it is.
@@ -108,8 +108,17 @@ section! {
     idle_after: Option<String>, Kind::Duration, default "", rule "100ms to 1d; needs to write to the control topic", flag "";
     /// The topic where such decisions are written down, of this deployment alone; made where it is missing.
     control: String, Kind::Text, default "\"tidemill_control\"", rule "the name of a topic", flag "";
+    /// What is read before the topics.
+    history: History, Kind::Table(History::SECTION), default "", rule "", flag "";
     /// The session of a simulator.
     simulator: Simulator, Kind::Table(Simulator::SECTION), default "", rule "only where kind is simulator", flag "";
+}
+
+section! {
+    /// What is read before the topics of a kafka source.
+    History, later: ["files", "order"]
+    /// Store folder of another deployment whose bars, as far as they are older than the topics' first records, warm up the indicators of one that begins; its rows are not written again.
+    store: Option<String>, Kind::Text, default "", rule "a store folder with bars in SQLite or Parquet; of one source", flag "";
 }
 
 section! {

@@ -5,8 +5,12 @@ use super::{Inputs, file_source, kafka_error, kafka_source, start_of};
 use crate::config::{Config, KafkaConfig, SourceKind};
 use crate::engine::EngineError;
 use dataflows::checkpoint::Manifest;
-use market::{Offset, Symbols};
-use sources::{KafkaStart, LogPart};
+use market::{Offset, PartitionError, Symbols, Time};
+use sources::{Fed, KafkaStart, LogPart};
+use std::time::Duration;
+
+/// Between two looks whether the first record has come.
+const PAUSE: Duration = Duration::from_millis(1);
 
 impl Inputs {
     /// Those of a manifest; whether they begin where its run did.
@@ -57,7 +61,30 @@ impl Inputs {
     }
 }
 
-/// Bounds a partition to what the run of a manifest read of it; whether that is still there.
+impl Inputs {
+    /// The least time among the first records of all logs; none where there are none.
+    pub fn first_time(self) -> Result<Option<Time>, PartitionError> {
+        let mut first = None;
+        for mut feed in self.recorded()? {
+            loop {
+                match feed.poll()? {
+                    Fed::Batch(batch) if batch.trades.ts_event.is_empty() => {}
+                    Fed::Batch(batch) => {
+                        let times = batch.trades.ts_event.iter().copied();
+                        first = first.into_iter().chain(times).min();
+                        break;
+                    }
+                    Fed::Pending => std::thread::sleep(PAUSE),
+                    Fed::End => break,
+                }
+            }
+        }
+        Ok(first)
+    }
+}
+
+/// Bounds a partition to what the run of a manifest read of it, or where nothing was read yet to what is there from
+/// its beginning on; whether that is still there.
 fn bound(part: &mut LogPart, number: usize, manifest: &Manifest) -> bool {
     let name = start_of(&part.name());
     let fact = manifest.facts.iter().find(|(fact, _)| *fact == name);
@@ -66,7 +93,11 @@ fn bound(part: &mut LogPart, number: usize, manifest: &Manifest) -> bool {
     part.start = part.start.max(began);
     let position = manifest.positions.iter().find(|at| at.partition as usize == number);
     let last = position.and_then(|at| Offset::from_raw(at.offset?).message());
-    let behind = last.map_or(part.start, |(offset, _)| offset + 1);
+    let behind = match (last, manifest.epoch) {
+        (Some((offset, _)), _) => offset + 1,
+        (None, Some(_)) => part.start,
+        (None, None) => u64::MAX,
+    };
     part.end = part.end.map(|end| end.min(behind).max(part.start));
     is_whole
 }

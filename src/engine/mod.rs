@@ -23,6 +23,7 @@ mod summary;
 mod warm;
 
 pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
+pub(crate) use lineage::Changes;
 pub(crate) use outputs::kafka_options;
 pub use summary::Summary;
 pub(crate) use summary::{grouped, line, table};
@@ -233,6 +234,11 @@ impl Engine {
         // What is read to where it ends now is read whole by every run.
         let kept = self.config.checkpoints().filter(|_| !reading.until_now);
         if kept.is_none() {
+            if warm::history_store(&self.config).is_some() {
+                let what = "source.history.store: bars of another store stand in the first checkpoint, and this \
+                            run keeps none: leave the key out, or use tidemill run";
+                return Err(EngineError::Source(what.to_owned()));
+            }
             // Where inputs begin is found anew by every run, and is part of what its rows are of.
             identity.parts.extend_from_slice(inputs.starts());
             identity.fingerprint = crate::config::fingerprint(&identity.parts);

@@ -2,18 +2,22 @@
 
 use super::lineage::Changes;
 use super::{EngineError, Inputs};
-use crate::config::{Config, SinkKind};
+use crate::config::{Config, SinkKind, SourceKind};
 use dataflows::checkpoint::{Depot, Manifest};
 use dataflows::warm_up::{Past, PastError, ReadAgain, Seeds, WarmUpError, begin_warm, warm_up};
 use dataflows::{Plan, Watch};
-use market::{Epoch, Symbols};
+use market::{Epoch, Symbols, Time, Width};
 use sinks::StoredBars;
 use std::path::Path;
+
+/// The fact of a manifest that says which stored bars came before its inputs.
+const HISTORY: &str = "start history";
 
 /// What a run is to compute, and where its rows are stored.
 type Run<'a> = (&'a Config, &'a Plan, &'a Watch, Option<&'a Path>);
 
 /// What a start would do about a changed configuration.
+#[derive(Default)]
 pub(crate) struct Outlook {
     /// What changed.
     pub changes: Changes,
@@ -47,6 +51,10 @@ impl Found {
         symbols: &Symbols,
         store: Option<&Path>,
     ) -> Result<Self, EngineError> {
+        if manifest.facts.iter().any(|(name, is)| name == "input" && is.ends_with("in memory")) {
+            let what = "indicators were added, and trades in memory cannot be read again";
+            return Err(EngineError::Source(what.to_owned()));
+        }
         let (inputs, is_whole) = Inputs::again(config, manifest, symbols)?;
         let stored = match store.filter(|_| !is_whole) {
             Some(folder) => StoredBars::of(folder)?,
@@ -138,21 +146,47 @@ fn finish_files(
     Ok(())
 }
 
-/// The first manifest of a lineage, its indicators warmed up from the store that the configuration names.
+/// The store whose bars warm up a deployment that begins.
+pub(super) fn history_store(config: &Config) -> Option<&Path> {
+    config.sources().iter().find_map(|source| match &source.kind {
+        SourceKind::Kafka(kafka) => kafka.history_store.as_deref(),
+        _ => None,
+    })
+}
+
+/// The first manifest of a lineage, its indicators warmed up from the store that the configuration names: from the
+/// bars that are older than the bar of the topics' first record.
 pub(super) fn begin(
-    _config: &Config,
-    _plan: &Plan,
-    _depot: &dyn Depot,
-    manifest: Manifest,
+    config: &Config,
+    plan: &Plan,
+    depot: &dyn Depot,
+    mut manifest: Manifest,
 ) -> Result<Manifest, EngineError> {
-    Ok(manifest)
+    let Some(folder) = history_store(config) else { return Ok(manifest) };
+    let Some(stored) = StoredBars::of(folder)? else {
+        let what = format!("source.history.store = \"{}\": holds no bars", folder.display());
+        return Err(EngineError::Source(what));
+    };
+    let (inputs, _) = Inputs::again(config, &manifest, &plan.symbols)?;
+    let first = inputs.first_time().map_err(|error| EngineError::Failed(error.what))?;
+    let until = first.map_or_else(|| "all".to_owned(), |first| format!("before {first}"));
+    manifest.facts.retain(|(name, _)| name != HISTORY);
+    manifest.facts.push((HISTORY.to_owned(), format!("{} {until}", stored.path().display())));
+    manifest.lineage = crate::config::fingerprint(&manifest.facts);
+    let before = |width: Width| first.map_or(Time::from_ns(i64::MAX), |at| width.open_of(at));
+    let generation = manifest.generation;
+    begin_warm(plan, depot, (&manifest, generation), before, &mut Stored(stored))
+        .map_err(warm_up_error)
 }
 
 /// What a start would find changed, and where it would warm up from.
 pub(crate) fn outlook(config: &Config, manifest: &Manifest) -> Result<Outlook, EngineError> {
     let symbols = Symbols::with_scales(config.scales().clone());
-    let inputs = Inputs::of(config, Vec::new(), super::Reading::default(), &symbols)?;
-    let changes = Changes::between(&manifest.facts, &inputs.identity(config).parts);
+    // Inputs are compared by a run: to open them here could take something from one that is under way.
+    let is_input = |name: &str| name.starts_with("input") || name.contains('/');
+    let mut known = manifest.facts.clone();
+    known.retain(|(name, _)| !is_input(name));
+    let changes = Changes::between(&known, &config.facts());
     let is_warmed_up = changes.refused.is_empty() && !changes.added.is_empty();
     let from = match manifest.epoch.filter(|_| is_warmed_up) {
         Some(_) => Some(Found::of(config, manifest, &symbols, Some(config.data()))?.words()),

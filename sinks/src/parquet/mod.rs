@@ -19,7 +19,7 @@ mod read;
 mod sorted;
 mod spool;
 
-pub(crate) use read::each_bar;
+pub(crate) use read::{each_bar, each_json};
 
 use crate::batch::{done_rows, failed, is_done};
 use crate::marks::Marks;

@@ -5,8 +5,10 @@ use super::merge::INPUT_ROWS;
 use crate::stored::StoredBar;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use market::SinkError;
 use parquet::errors::ParquetError;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -88,4 +90,36 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, ParquetError> {
     let mut paths = entries.collect::<std::io::Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
+}
+
+/// Tells every row of the table at `folder` as JSON: its key, when its bar starts, and the whole row.
+pub(crate) fn each_json(
+    folder: &Path,
+    tell: &mut dyn FnMut(String, Option<i64>, String) -> Result<(), SinkError>,
+) -> Result<(), ParquetError> {
+    each_row(folder, &mut |batch, row| {
+        let ((symbol, width, ts_open, seq), _) = key_of(batch, row).ok_or_else(misshapen)?;
+        let key = json!([symbol, width, ts_open, seq]);
+        let mut members = Map::new();
+        for (field, column) in batch.schema().fields().iter().zip(batch.columns()).skip(4) {
+            members.insert(field.name().clone(), value_of(column, row));
+        }
+        let value = Value::Object(members).to_string();
+        tell(key.to_string(), Some(ts_open), value)
+            .map_err(|error| ParquetError::General(error.what))
+    })
+}
+
+fn value_of(column: &ArrayRef, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+        return json!(floats.value(row));
+    }
+    if let Some(integers) = column.as_primitive_opt::<Int64Type>() {
+        return json!(integers.value(row));
+    }
+    let times = column.as_primitive_opt::<TimestampNanosecondType>();
+    times.map_or(Value::Null, |times| json!(times.value(row)))
 }
