@@ -114,6 +114,7 @@ impl Lab {
                 let value: Value = serde_json::from_slice(value.unwrap_or_default()).unwrap();
                 if key.contains(&name) {
                     mark = mark.max(value["epoch"].as_i64().unwrap());
+                    assert!(value["generation"].as_u64() > Some(0), "{value}");
                 }
             });
             if read.is_ok() && mark >= end - 60 && self.is_checkpointed(word, end - 60) {
@@ -225,6 +226,7 @@ fn the_document_is_followed() {
     let indicators = differs("technical_indicators");
     assert_eq!(indicators["differing"], 0, "{indicators}");
     assert!(indicators["only"][1].as_u64() > Some(0), "{indicators}");
+    lab.stop("green.toml");
     stores_agree(&lab);
     lab.start("late.toml");
     lab.wait("late", 1);
@@ -276,7 +278,6 @@ fn what_cannot_change_is_refused_line_by_line() {
     let done = lab.run(&["run", "--config", "cluster.toml"], 2);
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(said.contains("holds no store, but the checkpoints at cluster-checkpoints"), "{said}");
-    lab.tidemill(&["run", "--config", "cluster.toml", "--replace"]);
     // Checkpoints of another format.
     let sequence =
         lab.path("cluster-checkpoints").join(format!("{}-cluster", lab.name)).join("seq");

@@ -64,7 +64,9 @@ pub(super) fn keep(
                 let facts = renewed(&manifest.facts, &identity.parts);
                 let run = (config, plan, watch, how.store);
                 let warm = warm::up(run, depot, (&manifest, claimed.generation), &changes)?;
-                note(depot, &mut claimed, Manifest { facts, ..warm })?
+                // The sinks' marks are those of the lineage, which stays what it was.
+                let lineage = manifest.lineage;
+                note(depot, &mut claimed, Manifest { facts, lineage, ..warm })?
             }
             Err(_) if how.replace => {
                 first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?

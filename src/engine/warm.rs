@@ -124,7 +124,9 @@ struct Nothing;
 
 impl Past for Nothing {
     fn tell(&mut self, _seeds: &mut Seeds) -> Result<(), PastError> {
-        Ok(())
+        let what =
+            "the checkpoint holds other state than that of the indicators it names".to_owned();
+        Err(PastError { what })
     }
 }
 
