@@ -78,7 +78,7 @@ fn lines(outlook: &Outlook) -> String {
     }
     for removed in &outlook.changes.removed {
         lines.push(format!(
-            "removed: {removed}: its column keeps what it holds, and is NULL in new rows"
+            "removed: {removed}: rows before keep what they have, it is NULL in those from then on"
         ));
     }
     lines.iter().map(|line| format!("{line}\n")).collect()
@@ -104,7 +104,10 @@ fn outline(config: &Config) -> String {
             }
             SourceKind::Kafka(kafka) => {
                 let (brokers, topics) = (kafka.settings.brokers(), kafka.topics.join(", "));
-                format!("read \"{}\": topics {topics} of {brokers}", source.name)
+                let before = kafka.history_store.as_ref().map_or_else(String::new, |store| {
+                    format!(", indicators warmed up from the bars stored in {}", store.display())
+                });
+                format!("read \"{}\": topics {topics} of {brokers}{before}", source.name)
             }
         });
     }
