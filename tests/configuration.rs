@@ -90,8 +90,8 @@ fn errors_are_one_line_with_place_value_and_rule() {
     );
     refused("[edge]\nlisten = \"x\"", "cluster.toml: edge: not built yet");
     refused(
-        "[[source]]\nkind = \"simulator\"\nhistory = 1",
-        "cluster.toml: source[0].history: not built yet",
+        "[[source]]\nkind = \"simulator\"\npreset = 1",
+        "cluster.toml: source[0].preset: not built yet",
     );
     refused(
         "[[source]]\nkind = \"tcp\"",
