@@ -1,6 +1,7 @@
 //! Checkpoints in a folder or in an S3-compatible bucket: objects that are written whole, and claims that are
 //! created only where there is none.
 
+use bytes::Bytes;
 use dataflows::checkpoint::{Depot, DepotError};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
@@ -24,8 +25,7 @@ impl ObjectDepot {
     /// AWS tools name them), for a deployment of this name.
     ///
     /// # Errors
-    /// Fails where the store cannot be reached or named, and refuses one that writes over what is there
-    /// when it is told to create.
+    /// Fails where the store cannot be named or made.
     pub fn open(to: &str, deployment: &str) -> Result<Self, DepotError> {
         let name = to.to_owned();
         let failed =
@@ -47,16 +47,18 @@ impl ObjectDepot {
             }
         };
         let prefix = ObjectPath::from(format!("{prefix}/{deployment}"));
-        let depot = ObjectDepot { store, prefix, name, runtime };
-        depot.try_create()?;
-        Ok(depot)
+        Ok(ObjectDepot { store, prefix, name, runtime })
     }
 
-    /// A store that cannot create only where there is none would let two runs write at once.
-    fn try_create(&self) -> Result<(), DepotError> {
+    /// Tries what runs need and looks do not: a store that cannot create only where there is none would let two
+    /// runs write at once. The object that is tried stays: of runs that begin together each could otherwise remove
+    /// the other's.
+    ///
+    /// # Errors
+    /// Fails where nothing can be written, and refuses a store that writes over what is there.
+    pub fn try_create(&self) -> Result<(), DepotError> {
         const PROBE: &str = "probe";
-        self.create(PROBE, b"first")?;
-        if self.create(PROBE, b"second")? {
+        if self.create(PROBE, b"first")? && self.create(PROBE, b"second")? {
             let what = format!(
                 "{}: this store writes over an object that is to be created only where there is none, \
                  and without that two runs could write at once",
@@ -64,7 +66,7 @@ impl ObjectDepot {
             );
             return Err(DepotError { what });
         }
-        self.remove(PROBE)
+        Ok(())
     }
 
     fn path(&self, name: &str) -> ObjectPath {
@@ -72,7 +74,9 @@ impl ObjectDepot {
     }
 
     fn failed(&self, doing: &str, name: &str, error: &Error) -> DepotError {
-        DepotError { what: format!("{}: {doing} {name}: {error}", self.name) }
+        let what = format!("{}: {doing} {name}: {error}", self.name);
+        tracing::warn!("checkpoints: {what}");
+        DepotError { what }
     }
 }
 
@@ -87,8 +91,8 @@ impl Depot for ObjectDepot {
         }
     }
 
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
-        let (path, payload) = (self.path(name), PutPayload::from(bytes));
+    fn put(&self, name: &str, bytes: Vec<Bytes>) -> Result<(), DepotError> {
+        let (path, payload) = (self.path(name), bytes.into_iter().collect::<PutPayload>());
         match self.runtime.block_on(self.store.put(&path, payload)) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.failed("writing", name, &error)),
@@ -139,10 +143,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let to = folder.path().join("checkpoints").display().to_string();
         let depot = ObjectDepot::open(&to, "prod").expect("a depot");
+        depot.try_create().expect("a store that creates");
+        depot.try_create().expect("and did before");
         assert!(depot.create("seq/1", b"one").expect("a create"));
         assert!(!depot.create("seq/1", b"two").expect("a create"));
-        depot.put("parts/1/2-3", b"three".to_vec()).expect("a put");
-        depot.put("parts/1/2-3", b"four".to_vec()).expect("a put");
+        depot.put("parts/1/2-3", vec![b"thr"[..].into(), b"ee"[..].into()]).expect("a put");
+        depot.put("parts/1/2-3", vec![b"four"[..].into()]).expect("a put");
         assert_eq!(depot.read("seq/1").expect("a read").as_deref(), Some(&b"one"[..]));
         assert_eq!(depot.read("seq/2").expect("a read"), None);
         assert_eq!(depot.list("parts/").expect("a list"), ["parts/1/2-3"]);

@@ -11,10 +11,14 @@ pub mod config;
 mod depot;
 mod engine;
 mod ingest;
+mod observe;
 mod report;
 
 pub use dataflows::{Progress, TableCount, Watch};
 pub use engine::{Engine, EngineError, Summary};
+#[doc(hidden)]
+pub use observe::documentation as metrics_documentation;
+
 pub use ingest::{Attended, Ingest, IngestError, Ingested};
 
 /// The README's Rust is compiled and run with the documentation's tests.

@@ -15,7 +15,7 @@ fn readme() -> String {
 
 /// Every Markdown document of the root and of docs/.
 fn documents() -> Vec<PathBuf> {
-    let folders = [root().to_path_buf(), root().join("docs")];
+    let folders = [root().to_path_buf(), root().join("docs"), root().join("docs/runbooks")];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect()

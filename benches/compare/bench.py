@@ -11,6 +11,7 @@ import sys
 
 import decode as decode_part
 import figures
+import kafka as kafka_part
 import measure
 from figures import Figure
 
@@ -96,6 +97,13 @@ def with_ids(kind, plain, options):
 def decode(options):
     """The readers against Polars, and bars from a file against only decoding it."""
     return decode_part.figures(DATA, options.trades, options.runs, replay)
+
+
+def kafka(options):
+    """From Kafka to Kafka against rdkafka by hand."""
+    os.makedirs(SCRATCH, exist_ok=True)
+    source = lambda count: simulated(f"w1-{count}.parquet", count)
+    return kafka_part.figures(source, options.trades, options.runs, SCRATCH)
 
 
 def check_bars(theirs):
@@ -201,6 +209,8 @@ PARTS = {
     "kernels": rust_bench("tidemill-operators", "kernels"),
     "latency": rust_bench("tidemill", "latency"),
     "sqlite": rust_bench("tidemill-sinks", "sqlite"),
+    "checkpoints": rust_bench("tidemill", "checkpoints"),
+    "kafka": kafka,
     "engines": engines,
     "cores": cores,
     "sessions": sessions,

@@ -86,7 +86,7 @@ fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: u
             Ok(Box::new(partition) as Box<dyn market::Partition>)
         }) as Opener
     };
-    let partitions = logs.into_iter().enumerate().map(open).collect();
+    let partitions: Vec<Opener> = logs.into_iter().enumerate().map(open).collect();
     let plan = plan(&symbols, &specs);
     let outcome =
         dataflows::run(plan, Cluster::local(workers), partitions, vec![], Watch::default(), None);

@@ -13,7 +13,8 @@ mod wire;
 
 pub use glue::Empty;
 pub use graph::{
-    CheckpointProgress, Cluster, IndicatorPlan, Opener, Outcome, Plan, PlanError, Progress,
-    RunError, Start, TableCount, Watch, run,
+    CheckpointProgress, Cluster, Event, IndicatorPlan, Inputs, JoinOpener, Joins, Observer,
+    OpenAll, Opener, Outcome, PartitionProgress, Plan, PlanError, Progress, RunError, Start,
+    TableCount, Watch, WorkerProgress, run,
 };
 pub use tick::Horizons;

@@ -6,7 +6,7 @@ mod log;
 use dataflows::checkpoint::{
     Checkpoints, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
-use dataflows::{Cluster, Empty, Opener, RunError, Start, Watch, run};
+use dataflows::{Cluster, Empty, Inputs, Joins, Opener, RunError, Start, Watch, run};
 use log::{Log, Trade, coarse, lines_of, logs, plan, same};
 use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
@@ -94,7 +94,7 @@ impl Depot for Fragile {
         self.at_risk(|| self.inner.create(name, bytes))
     }
 
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
+    fn put(&self, name: &str, bytes: Vec<bytes::Bytes>) -> Result<(), DepotError> {
         self.at_risk(|| self.inner.put(name, bytes))
     }
 
@@ -128,6 +128,20 @@ fn live(
     depot: &Arc<MemoryDepot>,
     held: &Arc<Mutex<Held>>,
 ) -> (bool, u64) {
+    live_with(life, empty, (logs, None), depot, held)
+}
+
+/// A log that joins, and where its watermark begins, once that is decided.
+type Joining<'a> = (&'a [Trade], &'a Arc<Mutex<Option<Epoch>>>);
+
+/// As [`live`], with a log that joins.
+fn live_with(
+    life: &Life,
+    empty: Empty,
+    (logs, joining): (&[Vec<Trade>], Option<Joining<'_>>),
+    depot: &Arc<MemoryDepot>,
+    held: &Arc<Mutex<Held>>,
+) -> (bool, u64) {
     let symbols =
         Symbols::with_scales([("S1".to_owned(), coarse()), ("S4".to_owned(), coarse())].into());
     // Ids of another order than those of the life before.
@@ -139,7 +153,29 @@ fn live(
             Ok(Box::new(log) as Box<dyn Partition>)
         }) as Opener
     };
-    let partitions = logs.iter().map(open).collect();
+    let mut partitions: Vec<Opener> = logs.iter().map(open).collect();
+    let joins = Joins::default();
+    if let Some((log, decided)) = joining {
+        let mut log = Log::new(log.to_vec(), &symbols, vec![7, 31], life.slow);
+        let known = *decided.lock().unwrap();
+        let decided = decided.clone();
+        match known {
+            Some(epoch) => partitions.push(Box::new(move |start: Start| {
+                log.begin(epoch);
+                start.saved.iter().for_each(|saved| log.restore(saved));
+                Ok(Box::new(log) as Box<dyn Partition>)
+            })),
+            None => joins.put(
+                logs.len(),
+                Box::new(move |_: Start, epoch: Epoch| {
+                    *decided.lock().unwrap() = Some(epoch);
+                    log.begin(epoch);
+                    Ok(Box::new(log) as Box<dyn Partition>)
+                }),
+            ),
+        }
+    }
+    let inputs = Inputs { joins, ..Inputs::from(partitions) };
     let (waiting, before) = (Vec::new(), None);
     let store = Store { held: held.clone(), waiting, before, fails_in: life.fails_in };
     let mut claimed = claim(&**depot, &["store".to_owned()]).unwrap();
@@ -172,7 +208,7 @@ fn live(
     let progress = watch.progress.clone();
     let (plan, cluster) = (plan(empty, &symbols), Cluster::local(life.workers));
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
-    let ended = match run(plan, cluster, partitions, sinks, watch, Some(checkpoints)) {
+    let ended = match run(plan, cluster, inputs, sinks, watch, Some(checkpoints)) {
         Ok(outcome) => outcome.complete,
         Err(RunError::Sink(_)) => false,
         Err(error) => panic!("{error}"),
@@ -209,13 +245,40 @@ proptest! {
             }
         }
         prop_assert!(ended);
-        let by_table = |held: &Mutex<Held>| {
-            let mut lines = held.lock().unwrap().lines.clone();
-            lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
-            lines
-        };
         same(&by_table(&whole), &by_table(&held))?;
     }
+
+    /// What a run decides that a log joins, a clean run that knows it from the beginning makes the same of it.
+    #[test]
+    fn a_log_that_joins_is_as_if_it_had_always_been_known(
+        logs in logs(), late in logs(), lives in lives(), carry: bool
+    ) {
+        let empty = if carry { Empty::Carry } else { Empty::Skip };
+        let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
+        let (decided, joining) = (Arc::default(), late[0].clone());
+        let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+        let mut ended = false;
+        for life in lives.iter().chain([&last]) {
+            ended = live_with(life, empty, (&logs, Some((&joining, &decided))), &depot, &held).0;
+            if ended || decided.lock().unwrap().is_none() {
+                break;
+            }
+        }
+        // A first life that ends before anything was read decides nothing.
+        prop_assume!(decided.lock().unwrap().is_some());
+        prop_assert!(ended);
+        let whole = Arc::new(Mutex::new(Held::default()));
+        let known = Some((&joining[..], &decided));
+        prop_assert!(live_with(&last, empty, (&logs, known), &Arc::default(), &whole).0);
+        same(&by_table(&whole), &by_table(&held))?;
+    }
+}
+
+/// The lines of a store, table by table.
+fn by_table(held: &Mutex<Held>) -> Vec<String> {
+    let mut lines = held.lock().unwrap().lines.clone();
+    lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
+    lines
 }
 
 /// A log long enough that checkpoints are written, so that the law above is about something.

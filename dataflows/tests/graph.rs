@@ -73,7 +73,7 @@ fn compute_on(
         let log = Log::new(log.clone(), &symbols, cuts.to_vec(), slow);
         Box::new(move |_| Ok(Box::new(log) as Box<dyn Partition>)) as Opener
     };
-    let partitions = logs.iter().enumerate().map(open).collect();
+    let partitions: Vec<Opener> = logs.iter().enumerate().map(open).collect();
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(lines.clone())];
     let plan = plan(empty, &symbols);
     let outcome = run(plan, cluster, partitions, sinks, Watch::default(), None).unwrap();

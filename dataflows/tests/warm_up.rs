@@ -194,7 +194,7 @@ impl<'a> Case<'a> {
         let mut past = ReadAgain {
             plan: plan.clone(),
             workers: life.workers,
-            partitions: openers(self.logs, &plan.symbols, life.slow),
+            inputs: openers(self.logs, &plan.symbols, life.slow).into(),
             started_at: manifest.started_at,
             boundary: manifest.epoch.unwrap_or(Epoch::MIN),
             watch: Watch::default(),

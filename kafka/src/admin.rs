@@ -1,16 +1,24 @@
 //! Asking brokers what a reader must know: which topic a name means, where a partition begins and ends, what lay
-//! where at a time; and saying for display how far a group read.
+//! where at a time.
 
 use crate::client::{Client, failed};
 use crate::raw;
 use crate::settings::{KafkaError, Settings};
-use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long an answer is waited for.
 const WAIT: Duration = Duration::from_secs(30);
+/// How often is asked while brokers come and go, and what lies between.
+const ASKS_MAX: u32 = 5;
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// Between two looks whether a broker that was away is there.
+const LOOK: Duration = Duration::from_secs(1);
+/// Such looks: for so many seconds brokers are waited for when a run starts.
+pub const ANSWERS_MAX: u32 = 60;
 
 /// A partition of a topic, by its name and number. Sorts by the bytes of the name, then by number.
 pub type PartitionName = (String, u32);
@@ -36,7 +44,8 @@ pub struct Bounds {
 /// A connection for such questions. Each waits for its answer, half a minute at most.
 pub struct Admin {
     client: Client,
-    settings: Settings,
+    /// Who is asked, for messages.
+    brokers: String,
 }
 
 impl Admin {
@@ -45,7 +54,32 @@ impl Admin {
     /// # Errors
     /// Fails where the settings do not go together.
     pub fn new(settings: &Settings) -> Result<Self, KafkaError> {
-        Ok(Admin { client: Client::new(settings, &[])?, settings: settings.clone() })
+        let brokers = settings.brokers().to_owned();
+        Ok(Admin { client: Client::new(settings, &[])?, brokers })
+    }
+
+    /// Waits until a broker answers, a minute at most, and says so again and again; `stop` ends that at once.
+    ///
+    /// # Errors
+    /// Fails when none answered by then, or does not let us.
+    pub fn wait(&self, stop: &AtomicBool) -> Result<(), KafkaError> {
+        let doing = || format!("brokers {}", self.brokers);
+        for look in 1..=ANSWERS_MAX {
+            // Of one topic that need not be there: the answer is short however many there are.
+            let answer = self.client.consumer().fetch_metadata(Some("tidemill_control"), LOOK);
+            let Err(error) = answer else { return Ok(()) };
+            let error = self.client.explain(doing(), &error);
+            if self.client.fatal().is_some() || stop.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            if look.is_power_of_two() {
+                tracing::warn!(target: "kafka", "{error}; waited for {look} of {ANSWERS_MAX} s");
+            }
+            if look == ANSWERS_MAX {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// What is known of a topic; nothing where there is none.
@@ -55,8 +89,8 @@ impl Admin {
     pub fn topic(&self, name: &str) -> Result<Option<Described>, KafkaError> {
         // Asked over the plain protocol first: it says that there is none without waiting.
         let doing = || format!("describing topic {name}");
-        let listed = self.client.consumer().fetch_metadata(Some(name), WAIT);
-        let listed = listed.map_err(|error| self.explain(doing(), &error))?;
+        let listed = again(|| self.client.consumer().fetch_metadata(Some(name), WAIT));
+        let listed = listed.map_err(|error| self.client.explain(doing(), &error))?;
         let error = listed.topics().first().and_then(|topic| topic.error());
         match error.map(RDKafkaErrorCode::from) {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
@@ -105,8 +139,8 @@ impl Admin {
             let added = asked.add_partition_offset(topic, *partition as i32, at);
             added.map_err(|error| KafkaError::of(doing(), error))?;
         }
-        let told = self.client.consumer().offsets_for_times(asked, WAIT);
-        let told = told.map_err(|error| self.explain(doing(), &error))?;
+        let told = again(|| self.client.consumer().offsets_for_times(asked.clone(), WAIT));
+        let told = told.map_err(|error| self.client.explain(doing(), &error))?;
         let offset = |(topic, partition): &PartitionName| {
             let found = told.find_partition(topic, *partition as i32);
             let Some(found) = found else {
@@ -120,57 +154,28 @@ impl Admin {
         };
         partitions.iter().map(offset).collect()
     }
+}
 
-    /// How far a group says it read: the next offset of partitions in the order given, where it said so.
-    ///
-    /// # Errors
-    /// Fails when the group's broker does not answer, or we may not.
-    pub fn committed(
-        &self,
-        group: &str,
-        partitions: &[PartitionName],
-    ) -> Result<Vec<Option<u64>>, KafkaError> {
-        let doing = || format!("asking for the offsets of group {group}");
-        let client = Client::new(&self.settings, &[("group.id", group)])?;
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for (topic, partition) in partitions {
-            list.add_partition(topic, *partition as i32);
-        }
-        let told = client.consumer().committed_offsets(list, WAIT);
-        let told = told.map_err(|error| self.explain(doing(), &error))?;
-        let next = |(topic, partition): &PartitionName| match told
-            .find_partition(topic, *partition as i32)?
-            .offset()
-        {
-            Offset::Offset(offset) => u64::try_from(offset).ok(),
-            _ => None,
-        };
-        Ok(partitions.iter().map(next).collect())
-    }
-
-    /// Says for display how far a group read: the next offset of each partition.
-    ///
-    /// # Errors
-    /// Fails when the group's broker does not answer, or we may not.
-    pub fn commit(&self, group: &str, next: &[(PartitionName, u64)]) -> Result<(), KafkaError> {
-        let doing = || format!("committing offsets of group {group}");
-        let committer = Client::new(&self.settings, &[("group.id", group)])?;
-        let mut list = TopicPartitionList::with_capacity(next.len());
-        for ((topic, partition), offset) in next {
-            let offset = Offset::Offset(*offset as i64);
-            let added = list.add_partition_offset(topic, *partition as i32, offset);
-            added.map_err(|error| KafkaError::of(doing(), error))?;
-        }
-        let committed = committer.consumer().commit(&list, CommitMode::Sync);
-        committed.map_err(|error| self.explain(doing(), &error))
-    }
-
-    /// An error, with what the connection said for good: why nobody answers.
-    fn explain(&self, doing: String, error: &rdkafka::error::KafkaError) -> KafkaError {
-        self.client.serve();
-        match self.client.fatal() {
-            Some(fatal) => KafkaError::of(doing, fatal),
-            None => KafkaError::of(doing, error),
+/// Asks again where the broker that was asked is gone or another one leads by now: while brokers come and go, what
+/// is known of them is old, and each failure makes it newer.
+fn again<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    for _ in 1..ASKS_MAX {
+        match ask() {
+            Err(error) if error.rdkafka_error_code().is_some_and(is_passing) => {
+                std::thread::sleep(ASK_AGAIN);
+            }
+            answer => return answer,
         }
     }
+    ask()
+}
+
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::DestroyBroker
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::LeaderNotAvailable
+    )
 }

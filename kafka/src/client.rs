@@ -45,12 +45,20 @@ pub(crate) struct Context {
     fatal: Mutex<Option<KafkaError>>,
 }
 
+/// Passes on a line of librdkafka's log. What is an error comes as one too.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Debug => tracing::trace!(target: "kafka", facility, "{text}"),
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Notice => {
+            tracing::debug!(target: "kafka", facility, "{text}");
+        }
+        _ => tracing::info!(target: "kafka", facility, "{text}"),
+    }
+}
+
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        match level {
-            RDKafkaLogLevel::Debug => tracing::trace!(target: "kafka", "{facility}: {text}"),
-            _ => tracing::debug!(target: "kafka", "{facility}: {text}"),
-        }
+        log(level, facility, text);
     }
 
     fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
@@ -103,6 +111,15 @@ impl Client {
             if self.0.poll(Duration::ZERO).is_none() {
                 return;
             }
+        }
+    }
+
+    /// An error, with what the connection said for good: why nobody answers.
+    pub fn explain(&self, doing: String, error: &rdkafka::error::KafkaError) -> KafkaError {
+        self.serve();
+        match self.fatal() {
+            Some(fatal) => KafkaError::of(doing, fatal),
+            None => KafkaError::of(doing, error),
         }
     }
 

@@ -25,16 +25,16 @@ const LOOKS_MAX: u32 = 12_000;
 pub fn read_committed(
     settings: &Settings,
     topic: &str,
-    partition: i32,
+    partition: u32,
     mut each: impl FnMut(Option<&[u8]>, Option<&[u8]>),
 ) -> Result<(), KafkaError> {
     let name = format!("kafka {}: reading {topic}", settings.brokers());
     let failed = |error: &dyn std::fmt::Display| KafkaError::of(&name, error);
     let all = Client::new(settings, &[("isolation.level", "read_uncommitted")])?;
-    let watermarks = all.consumer().fetch_watermarks(topic, partition, WAIT);
+    let number = i32::try_from(partition).map_err(|error| failed(&error))?;
+    let watermarks = all.consumer().fetch_watermarks(topic, number, WAIT);
     let (first, wanted) = watermarks.map_err(|error| failed(&error))?;
     let [first, wanted] = [first, wanted].map(|offset| u64::try_from(offset).unwrap_or(0));
-    let partition = u32::try_from(partition).map_err(|error| failed(&error))?;
     let admin = Admin::new(settings)?;
     let stable = [(topic.to_owned(), partition)];
     let mut looks = 0;

@@ -146,7 +146,7 @@ fn heed(name: &str, code: Code, raw: Raw<'_>) -> Result<(), KafkaError> {
             Err(failed(format!("reading {name} at offset {offset}: {text}"), code))
         }
         _ => {
-            tracing::warn!(target: "kafka", "{name}: {text}");
+            tracing::warn!(target: "kafka", partition = name, "{text}");
             Ok(())
         }
     }

@@ -6,7 +6,7 @@
 
 use crate::{KafkaError, Settings};
 use rdkafka::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError as Native, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, Message, OwnedHeaders};
 use rdkafka::producer::{
@@ -84,7 +84,15 @@ impl Failures {
     }
 }
 
-impl ClientContext for Failures {}
+impl ClientContext for Failures {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        crate::client::log(level, facility, text);
+    }
+
+    fn error(&self, _: Native, reason: &str) {
+        tracing::warn!(target: "kafka", "{reason}");
+    }
+}
 
 impl ProducerContext for Failures {
     type DeliveryOpaque = ();

@@ -2,7 +2,7 @@
 
 use crate::topics::{options, wait_for};
 use crate::{KafkaError, PartitionName, Settings, TopicPlan, Topics};
-use rdkafka::admin::AdminClient;
+use rdkafka::admin::{AdminClient, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -46,6 +46,16 @@ pub fn make(name: &str, partitions: i32) {
     let plan = TopicPlan { name: name.to_owned(), partitions, replication: 1, config: vec![] };
     let topics = Topics::open(&settings()).expect("an administrator");
     topics.ensure(&[plan]).expect("a topic is made");
+}
+
+/// Gives a topic more partitions, so many in all.
+///
+/// # Panics
+/// Panics when the brokers refuse it.
+pub fn grow(name: &str, partitions: usize) {
+    let partitions = NewPartitions::new(name, partitions);
+    let grown = wait_for(admin().create_partitions(&[partitions], &options()));
+    assert!(grown.is_ok_and(|all| all.iter().all(Result::is_ok)), "{name} is given partitions");
 }
 
 /// Removes all records of a partition before `offset`, as retention does.

@@ -1,6 +1,6 @@
 //! Reading and asking, against a real broker.
 
-use kafka::{Admin, Arrived, Bounds, Consumer, PartitionReader, trial};
+use kafka::{Admin, Arrived, Bounds, Consumer, Group, PartitionReader, trial};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -121,6 +121,17 @@ fn partitions_tell_where_they_begin_and_end_and_what_lay_where() {
 }
 
 #[test]
+fn a_group_says_how_far_it_read() {
+    let topic = trial::topic("group", 2);
+    let group = Group::new(&trial::settings(), &trial::fresh("group")).unwrap();
+    let both = [(topic.clone(), 1), (topic.clone(), 0)];
+    assert_eq!(group.committed(&both).unwrap(), [None, None]);
+    group.commit(&[(both[0].clone(), 7)]).unwrap();
+    group.commit(&[(both[0].clone(), 9)]).unwrap();
+    assert_eq!(group.committed(&both).unwrap(), [Some(9), None]);
+}
+
+#[test]
 fn a_topic_made_anew_has_another_id() {
     let admin = Admin::new(&trial::settings()).unwrap();
     let name = trial::fresh("made");
@@ -128,7 +139,6 @@ fn a_topic_made_anew_has_another_id() {
     trial::make(&name, 3);
     let first = admin.topic(&name).unwrap().expect("a topic");
     assert_eq!((first.partitions, first.id.len()), (3, 22));
-    admin.commit(&trial::fresh("group"), &[((name.clone(), 2), 7)]).unwrap();
     trial::delete_topic(&name).unwrap();
     while admin.topic(&name).unwrap().is_some() {}
     trial::make(&name, 3);

@@ -1,6 +1,6 @@
 //! The seam between sources and the graph: one partition, read in log order, already admitted.
 
-use crate::{Counts, DeadLetter, Epoch, Offset, Trades};
+use crate::{Counts, DeadLetter, Epoch, Offset, Time, Trades};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -69,6 +69,26 @@ pub trait Partition: Send {
     /// how far it was read.
     fn position(&self) -> Option<Offset> {
         None
+    }
+
+    /// Its watermark, once a record has made one; for display.
+    fn watermark(&self) -> Option<Time> {
+        None
+    }
+
+    /// The offset of the next message, where the log is a topic's partition; for display.
+    fn next_offset(&self) -> Option<u64> {
+        None
+    }
+
+    /// What its log is called; for display.
+    fn name(&self) -> String {
+        String::new()
+    }
+
+    /// Whether everything that the log held at some moment of this run was handed out.
+    fn is_at_end(&self) -> bool {
+        false
     }
 
     /// Takes a batch back whose columns were folded, so that its buffers are used again.

@@ -92,9 +92,20 @@ impl Snapshot {
         self.u64(symbol.index() as u64);
     }
 
-    /// Replaces the word at `place`, as a length that is known only after what it counts.
-    pub fn set(&mut self, place: usize, value: u64) {
-        self.words[place] = value;
+    /// Appends a word that counts what `save` appends behind it, which says how many.
+    pub fn counted(&mut self, save: impl FnOnce(&mut Snapshot) -> u64) {
+        let place = self.words.len();
+        self.words.push(0);
+        self.words[place] = save(self);
+    }
+
+    /// Appends what `save` does, behind the number of its words.
+    pub fn measured(&mut self, save: impl FnOnce(&mut Snapshot)) {
+        self.counted(|to| {
+            let before = to.words.len();
+            save(to);
+            (to.words.len() - before) as u64
+        });
     }
 
     /// Empties it and keeps the buffer.

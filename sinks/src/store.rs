@@ -81,9 +81,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the caller asked for something that cannot be, rather than a failure while running.
+    /// Whether the caller asked for something that cannot be, rather than for what may be later: a store that
+    /// another run has is free when that one has ended.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, StoreError::Io { .. })
+        !matches!(self, StoreError::Io { .. } | StoreError::Locked(_))
     }
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use sinks::{KafkaOptions, KafkaSink, topic_of};
 use std::collections::BTreeMap;
 
-const PARTITIONS: i32 = 2;
+const PARTITIONS: u32 = 2;
 
 fn options(place: &str) -> KafkaOptions {
     KafkaOptions {
@@ -23,7 +23,7 @@ fn options(place: &str) -> KafkaOptions {
         generation: 1,
         writers: vec![0],
         prefix: format!("{place}."),
-        partitions: PARTITIONS,
+        partitions: PARTITIONS.cast_signed(),
         replication: None,
         retention_ms: -1,
         widths: ["1min", "session"].map(|width| width.parse().unwrap()).to_vec(),
@@ -40,19 +40,11 @@ fn open(place: &str) -> KafkaSink {
 }
 
 fn apply(sink: &mut KafkaSink, operations: &[Op]) {
-    for operation in operations {
-        match operation {
-            Op::Rows(rows) => sink.write(rows).unwrap(),
-            Op::Letters(letters) => sink.write_letters(letters).unwrap(),
-            Op::Flush(before) => sink.flush(*before).unwrap(),
-            Op::Sync => sink.sync().unwrap(),
-            Op::Finish => sink.finish().unwrap(),
-        }
-    }
+    operations.iter().for_each(|operation| operation.apply(sink));
 }
 
 /// The committed records by topic and partition, as lines.
-type Written = BTreeMap<(String, i32), Vec<String>>;
+type Written = BTreeMap<(String, u32), Vec<String>>;
 
 fn topics(place: &str) -> Vec<String> {
     let name =
@@ -203,7 +195,7 @@ fn a_record_says_its_schema_and_epoch_and_lies_where_its_symbol_does() {
     let place = fresh("record");
     apply(&mut open(&place), &log::many(5, 3));
     let topic = &topics(&place)[0];
-    let partition = market::stable_hash(b"A") % PARTITIONS as u64;
+    let partition = market::stable_hash(b"A") % u64::from(PARTITIONS);
     let consumer = kafka::Consumer::new(&settings()).unwrap();
     let mut reader = consumer.read(topic, partition as u32, 0).unwrap();
     let mut headers = Vec::new();

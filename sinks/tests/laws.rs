@@ -38,15 +38,7 @@ fn all_sinks(folder: &Path, rhythm: Rhythm) -> Vec<Box<dyn Sink>> {
 
 fn apply(sinks: &mut [Box<dyn Sink>], operations: &[Op]) {
     for operation in operations {
-        for sink in sinks.iter_mut() {
-            match operation {
-                Op::Rows(rows) => sink.write(rows).unwrap(),
-                Op::Letters(letters) => sink.write_letters(letters).unwrap(),
-                Op::Flush(before) => sink.flush(*before).unwrap(),
-                Op::Sync => sink.sync().unwrap(),
-                Op::Finish => sink.finish().unwrap(),
-            }
-        }
+        sinks.iter_mut().for_each(|sink| operation.apply(&mut **sink));
     }
 }
 

@@ -5,6 +5,7 @@
 
 use market::{Offset, PartitionError, Reason, SymbolId, Time, Trades, Waker};
 use std::ops::Range;
+use std::time::Instant;
 
 /// A record that could not be decoded, where it stood among those that could.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Decoded {
     pub arrived: Vec<(Offset, Time)>,
     /// All up to here was read, where that is behind the last record: a message has no more of them.
     pub end: Option<Offset>,
+    /// When the first of it was read, where that is worth to be known: of topics.
+    pub read: Option<Instant>,
 }
 
 impl Decoded {
@@ -62,6 +65,7 @@ impl Decoded {
         self.heartbeats.clear();
         self.arrived.clear();
         self.end = None;
+        self.read = None;
     }
 
     /// When the message came that the record at `offset` stood in, where that is known.
@@ -138,6 +142,16 @@ pub trait Feed: Send {
     /// Where the record at `offset` was read: a file's path, a simulator's name.
     fn source_of(&self, offset: Offset) -> String;
 
+    /// Whether everything that the log held at some moment since was handed out.
+    fn is_at_end(&self) -> bool {
+        false
+    }
+
     /// How far the log is read, 0 to 1, where its length is known.
     fn progress(&self) -> Option<f64>;
+
+    /// The offset of the next message of a topic's partition, behind all that was handed out.
+    fn next_offset(&self) -> Option<u64> {
+        None
+    }
 }

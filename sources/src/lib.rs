@@ -22,14 +22,14 @@ pub use file::{
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
 pub use kafka::{
-    Control, Decision, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, recall,
-    resume_at,
+    Accepted, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError, KafkaStart, LogPart,
+    PartOpener, Recalled, recall, resume_at,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};
-pub use partition::AdmittedPartition;
+pub use partition::{AdmittedPartition, Timed};
 pub use simulator::{
     Columns, Flaw, SimulatedFeed, Simulation, SimulationError, Tick, Ticks, WriteError, Written,
     write_csv, write_parquet, write_session,

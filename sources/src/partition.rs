@@ -5,12 +5,16 @@ use crate::{Decoded, Fed, Feed};
 use market::{
     Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled,
 };
-use market::{Run, Symbols, Waker};
+use market::{Run, Symbols, Time, Waker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 /// Batches whose columns may be away at once, so that their shells are kept for them.
 const SHELLS_MAX: usize = 64;
+
+/// Told of a batch that was admitted: when the first of it was read, and when its last message came.
+pub type Timed = Arc<dyn Fn(Instant, Option<Time>) + Send + Sync>;
 
 /// A partition that reads a feed and judges its records in log order.
 pub struct AdmittedPartition {
@@ -27,6 +31,8 @@ pub struct AdmittedPartition {
     ended: bool,
     /// The greatest watermark of all partitions.
     greatest: Option<Arc<AtomicI64>>,
+    /// Told of each batch that was admitted.
+    timed_by: Option<Timed>,
 }
 
 impl AdmittedPartition {
@@ -68,18 +74,28 @@ impl AdmittedPartition {
             restored,
             ended: false,
             greatest: None,
+            timed_by: None,
         }
     }
 
-    /// Of the last record that a snapshot had judged, if any was: the feed may begin behind it.
-    pub fn position_in(snapshot: &[u8]) -> Option<Offset> {
-        Admission::position_in(snapshot)
+    /// The feed is another log than the one that was read: nothing of it was judged, whatever its offsets are.
+    #[must_use]
+    pub fn over_another_log(mut self) -> Self {
+        self.admission.forget_position();
+        self
     }
 
     /// Raises `greatest` to its watermark as it rises: what readers of quiet partitions move on to.
     #[must_use]
     pub fn raising(mut self, greatest: Arc<AtomicI64>) -> Self {
         self.greatest = Some(greatest);
+        self
+    }
+
+    /// Has `timed_by` told of each batch, where its source says when it was read.
+    #[must_use]
+    pub fn timed_by(mut self, timed_by: Option<Timed>) -> Self {
+        self.timed_by = timed_by;
         self
     }
 
@@ -123,6 +139,9 @@ impl Partition for AdmittedPartition {
                 if let (Some(greatest), Some(mark)) = (&self.greatest, self.admission.watermark()) {
                     greatest.fetch_max(mark.ns(), Ordering::SeqCst);
                 }
+                if let (Some(timed_by), Some(read)) = (&self.timed_by, batch.read) {
+                    timed_by(read, batch.arrived.last().map(|(_, time)| *time));
+                }
                 Ok(self.hand_out(batch, runs, letters))
             }
             Fed::End => {
@@ -157,6 +176,22 @@ impl Partition for AdmittedPartition {
 
     fn position(&self) -> Option<Offset> {
         self.admission.position()
+    }
+
+    fn watermark(&self) -> Option<Time> {
+        self.admission.watermark()
+    }
+
+    fn next_offset(&self) -> Option<u64> {
+        self.feed.next_offset()
+    }
+
+    fn name(&self) -> String {
+        self.feed.source_of(Offset::default())
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.feed.is_at_end()
     }
 
     fn counts(&self) -> Counts {

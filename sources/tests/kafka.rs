@@ -95,7 +95,7 @@ fn in_order(batch: &Decoded) -> Vec<(Offset, String)> {
 }
 
 fn open(source: &KafkaSource, part: LogPart) -> Result<Box<dyn Feed>, PartitionError> {
-    let opener = source.open(&[part], false, None, &Symbols::default()).unwrap().pop().unwrap();
+    let opener = source.open(&[part], None, &Symbols::default()).unwrap().pop().unwrap();
     opener(None)
 }
 
@@ -253,6 +253,12 @@ fn what_is_not_kept_any_more_is_named_and_left_out_only_when_asked() {
     assert_eq!(source.mend(&mut parts, false).unwrap(), []);
 }
 
+/// Puts into parts what was decided of them.
+fn decided(source: &KafkaSource, control: &str, parts: &mut [LogPart]) {
+    let recalled = recall(&source.settings, control).unwrap();
+    parts.iter_mut().for_each(|part| part.decided = recalled.of(part));
+}
+
 #[test]
 fn a_quiet_partition_is_moved_on_and_later_readings_find_that_in_its_place() {
     let topic = trial::topic("quiet", 2);
@@ -260,15 +266,16 @@ fn a_quiet_partition_is_moved_on_and_later_readings_find_that_in_its_place() {
     let source = source(&[&topic]);
     write(&topic, 0, &[message(0, 2)], "", 0);
     let mut parts = source.resolve(KafkaStart::Earliest).unwrap();
-    recall(&source.settings, &control_topic, &mut parts).unwrap();
+    // A topic that is not there holds nothing.
+    decided(&source, &control_topic, &mut parts);
     assert!(parts.iter().all(|part| part.decided.is_empty()));
 
     let greatest = Arc::new(AtomicI64::new(5_000));
     let writer = trial::fresh("writer");
-    let after = Duration::from_millis(1);
+    let after = Some(Duration::from_millis(1));
     let control =
         Control::open(&source.settings, &control_topic, &writer, after, greatest).unwrap();
-    let openers = source.open(&parts, false, Some(Arc::new(control)), &Symbols::default()).unwrap();
+    let openers = source.open(&parts, Some(Arc::new(control)), &Symbols::default()).unwrap();
     let mut feeds: Vec<_> = openers.into_iter().map(|open| open(None).unwrap()).collect();
     // Records of a partition that is read until it has so many.
     let mut live = vec![Vec::new(); 2];
@@ -295,7 +302,7 @@ fn a_quiet_partition_is_moved_on_and_later_readings_find_that_in_its_place() {
     drop(feeds);
 
     // What was decided is there again, record by record; more of it may have been.
-    recall(&source.settings, &control_topic, &mut parts).unwrap();
+    decided(&source, &control_topic, &mut parts);
     source.end_now(&mut parts).unwrap();
     for (part, live) in parts.iter().zip([&zero, &one]) {
         let replayed = read(&mut *open(&source, part.clone()).unwrap(), true);

@@ -67,6 +67,9 @@ pub(super) enum Command {
     /// What was refused, and why
     #[command(after_help = "Example: tidemill dead-letters list --reason duplicate")]
     DeadLetters(LetterArgs),
+    /// How a run is: who holds it back, lag, checkpoints, refusals, sinks, and what to read where something is wrong
+    #[command(after_help = "Example: tidemill status --config cluster.toml")]
+    Status(StatusArgs),
     /// Checkpoints that are kept: list them, verify them, remove what is no longer needed
     #[command(after_help = "Example: tidemill checkpoints list --config cluster.toml")]
     Checkpoints(CheckpointArgs),
@@ -121,6 +124,9 @@ pub(super) struct RunArgs {
     /// Go on where a topic no longer keeps what was to be read next
     #[arg(long)]
     pub accept_gap: bool,
+    /// End when standard input does: with the supervisor that holds its other end
+    #[arg(long, hide = true)]
+    pub supervised: bool,
     #[command(flatten)]
     pub run: RunFlags,
 }
@@ -133,6 +139,16 @@ pub(super) struct UpArgs {
     /// Flags of every `tidemill run`
     #[arg(last = true, value_name = "FLAGS")]
     pub run: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct StatusArgs {
+    /// Configuration of the run
+    #[arg(long, value_name = "FILE", default_value = "cluster.toml")]
+    pub config: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How a file's rows are understood.

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::topic_args::BrokerFlags;
-use crate::config::{Config, SinkKind, substitute};
+use crate::config::{Config, SinkKind, SourceKind, substitute};
 use kafka::Settings;
 use operators::indicator::Registry;
 use std::collections::BTreeMap;
@@ -19,12 +19,16 @@ pub(super) fn settings(flags: &BrokerFlags) -> Result<Settings, Failure> {
         return Settings::new(brokers, given(&flags.settings)?).map_err(Failure::usage);
     }
     let config = configuration(&flags.config)?;
-    let first = config.sinks().iter().find_map(|sink| match &sink.kind {
+    let written = config.sinks().iter().find_map(|sink| match &sink.kind {
         SinkKind::Kafka(target) => Some(target.settings.clone()),
         _ => None,
     });
+    let read = config.sources().iter().find_map(|source| match &source.kind {
+        SourceKind::Kafka(kafka) => Some(kafka.settings.clone()),
+        _ => None,
+    });
     let file = flags.config.display();
-    first.ok_or_else(|| {
+    written.or(read).ok_or_else(|| {
         Failure::usage(format!("{file}: no source or sink of kind kafka; --brokers names brokers"))
     })
 }

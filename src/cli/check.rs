@@ -2,12 +2,12 @@
 
 use super::Failure;
 use super::args::CheckArgs;
+use super::brokers::configuration;
 use super::output::{print, print_json};
 use crate::config::{Config, SourceKind};
 use crate::depot::ObjectDepot;
 use crate::engine::{Changes, Outlook, outlook};
 use dataflows::checkpoint::{Entry, entries};
-use operators::indicator::Registry;
 use serde_json::json;
 
 /// Checks it.
@@ -19,7 +19,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
 }
 
 fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
-    let config = Config::read(&args.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let config = configuration(&args.config)?;
     let fingerprint = config.fingerprint();
     let outlook = if args.print && !args.json { Outlook::default() } else { changed(&config)? };
     let Changes { refused, added, removed } = &outlook.changes;

@@ -1,14 +1,13 @@
 //! `tidemill checkpoints`: what is kept, whether it is whole, and what is no longer needed.
 
 use super::Failure;
+use super::brokers::configuration;
 use super::output::{print, print_json};
 use super::store_args::{CheckpointAction, CheckpointArgs, CheckpointStore};
-use crate::config::Config;
 use crate::depot::ObjectDepot;
 use crate::engine::{grouped, table};
-use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, entries, prune};
+use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, SEQUENCE, entries, prune};
 use market::{EpochLength, Symbols};
-use operators::indicator::Registry;
 use serde_json::{Value, json};
 
 /// Does one of the three.
@@ -22,7 +21,7 @@ pub(super) fn checkpoints(args: &CheckpointArgs) -> Result<u8, Failure> {
 
 /// The configured store, and the length of an epoch to tell times by.
 fn open(store: &CheckpointStore) -> Result<(ObjectDepot, EpochLength, usize), Failure> {
-    let config = Config::read(&store.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let config = configuration(&store.config)?;
     let Some(given) = config.checkpoints() else {
         let file = store.config.display();
         return Err(Failure::usage(format!(
@@ -104,9 +103,8 @@ fn faults(depot: &dyn Depot, manifest: &Manifest) -> Result<(u64, Vec<String>), 
 /// Exits with 1 where something is wrong with a checkpoint.
 fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
     let (depot, length, _) = open(store)?;
-    let (entries, next) = entries(&depot).map_err(Failure::failed)?;
-    let whole = entries.len() as u64;
-    let first = entries.first().map_or(next, |(number, _)| *number);
+    let (entries, _) = entries(&depot).map_err(Failure::failed)?;
+    let all = depot.list(SEQUENCE).map_err(Failure::failed)?.len();
     let (mut documents, mut text, mut wrong) = (Vec::new(), String::new(), 0);
     for (number, entry) in &entries {
         let Entry::Manifest(manifest) = entry else { continue };
@@ -117,7 +115,7 @@ fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
         wrong += u64::from(!faults.is_empty());
         documents.push(json!({"number": number, "time": time, "bytes": bytes, "faults": faults}));
     }
-    let torn = next - first - whole;
+    let torn = all.saturating_sub(entries.len());
     if torn > 0 {
         text += &format!("{torn} entries are half written or of another format\n");
     }

@@ -62,7 +62,7 @@ fn topics(file: &Path) -> Result<Side, Failure> {
     for plan in topic_plans(&options, &tables).iter().filter(|plan| plan.name != PROGRESS_TOPIC) {
         let Some(topic) = there.get(&plan.name) else { continue };
         let table = &plan.name[target.prefix.len()..];
-        for partition in 0..topic.partitions {
+        for partition in 0..topic.partitions as u32 {
             let mut put = |key: &str, value: Option<&str>| side.put(table, key, at(key), value);
             gather(&config, &plan.name, partition, &mut put).map_err(Failure::failed)?;
         }
@@ -73,7 +73,7 @@ fn topics(file: &Path) -> Result<Side, Failure> {
 fn gather(
     config: &Config,
     topic: &str,
-    partition: i32,
+    partition: u32,
     put: &mut dyn FnMut(&str, Option<&str>) -> Result<(), SinkError>,
 ) -> Result<(), KafkaError> {
     let settings = config.sinks().iter().find_map(|sink| match &sink.kind {

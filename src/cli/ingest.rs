@@ -9,20 +9,18 @@ use super::replay::source;
 use super::run::lay;
 use super::watch::interruptible;
 use crate::config::{Config, Override, parse_duration};
-use crate::engine::{Inputs, Reading, grouped};
+use crate::engine::{Inputs, Reading, grouped, judge, time_of};
 use crate::ingest::{Attended, Ingest, Ingested};
 use kafka::Settings;
-use market::{Epoch, Sink, Symbols, Time};
+use market::{Epoch, Sink, Symbols};
 use operators::indicator::Registry;
 use serde_json::json;
 use sinks::{Identity, LetterLimits, LetterSink, Store};
 use sources::{Feed, MergedFeed, Pace, PacedFeed};
 use std::path::Path;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
-/// Refused records that do not fail a run whatever their share, as with a run of the graph.
-const REFUSED_FREE: u64 = 100;
-/// The share of refused records beyond those that fails it.
+/// The share of refused records that fails a run, beyond those that are free.
 const REFUSED_MAX: f64 = 0.01;
 
 /// Ingests.
@@ -48,10 +46,7 @@ pub(super) fn ingest(args: &IngestArgs) -> Result<u8, Failure> {
     );
     drop(drawn);
     letters.flush(Epoch::MAX).map_err(Failure::failed)?;
-    let done = done.map_err(|error| match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::failed(error),
-    })?;
+    let done = done.map_err(|error| Failure::of(error.is_usage(), error))?;
     let seconds = began.elapsed().as_secs_f64();
     report(args, &done, seconds)?;
     Ok(verdict(&done, args.strict))
@@ -104,17 +99,9 @@ fn settings(args: &IngestArgs) -> Result<Settings, Failure> {
 
 /// One log of all there are.
 fn feed(config: &Config, pace: Option<f64>, symbols: &Symbols) -> Result<Box<dyn Feed>, Failure> {
-    let inputs =
-        Inputs::of(config, Vec::new(), Reading::default(), symbols).map_err(|error| match error
-            .is_usage()
-        {
-            true => Failure::usage(error),
-            false => Failure::failed(error),
-        })?;
-    let opened = inputs.recorded().map_err(|error| match error.usage {
-        true => Failure::usage(error),
-        false => Failure::failed(error),
-    })?;
+    let inputs = Inputs::of(config, Vec::new(), Reading::default(), symbols)
+        .map_err(|error| Failure::of(error.is_usage(), error))?;
+    let opened = inputs.recorded().map_err(|error| Failure::of(error.usage, error))?;
     let merged = Box::new(MergedFeed::new(opened));
     let Some(factor) = pace else { return Ok(merged) };
     let pace = Pace::new(factor).map_err(Failure::usage)?;
@@ -126,13 +113,10 @@ fn feed(config: &Config, pace: Option<f64>, symbols: &Symbols) -> Result<Box<dyn
 fn letters(folder: &Path) -> Result<(Store, LetterSink), Failure> {
     let parts = vec![("command".to_owned(), "ingest".to_owned())];
     let identity = Identity { fingerprint: "ingest".to_owned(), parts };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Time::from_ns(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+    let now = time_of(SystemTime::now());
     let open = || {
-        Store::open(folder, &identity, false, now).map_err(|error| match error.is_usage() {
-            true => Failure::usage(error),
-            false => Failure::failed(error),
-        })
+        Store::open(folder, &identity, false, now)
+            .map_err(|error| Failure::of(error.is_usage(), error))
     };
     let mut store = open()?;
     if !store.is_new() {
@@ -187,14 +171,12 @@ fn report(args: &IngestArgs, done: &Ingested, seconds: f64) -> Result<(), Failur
 
 fn verdict(done: &Ingested, strict: bool) -> u8 {
     let refused: u64 = done.refused.values().sum();
-    let share = refused as f64 / done.read.max(1) as f64;
-    let too_many = refused > REFUSED_FREE && share > REFUSED_MAX || strict && refused > 0;
-    match (done.complete, done.trades == 0 || too_many) {
-        (false, _) => 130,
-        (true, true) => {
-            complain(&format!("{refused} of {} records could not be decoded", done.read));
-            3
-        }
-        (true, false) => 0,
+    let code = match done.complete {
+        true => judge((done.read, done.trades, refused), REFUSED_MAX, strict),
+        false => 130,
+    };
+    if code == 3 {
+        complain(&format!("{refused} of {} records could not be decoded", done.read));
     }
+    code
 }

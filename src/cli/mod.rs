@@ -17,6 +17,7 @@ mod query;
 mod replay;
 mod run;
 mod simulate;
+mod status;
 mod store_args;
 mod tail;
 mod topic_args;
@@ -34,6 +35,9 @@ const FAILED: u8 = 1;
 /// Wrong usage or configuration.
 const USAGE: u8 = 2;
 
+/// Another run of the deployment has begun.
+const OVERTAKEN: u8 = 5;
+
 /// A command that did not do what was asked: the code to exit with and one line.
 #[derive(Debug)]
 struct Failure {
@@ -47,12 +51,16 @@ fn store_folder(given: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(folder) = given {
         return Ok(folder.to_owned());
     }
-    let Ok(text) = std::fs::read_to_string("cluster.toml") else { return Ok(USUAL.into()) };
-    let file: toml::Table = text
-        .parse()
-        .map_err(|error| Failure::usage(format!("cluster.toml: {error}; --data names a store")))?;
-    let named = file.get("deployment").and_then(|table| table.get("data")?.as_str());
-    Ok(named.unwrap_or(USUAL).into())
+    let usual = Path::new("cluster.toml");
+    match usual.exists() {
+        true => match brokers::configuration(usual) {
+            Ok(config) => Ok(config.data().to_owned()),
+            Err(Failure { message, .. }) => {
+                Err(Failure::usage(format!("{message}; --data names a store")))
+            }
+        },
+        false => Ok(USUAL.into()),
+    }
 }
 
 impl Failure {
@@ -63,11 +71,17 @@ impl Failure {
     fn failed(message: impl std::fmt::Display) -> Self {
         Failure { code: FAILED, message: message.to_string() }
     }
+
+    /// Wrong usage, or a failure while running.
+    fn of(is_usage: bool, message: impl std::fmt::Display) -> Self {
+        if is_usage { Failure::usage(message) } else { Failure::failed(message) }
+    }
 }
 
 /// Parses the command line, does it, and says how it went.
 pub fn main() -> ExitCode {
     watch::abort_on_panic();
+    crate::observe::log_to_stderr();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -90,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),
         Command::DeadLetters(args) => letters::letters(&args),
+        Command::Status(args) => status::status(&args),
         Command::Checkpoints(args) => checkpoints::checkpoints(&args),
     };
     match done {

@@ -1,19 +1,25 @@
 //! `tidemill run`: the engine as configured; and what every run of the graph shares.
 
-use super::Failure;
 use super::args::{RunArgs, RunFlags};
 use super::output::{complain, print, print_json};
 use super::progress::Shown;
-use super::watch::interruptible;
+use super::watch::{end_with_supervisor, interruptible};
+use super::{Failure, OVERTAKEN};
 use crate::config::{Config, Override};
-use crate::engine::{Engine, EngineError, Summary};
+use crate::engine::{Engine, EngineError, REFUSED_FREE, Summary};
+use crate::observe::{is_json, log_as};
 use operators::indicator::Registry;
 
 /// Runs the configured engine.
 pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
+    if args.supervised {
+        end_with_supervisor();
+    }
     let registry = Registry::standard();
     let config =
         Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
+    let observe = config.observe();
+    log_as(observe.json, &observe.level, config.name(), args.process);
     let strict = args.run.strict;
     let max_refused = config.max_refused();
     let engine = Engine::new(config)
@@ -32,12 +38,13 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
 /// Runs an engine with progress shown and Ctrl-C watched.
 pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     let watch = interruptible()?;
-    let shown = Shown::start(watch.progress.clone());
+    // Lines of a log that is read by machines are its own.
+    let shown = (!is_json()).then(|| Shown::start(watch.progress.clone()));
     let done = engine.watch(watch).run();
     drop(shown);
-    done.map_err(one_by_one).map_err(|error: EngineError| match error.is_usage() {
-        true => Failure::usage(error),
-        false => Failure::failed(error),
+    done.map_err(one_by_one).map_err(|error| match error {
+        EngineError::Overtaken(_) => Failure { code: OVERTAKEN, message: error.to_string() },
+        error => Failure::of(error.is_usage(), error),
     })
 }
 
@@ -66,7 +73,9 @@ pub(super) fn verdict(summary: &Summary, max_refused: f64, strict: bool) -> u8 {
         complain(&format!("{refused} records were refused, wanted none: --strict"));
     } else if code == 3 {
         let percent = max_refused * 100.0;
-        complain(&format!("{refused} records were refused, wanted at most {percent}% or 100"));
+        complain(&format!(
+            "{refused} records were refused, wanted at most {percent}% or {REFUSED_FREE}"
+        ));
     }
     code
 }

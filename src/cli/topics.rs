@@ -4,11 +4,12 @@ use super::Failure;
 use super::brokers::configuration;
 use super::output::{complain, print, print_json};
 use super::topic_args::{TopicsAction, TopicsArgs};
-use crate::config::{Config, KafkaTarget, SinkKind};
-use crate::engine::{grouped, kafka_options, table};
-use kafka::{Admin, PartitionName, Settings, Topic, TopicPlan, Topics};
+use crate::config::{Config, KafkaTarget, SinkKind, SourceConfig, SourceKind};
+use crate::engine::{group, grouped, kafka_options, kafka_source, table};
+use kafka::{Admin, Group, PartitionName, Settings, Topic, TopicPlan, Topics};
 use market::TableSpec;
 use serde_json::{Value, json};
+use sources::KafkaSourceError;
 use std::collections::BTreeMap;
 
 /// Configuration that `describe` shows of a topic.
@@ -21,9 +22,19 @@ struct Written {
     plans: Vec<TopicPlan>,
 }
 
+/// The topics of one source, and its brokers.
+struct Taken {
+    settings: Settings,
+    names: Vec<String>,
+    /// Where it writes what it decides, if it does.
+    control: Option<String>,
+}
+
 /// A topic with what its brokers say of it.
 struct Found {
     name: String,
+    /// Whether it is read.
+    is_read: bool,
     topic: Option<Topic>,
     records: u64,
     lag: Option<u64>,
@@ -39,9 +50,20 @@ pub(super) fn topics(args: &TopicsArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The consumer group that a deployment's positions are shown under.
-fn group(config: &Config) -> String {
-    format!("tidemill-{}", config.name())
+/// What the sources read. A pattern that matches nothing stands for itself.
+fn taken(config: &Config) -> Result<Vec<Taken>, Failure> {
+    let mut all = Vec::new();
+    for source in config.sources() {
+        let SourceKind::Kafka(kafka) = &source.kind else { continue };
+        let names = match kafka_source(kafka).names() {
+            Ok(names) => names.into_iter().collect(),
+            Err(KafkaSourceError::NoTopic(_)) => kafka.topics.clone(),
+            Err(error) => return Err(Failure::failed(error)),
+        };
+        let control = kafka.idle_after.map(|_| kafka.control.clone());
+        all.push(Taken { settings: kafka.settings.clone(), names, control });
+    }
+    Ok(all)
 }
 
 fn written(config: &Config) -> Result<Vec<Written>, Failure> {
@@ -63,17 +85,21 @@ fn written(config: &Config) -> Result<Vec<Written>, Failure> {
             plans: sinks::topic_plans(&options, &tables),
         });
     }
-    if all.is_empty() {
+    let is_read = |source: &SourceConfig| matches!(source.kind, SourceKind::Kafka(_));
+    if all.is_empty() && !config.sources().iter().any(is_read) {
         return Err(Failure::usage("the configuration has no source or sink of kind kafka"));
     }
     Ok(all)
 }
 
 fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let mut found = Vec::new();
-    for written in written(config)? {
+    let (mut found, written) = (Vec::new(), written(config)?);
+    for taken in taken(config)? {
+        found.extend(look(&taken.settings, &group(config), &taken.names, true)?);
+    }
+    for written in written {
         let names: Vec<String> = written.plans.iter().map(|plan| plan.name.clone()).collect();
-        found.extend(look(&written.target.settings, &group(config), &names)?);
+        found.extend(look(&written.target.settings, &group(config), &names, false)?);
     }
     if as_json {
         let document: Vec<Value> = found
@@ -81,6 +107,7 @@ fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
             .map(|one| {
                 json!({
                     "topic": one.name,
+                    "direction": if one.is_read { "in" } else { "out" },
                     "exists": one.topic.is_some(),
                     "partitions": one.topic.as_ref().map(|topic| topic.partitions),
                     "replication": one.topic.as_ref().map(|topic| topic.replication),
@@ -97,20 +124,27 @@ fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
             let partitions = one.topic.map_or("missing".to_owned(), |t| t.partitions.to_string());
             vec![
                 one.name,
+                if one.is_read { "in" } else { "out" }.to_owned(),
                 partitions,
                 grouped(one.records),
                 one.lag.map_or("-".to_owned(), grouped),
             ]
         })
         .collect();
-    print(&table(&["topic", "partitions", "offsets", "lag"], &rows))
+    print(&table(&["topic", "", "partitions", "offsets", "lag"], &rows))
 }
 
 /// What the brokers say of topics.
-fn look(settings: &Settings, group: &str, names: &[String]) -> Result<Vec<Found>, Failure> {
+fn look(
+    settings: &Settings,
+    group: &str,
+    names: &[String],
+    is_read: bool,
+) -> Result<Vec<Found>, Failure> {
     let topics = Topics::open(settings).map_err(Failure::failed)?;
     let there = topics.list().map_err(Failure::failed)?;
     let admin = Admin::new(settings).map_err(Failure::failed)?;
+    let group = Group::new(settings, group).map_err(Failure::failed)?;
     let mut found = Vec::new();
     for name in names {
         let topic = there.get(name).cloned();
@@ -120,14 +154,14 @@ fn look(settings: &Settings, group: &str, names: &[String]) -> Result<Vec<Found>
         let (mut records, mut lag) = (0, None);
         if !partitions.is_empty() {
             let bounds = admin.bounds(&partitions).map_err(Failure::failed)?;
-            let read = admin.committed(group, &partitions).map_err(Failure::failed)?;
+            let read = group.committed(&partitions).map_err(Failure::failed)?;
             for (bounds, read) in bounds.iter().zip(read) {
                 records += bounds.end - bounds.first;
                 let behind = read.map(|next| bounds.end.saturating_sub(next));
                 lag = behind.map_or(lag, |behind| Some(lag.unwrap_or(0) + behind));
             }
         }
-        found.push(Found { name: name.clone(), topic, records, lag });
+        found.push(Found { name: name.clone(), is_read, topic, records, lag });
     }
     Ok(found)
 }
@@ -177,6 +211,9 @@ fn describe(config: &Config, as_json: bool) -> Result<(), Failure> {
         }
         lines.extend(acls(config, &written));
     }
+    for taken in taken(config)? {
+        lines.extend(acls_of(config, &taken));
+    }
     if as_json {
         return print_json(&json!({ "topics": documents, "acls": lines }));
     }
@@ -185,15 +222,34 @@ fn describe(config: &Config, as_json: bool) -> Result<(), Failure> {
     print(&text)
 }
 
-/// What a sink may have to be allowed, as the tool of Kafka takes it.
+/// A right as the tool of Kafka takes it.
+fn acl(settings: &Settings, rights: &[&str], of: &str) -> String {
+    let brokers = settings.brokers();
+    let rights: String = rights.iter().map(|right| format!(" --operation {right}")).collect();
+    format!(
+        "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal User:tidemill{rights} {of}"
+    )
+}
+
+/// What a source may have to be allowed.
+fn acls_of(config: &Config, taken: &Taken) -> Vec<String> {
+    let line = |rights: &[&str], of: &str| acl(&taken.settings, rights, of);
+    let read =
+        taken.names.iter().map(|name| line(&["Describe", "Read"], &format!("--topic {name}")));
+    let mut lines: Vec<String> = read.collect();
+    lines.push(line(&["Describe", "Read"], &format!("--group {}", group(config))));
+    if let Some(control) = &taken.control {
+        lines.push(line(&["Create", "Describe", "Read", "Write"], &format!("--topic {control}")));
+        let ids = format!("tidemill-{}-control-", config.name());
+        let ids = format!("--transactional-id {ids} --resource-pattern-type prefixed");
+        lines.push(line(&["Describe", "Write"], &ids));
+    }
+    lines
+}
+
+/// What a sink may have to be allowed.
 fn acls(config: &Config, written: &Written) -> Vec<String> {
-    let brokers = written.target.settings.brokers();
-    let line = |rights: &[&str], of: &str| {
-        let rights: String = rights.iter().map(|right| format!(" --operation {right}")).collect();
-        format!(
-            "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal User:tidemill{rights} {of}"
-        )
-    };
+    let line = |rights: &[&str], of: &str| acl(&written.target.settings, rights, of);
     let topic = |plan: &TopicPlan| {
         let rights = ["Create", "Describe", "DescribeConfigs", "Write"];
         let is_read = plan.name == sinks::PROGRESS_TOPIC;

@@ -5,13 +5,13 @@
 //!           -> all have ended, or one says that it will not do -> end with their code
 //! ```
 //! A process that lost a peer cannot go on, so the set starts again together, from what is stored. What a
-//! process says of itself is final: done (0), wrong usage (2), too much refused (3), interrupted (130).
+//! process says of itself is final: done (0), wrong usage (2), too much refused (3), another run has begun (5),
+//! interrupted (130). One that was taken over must not take over again.
 
-use super::Failure;
 use super::args::UpArgs;
+use super::brokers::configuration;
 use super::output::complain;
-use crate::config::Config;
-use operators::indicator::Registry;
+use super::{Failure, OVERTAKEN};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, ToSocketAddrs};
@@ -39,7 +39,7 @@ static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
 /// Supervises.
 pub(super) fn up(args: &UpArgs) -> Result<u8, Failure> {
-    let config = Config::read(&args.config, &[], &Registry::standard()).map_err(Failure::usage)?;
+    let config = configuration(&args.config)?;
     let numbers = of_this_machine(config.processes());
     if numbers.is_empty() {
         let list = config.processes().join(", ");
@@ -118,9 +118,10 @@ impl Set {
                 .arg("run")
                 .arg("--config")
                 .arg(&args.config)
-                .args(["--process", &number.to_string()])
+                .args(["--process", &number.to_string(), "--supervised"])
                 .args(&args.run)
-                .stdin(Stdio::null())
+                // Closed when this process is gone, killed or not; the child ends then.
+                .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 // A group of its own: a terminal's Ctrl-C comes to it once, through this process.
@@ -146,10 +147,13 @@ impl Set {
             let lost = self.look();
             if let Some(lost) = lost {
                 self.end();
-                // Told to end while it ended: that is an end.
-                return if signals() > 0 { Outcome::Ended(130) } else { Outcome::Lost(lost) };
+                // Told to end while it ended, or the others were lost because the first one was taken over.
+                return match signals() > 0 || self.is_overtaken() {
+                    true => Outcome::Ended(self.code()),
+                    false => Outcome::Lost(lost),
+                };
             }
-            let gives_up = |process: &Process| matches!(process.code(), Some(2 | 130));
+            let gives_up = |process: &Process| matches!(process.code(), Some(2 | 5 | 130));
             if signals() > 0 || self.0.iter().any(gives_up) {
                 self.end();
             }
@@ -167,7 +171,7 @@ impl Set {
             // An error would be that there is no such child, which there is until its status is read.
             process.status = process.child.try_wait().ok().flatten();
             let Some(status) = process.status else { continue };
-            if !matches!(status.code(), Some(0 | 2 | 3 | 130)) {
+            if !matches!(status.code(), Some(0 | 2 | 3 | 5 | 130)) {
                 let how = match (status.code(), status.signal()) {
                     (Some(code), _) => format!("ended with code {code}"),
                     (None, signal) => format!("was killed by signal {}", signal.unwrap_or(0)),
@@ -209,10 +213,17 @@ impl Set {
         }
     }
 
-    /// Wrong usage before an interruption, that before too much refused; a killed one was interrupted.
+    fn is_overtaken(&self) -> bool {
+        self.0.iter().any(|process| process.code() == Some(i32::from(OVERTAKEN)))
+    }
+
+    /// Another run before wrong usage, that before an interruption, that before too much refused; one that was
+    /// killed or lost was interrupted.
     fn code(&self) -> u8 {
         let codes: Vec<i32> = self.0.iter().map(|p| p.code().unwrap_or(130)).collect();
-        let first = [2, 130, 3].into_iter().find(|code| codes.contains(code));
+        let codes: Vec<i32> =
+            codes.into_iter().map(|code| if matches!(code, 1 | 4) { 130 } else { code }).collect();
+        let first = [5, 2, 130, 3].into_iter().find(|code| codes.contains(code));
         first.unwrap_or(0) as u8
     }
 }
@@ -252,7 +263,9 @@ fn pass_on(
             if line.last() != Some(&b'\n') {
                 line.push(b'\n');
             }
-            let prefixed = [format!("[{number}] ").as_bytes(), &line].concat();
+            // A log line of JSON says its process itself.
+            let prefix = if line.starts_with(b"{\"") { "" } else { &*format!("[{number}] ") };
+            let prefixed = [prefix.as_bytes(), &line].concat();
             // A reader that went away is told nothing; the process must be read all the same.
             let _ = to.write_all(&prefixed).and_then(|()| to.flush());
         }

@@ -28,6 +28,17 @@ pub(super) fn interruptible() -> Result<Watch, Failure> {
     Ok(watch)
 }
 
+/// Ends this process when its supervisor is gone, however that ended: nobody would start the set again, and a
+/// new supervisor's processes would find the store and the addresses taken.
+pub(super) fn end_with_supervisor() {
+    std::thread::spawn(|| {
+        // The supervisor writes nothing: this returns when the pipe is closed.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        super::output::complain("the supervisor of this process is gone, so it ends");
+        std::process::exit(i32::from(LOST_PEER));
+    });
+}
+
 /// A worker that panics would leave the others waiting for ever: the process ends instead. A library
 /// that gives up on a corrupt file is no such fault: the run then says which file it is.
 pub(super) fn abort_on_panic() {

@@ -1,6 +1,7 @@
 //! From the raw form to the checked one: every rule of the configuration, each with its place.
 
 use super::kafka::kafka_of;
+use super::observe::observe;
 use super::raw::{self, Root};
 use super::sinks::sinks;
 use super::tree::{ConfigError, Tree};
@@ -54,6 +55,7 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
         carry,
         indicators,
         sinks: sinks(tree, &root.sink)?,
+        observe: observe(tree, &root.observe)?,
         shown: tree.shown().clone(),
     })
 }

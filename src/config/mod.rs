@@ -11,6 +11,7 @@ mod document;
 mod duration;
 mod fingerprint;
 mod kafka;
+mod observe;
 mod raw;
 mod schema;
 mod sinks;
@@ -23,6 +24,7 @@ pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;
 pub(crate) use fingerprint::hash;
 pub use kafka::KafkaConfig;
+pub use observe::ObserveConfig;
 pub(crate) use substitute::substitute;
 pub use tree::{ConfigError, Override};
 
@@ -52,6 +54,7 @@ pub struct Config {
     carry: bool,
     indicators: Vec<IndicatorConfig>,
     sinks: Vec<SinkConfig>,
+    observe: ObserveConfig,
     shown: toml::Table,
 }
 

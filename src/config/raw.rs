@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 section! {
     /// The whole file.
-    Root, later: ["edge", "observe", "history", "model", "scores", "factors", "risk", "ranks", "regimes", "backtest"]
+    Root, later: ["edge", "history", "model", "scores", "factors", "risk", "ranks", "regimes", "backtest"]
     /// Shape of this file.
     version: i64, Kind::Integer, default "1", rule "1", flag "";
     /// Names and folders.
@@ -24,6 +24,19 @@ section! {
     indicators: Vec<Indicators>, Kind::Tables(Indicators::SECTION, false), default "", rule "", flag "";
     /// Where rows go.
     sink: Vec<Sink>, Kind::Tables(Sink::SECTION, true), default "", rule "", flag "";
+    /// What a run tells of itself: metrics, whether it is ready, logs.
+    observe: Observe, Kind::Table(Observe::SECTION), default "", rule "", flag "";
+}
+
+section! {
+    /// What a run tells of itself: metrics, whether it is ready, logs.
+    Observe, later: []
+    /// Where each process serves `/metrics`, `/health`, `/ready` and `/status`; the second process of a machine at the next port, and so on; absent: nowhere.
+    listen: Option<String>, Kind::Text, default "", rule "host:port; port 0 for a free one, which is logged", flag "";
+    /// How a log line is written, on standard error.
+    logs: String, Kind::Choice(&["text", "json"]), default "\"text\"", rule "text, json", flag "";
+    /// What is logged; `TIDEMILL_LOG` in the environment wins.
+    level: String, Kind::Text, default "\"warn\"", rule "off, error, warn, info, debug, trace, or by part, as \"info,kafka=debug\"", flag "";
 }
 
 section! {
@@ -106,7 +119,7 @@ section! {
     kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "\"name\" = \"value\" pairs, those that Tidemill sets itself left out", flag "";
     /// How long nothing comes at the end of a partition until it is moved on to the greatest watermark of the others; absent: never.
     idle_after: Option<String>, Kind::Duration, default "", rule "100ms to 1d; needs to write to the control topic", flag "";
-    /// The topic where such decisions are written down, of this deployment alone; made where it is missing.
+    /// The topic where decisions are written down (of quiet partitions, of those that join, of gaps), of this deployment alone; made where it is missing.
     control: String, Kind::Text, default "\"tidemill_control\"", rule "the name of a topic", flag "";
     /// What is read before the topics.
     history: History, Kind::Table(History::SECTION), default "", rule "", flag "";

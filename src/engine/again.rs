@@ -1,12 +1,13 @@
 //! The configured sources as a checkpoint's run read them: from where they began, as far as they still reach back, to
 //! the checkpoint's positions.
 
-use super::{Inputs, file_source, kafka_error, kafka_source, start_of};
-use crate::config::{Config, KafkaConfig, SourceKind};
+use super::{Inputs, Reading};
+use crate::config::Config;
 use crate::engine::EngineError;
+use crate::engine::topics::{TopicPart, Topics, fact_of, kafka_error, start_of};
 use dataflows::checkpoint::Manifest;
 use market::{Offset, PartitionError, Symbols, Time};
-use sources::{Fed, KafkaStart, LogPart};
+use sources::{Fed, Feed, KafkaStart, Recalled};
 use std::time::Duration;
 
 /// Between two looks whether the first record has come.
@@ -19,53 +20,22 @@ impl Inputs {
         manifest: &Manifest,
         symbols: &Symbols,
     ) -> Result<(Self, bool), EngineError> {
-        let mut inputs = Inputs::default();
-        let mut is_whole = true;
-        for source in config.sources() {
-            match &source.kind {
-                SourceKind::Files(files) => {
-                    let lateness_ns = source.timing.lateness_ns;
-                    inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
-                }
-                SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
-                SourceKind::Kafka(kafka) => {
-                    is_whole &= inputs.listen_again(kafka, manifest, symbols)?;
-                }
-            }
-            inputs.timings.resize(inputs.feeds.len(), source.timing);
-        }
+        let reading = Reading { until_now: true, at_once: true, ..Reading::default() };
+        let mut inputs = Inputs::of(config, Vec::new(), reading, symbols)?;
+        let is_whole = inputs.topics.resolve_again(manifest)?;
         Ok((inputs, is_whole))
     }
 
-    fn listen_again(
-        &mut self,
-        kafka: &KafkaConfig,
-        manifest: &Manifest,
-        symbols: &Symbols,
-    ) -> Result<bool, EngineError> {
-        let source = kafka_source(kafka);
-        let mut parts = source.resolve(KafkaStart::Earliest).map_err(kafka_error)?;
-        source.end_now(&mut parts).map_err(kafka_error)?;
-        if kafka.idle_after.is_some() {
-            sources::recall(&kafka.settings, &kafka.control, &mut parts).map_err(kafka_error)?;
-        }
-        let mut is_whole = true;
-        for (part, number) in parts.iter_mut().zip(self.feeds.len()..) {
-            is_whole &= bound(part, number, manifest);
-        }
-        let opened = source.open(&parts, true, None, symbols).map_err(kafka_error)?;
-        for open in opened {
-            self.feeds.push(Box::new(move |_| open(None)));
-        }
-        Ok(is_whole)
-    }
-}
-
-impl Inputs {
     /// The least time among the first records of all logs; none where there are none.
-    pub fn first_time(self) -> Result<Option<Time>, PartitionError> {
+    pub fn first_time(mut self, symbols: &Symbols) -> Result<Option<Time>, PartitionError> {
         let mut first = None;
-        for mut feed in self.recorded()? {
+        let told = self.topics.told();
+        let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
+        for (_, open) in self.topics.hear(&told, symbols)? {
+            feeds.push(open(None)?);
+        }
+        feeds.extend(self.recorded()?);
+        for mut feed in feeds {
             loop {
                 match feed.poll()? {
                     Fed::Batch(batch) if batch.trades.ts_event.is_empty() => {}
@@ -83,21 +53,59 @@ impl Inputs {
     }
 }
 
+impl Topics {
+    /// The partitions that the run of a manifest read, under their numbers and bounded to what it read of them;
+    /// whether all of that is still there.
+    fn resolve_again(&mut self, manifest: &Manifest) -> Result<bool, EngineError> {
+        let (mut found, mut recalled) = (Vec::new(), Vec::new());
+        for (source, topics) in self.sources.iter().enumerate() {
+            let mut logs = topics.source.resolve(KafkaStart::Earliest).map_err(kafka_error)?;
+            topics.source.end_now(&mut logs).map_err(kafka_error)?;
+            let part = |log| TopicPart { number: 0, source, log, anew: false };
+            found.extend(logs.into_iter().map(part));
+            let (settings, control) = (&topics.config.settings, &topics.config.control);
+            recalled.push(sources::recall(settings, control).map_err(kafka_error)?);
+        }
+        self.order(found, Some(manifest), &recalled)?;
+        let mut is_whole = true;
+        for part in &mut self.parts {
+            is_whole &= bound(part, manifest, &recalled[part.source], &self.name);
+        }
+        Ok(is_whole)
+    }
+}
+
 /// Bounds a partition to what the run of a manifest read of it, or where nothing was read yet to what is there from
 /// its beginning on; whether that is still there.
-fn bound(part: &mut LogPart, number: usize, manifest: &Manifest) -> bool {
-    let name = start_of(&part.name());
-    let fact = manifest.facts.iter().find(|(fact, _)| *fact == name);
-    let began = fact.and_then(|(_, offset)| offset.parse().ok()).unwrap_or(0);
-    let is_whole = part.start <= began;
-    part.start = part.start.max(began);
+fn bound(part: &mut TopicPart, manifest: &Manifest, recalled: &Recalled, deployment: &str) -> bool {
+    let fact = |name: String| {
+        manifest.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    };
+    let joined = recalled.joined().iter().find(|joined| joined.part == part.log.key());
+    let (id, began) = match fact(fact_of(part)) {
+        Some(id) => (Some(id), fact(start_of(part)).and_then(|start| start.parse().ok())),
+        None => (joined.map(|joined| &joined.topic_id), joined.map(|joined| joined.start)),
+    };
+    let began = began.unwrap_or(0);
+    let number = part.number;
+    let log = &mut part.log;
+    log.decided = recalled.of(log);
+    let is_same = id.is_none_or(|id| *id == log.topic_id);
+    // The checkpoint may lie behind the gap between a topic and the one that was made in its place.
+    let is_behind = recalled.accepted(deployment).any(|accepted| {
+        accepted.topic_id == log.topic_id && accepted.generation <= manifest.generation
+    });
+    let is_whole = is_same && log.start <= began;
+    if is_same {
+        log.start = log.start.max(began);
+    }
     let position = manifest.positions.iter().find(|at| at.partition as usize == number);
     let last = position.and_then(|at| Offset::from_raw(at.offset?).message());
     let behind = match (last, manifest.epoch) {
-        (Some((offset, _)), _) => offset + 1,
-        (None, Some(_)) => part.start,
+        (Some((offset, _)), _) if is_same || is_behind => offset + 1,
         (None, None) => u64::MAX,
+        _ => log.start,
     };
-    part.end = part.end.map(|end| end.min(behind).max(part.start));
+    log.end = log.end.map(|end| end.min(behind).max(log.start));
     is_whole
 }

@@ -5,16 +5,19 @@ mod again;
 
 use super::EngineError;
 use super::identity::identity;
+use super::joins;
+use super::topics::{TopicSource, Topics};
 use crate::config::{
     Config, FilesConfig, KafkaConfig, Order, OutlierMode, PartitionMode, SimulatorConfig,
     SourceKind, Timing,
 };
-use dataflows::{Horizons, Opener, Start};
-use market::{Offset, Partition, PartitionError, Symbols, Time, Trades};
+use crate::observe::Observatory;
+use dataflows::{Horizons, Joins, OpenAll, Opener, Start};
+use market::{Partition, PartitionError, Symbols, Time, Trades};
 use sources::{
-    AdmissionConfig, AdmittedPartition, Control, Feed, FileError, FileOrder, FilePartition,
-    FileSource, Files, KafkaSource, KafkaSourceError, LayoutOptions, MemoryFeed, OutlierRule, Pace,
-    PacedFeed, SimulatedFeed, Simulation,
+    AdmissionConfig, AdmittedPartition, Feed, FileError, FileOrder, FilePartition, FileSource,
+    Files, KafkaSource, LayoutOptions, MemoryFeed, OutlierRule, Pace, PacedFeed, SimulatedFeed,
+    Simulation, Timed,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,23 +27,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub(crate) struct Reading {
     /// They end where they do when the run starts.
     pub until_now: bool,
+    /// At no pace of theirs: what was read is read again.
+    pub at_once: bool,
     /// What is not kept any more is gone without.
     pub accept_gap: bool,
     /// By which of the processes.
     pub process: usize,
 }
 
-/// Where a log is to begin.
-#[derive(Default)]
-pub(super) struct Begin {
-    /// Up to here all was judged: the log may begin anywhere up to behind it.
-    pub after: Option<Offset>,
-    /// The facts of the lineage, of which those named `start ...` say where inputs begin.
-    pub facts: Vec<(String, String)>,
-}
-
 /// Opens one partition's log on the worker that reads it.
-pub(super) type FeedOpener = Box<dyn FnOnce(Begin) -> Result<Box<dyn Feed>, PartitionError> + Send>;
+pub(super) type FeedOpener = Box<dyn FnOnce() -> Result<Box<dyn Feed>, PartitionError> + Send>;
 
 /// The logs of a run, not opened yet, and what tells them apart from others.
 #[derive(Default)]
@@ -49,11 +45,9 @@ pub(crate) struct Inputs {
     /// How the records of each log are judged.
     timings: Vec<Timing>,
     facts: Vec<(String, String)>,
-    /// Where logs begin, as this process found it.
-    starts: Vec<(String, String)>,
     files: Vec<Files>,
-    /// The greatest watermark of all logs: raised as they are read.
-    greatest: Arc<AtomicI64>,
+    /// Logs of topics, which process 0 finds.
+    pub(super) topics: Topics,
 }
 
 impl Inputs {
@@ -65,7 +59,8 @@ impl Inputs {
         symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let mut inputs = Inputs::default();
-        inputs.greatest.store(i64::MIN, Ordering::SeqCst);
+        inputs.topics.greatest.store(i64::MIN, Ordering::SeqCst);
+        (inputs.topics.name, inputs.topics.reading) = (config.name().to_owned(), reading);
         if !memory.is_empty() {
             inputs
                 .facts
@@ -73,7 +68,7 @@ impl Inputs {
             for trades in memory {
                 inputs
                     .feeds
-                    .push(Box::new(|_| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
+                    .push(Box::new(|| Ok(Box::new(MemoryFeed::new(trades)) as Box<dyn Feed>)));
             }
             inputs.timings = vec![config.timing(); inputs.feeds.len()];
             return Ok(inputs);
@@ -81,7 +76,7 @@ impl Inputs {
         if config.sources().is_empty() {
             return Err(EngineError::NoSource);
         }
-        for source in config.sources() {
+        for (number, source) in config.sources().iter().enumerate() {
             let from = inputs.feeds.len();
             match &source.kind {
                 SourceKind::Files(files) => {
@@ -89,17 +84,22 @@ impl Inputs {
                     inputs.read(file_source(files, config.workers(), lateness_ns), symbols)?;
                 }
                 SourceKind::Simulator(session) => inputs.simulate(session, symbols)?,
-                SourceKind::Kafka(kafka) => {
-                    let writer = format!("tidemill-{}-control-{}", config.name(), reading.process);
-                    inputs.listen(kafka, reading, &writer, symbols)?;
-                }
+                SourceKind::Kafka(kafka) => inputs.topics.sources.push(TopicSource {
+                    number,
+                    name: source.name.clone(),
+                    source: kafka_source(kafka),
+                    config: kafka.clone(),
+                    timing: source.timing,
+                    pace: source.pace.filter(|_| !reading.at_once),
+                }),
             }
-            if let Some(factor) = source.pace {
+            if let Some(factor) = source.pace.filter(|_| !reading.at_once) {
                 let feeds = inputs.feeds.split_off(from);
                 inputs.feeds.extend(feeds.into_iter().map(|feed| paced(feed, factor)));
             }
             inputs.timings.resize(inputs.feeds.len(), source.timing);
         }
+        inputs.topics.first = inputs.feeds.len();
         Ok(inputs)
     }
 
@@ -107,49 +107,8 @@ impl Inputs {
         let checked = source.check().map_err(source_error)?;
         self.facts.extend(identity(&checked).map_err(source_error)?);
         let opened = checked.open(symbols).map_err(source_error)?.into_iter();
-        self.feeds.extend(opened.map(|open| Box::new(move |_: Begin| open()) as FeedOpener));
+        self.feeds.extend(opened.map(|open| Box::new(open) as FeedOpener));
         self.files.push(checked);
-        Ok(())
-    }
-
-    fn listen(
-        &mut self,
-        kafka: &KafkaConfig,
-        reading: Reading,
-        writer: &str,
-        symbols: &Symbols,
-    ) -> Result<(), EngineError> {
-        let source = kafka_source(kafka);
-        let mut parts = source.resolve(kafka.start).map_err(kafka_error)?;
-        let mut control = None;
-        if let Some(after) = kafka.idle_after {
-            let (settings, topic) = (&kafka.settings, &kafka.control);
-            if !reading.until_now {
-                // Who had the writer's name is fenced by this, before what was written is read.
-                let greatest = self.greatest.clone();
-                let opened = Control::open(settings, topic, writer, after, greatest);
-                control = Some(Arc::new(opened.map_err(kafka_error)?));
-            }
-            sources::recall(settings, topic, &mut parts).map_err(kafka_error)?;
-        }
-        if reading.until_now {
-            source.end_now(&mut parts).map_err(kafka_error)?;
-        }
-        for part in &parts {
-            let end = part.end.map_or_else(String::new, |end| format!(" to {end}"));
-            self.facts.push((part.name(), format!("topic {}{end}", part.topic_id)));
-            self.starts.push((start_of(&part.name()), part.start.to_string()));
-        }
-        let opened =
-            source.open(&parts, reading.accept_gap, control, symbols).map_err(kafka_error)?;
-        for (open, part) in opened.into_iter().zip(&parts) {
-            let fact = start_of(&part.name());
-            self.feeds.push(Box::new(move |begin: Begin| {
-                let start = begin.facts.iter().find(|(name, _)| *name == fact);
-                let start = start.and_then(|(_, offset)| offset.parse().ok());
-                open(begin.after.and_then(sources::resume_at).or(start))
-            }));
-        }
         Ok(())
     }
 
@@ -163,7 +122,7 @@ impl Inputs {
         for partition in 0..session.partitions {
             let (simulation, symbols, of) =
                 (simulation.clone(), symbols.clone(), session.partitions);
-            self.feeds.push(Box::new(move |_| {
+            self.feeds.push(Box::new(move || {
                 let feed = SimulatedFeed::new(&simulation, &symbols, partition, of)
                     .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
                 Ok(Box::new(feed) as Box<dyn Feed>)
@@ -174,7 +133,7 @@ impl Inputs {
 
     /// The logs as they are, before admission.
     pub fn recorded(self) -> Result<Vec<Box<dyn Feed>>, PartitionError> {
-        self.feeds.into_iter().map(|open| open(Begin::default())).collect()
+        self.feeds.into_iter().map(|open| open()).collect()
     }
 
     /// What tells this input apart from others.
@@ -182,19 +141,20 @@ impl Inputs {
         &self.facts
     }
 
-    /// Where the inputs begin, where that is not their first record: facts named `start ...`.
-    pub fn starts(&self) -> &[(String, String)] {
-        &self.starts
-    }
-
-    /// How far back of its watermark each log can still change a bar.
+    /// How far back of its watermark each log can still change a bar; that of a topic's as far as any.
     pub fn horizons(&self) -> Horizons {
-        Horizons::each(&self.timings.iter().map(|timing| timing.horizon_ns).collect::<Vec<_>>())
+        let each = |timing: &Timing| timing.horizon_ns;
+        let topics = self.topics.sources.iter().map(|topics| each(&topics.timing)).max();
+        let greatest = self.timings.iter().map(each).max().max(topics);
+        let mut list: Vec<i64> = self.timings.iter().map(each).collect();
+        list.extend(topics.and(greatest));
+        Horizons::each(&list)
     }
 
     /// How far a watermark stays behind at most.
     pub fn lateness_ns(&self) -> i64 {
-        self.timings.iter().map(|timing| timing.lateness_ns).max().unwrap_or(0)
+        let topics = self.topics.sources.iter().map(|topics| &topics.timing);
+        self.timings.iter().chain(topics).map(|timing| timing.lateness_ns).max().unwrap_or(0)
     }
 
     /// Sources of files, to ask what they left out once they were read.
@@ -202,40 +162,95 @@ impl Inputs {
         self.files.clone()
     }
 
-    /// Every log behind its admission.
-    pub fn open(self, config: &Config, symbols: &Symbols) -> Vec<Opener> {
-        let (epoch, greatest) = (config.epoch(), self.greatest);
-        let behind = |(number, (feed, timing)): (usize, (FeedOpener, Timing))| -> Opener {
-            let (admission, symbols) = (admission(config, timing), symbols.clone());
-            let greatest = greatest.clone();
-            Box::new(move |start: Start| {
-                let admission = AdmissionConfig { started_at: start.at, ..admission };
-                let number = number as u32;
-                let partition = match start.saved {
-                    None => {
-                        let feed = feed(Begin { after: None, facts: start.facts })?;
-                        AdmittedPartition::new(feed, admission, epoch, symbols, number)
-                    }
-                    Some(saved) => {
-                        let after = AdmittedPartition::position_in(&saved);
-                        let feed = feed(Begin { after, facts: start.facts })?;
-                        AdmittedPartition::restore(feed, admission, epoch, symbols, number, &saved)
-                            .map_err(|error| PartitionError {
-                                what: error.to_string(),
-                                usage: false,
-                            })?
-                    }
+    /// Every log behind its admission: those of topics once process 0 has told of them.
+    pub fn open(
+        self,
+        config: &Config,
+        symbols: &Symbols,
+        observatory: Option<&Observatory>,
+    ) -> dataflows::Inputs {
+        let greatest = self.topics.greatest.clone();
+        let is_shared = self.topics.sources.iter().any(|topics| topics.config.idle_after.is_some());
+        let (config, symbols) = (config.clone(), symbols.clone());
+        let (greatest_of_all, timed_by) =
+            (greatest.clone(), observatory.map(Observatory::timed_by));
+        let bench = Bench { config, symbols, greatest: greatest_of_all, timed_by };
+        let watch = observatory.map(Observatory::watch);
+        let (told, joins) = (self.topics.told(), Joins::default());
+        let (feeds, timings, mut topics) = (self.feeds, self.timings, self.topics);
+        let joining = joins.clone();
+        let open: OpenAll = Box::new(move |told| {
+            let feeds = feeds.into_iter().zip(timings).enumerate();
+            let admitted = feeds
+                .map(|(number, (feed, timing))| (number, bench.admit(number, timing, false, feed)));
+            let mut all: Vec<(usize, Opener)> = admitted.collect();
+            for (part, open) in topics.hear(told, &bench.symbols)? {
+                let source = &topics.sources[part.source];
+                let feed: FeedOpener = Box::new(move || open(None));
+                let feed = match source.pace {
+                    Some(factor) => paced(feed, factor),
+                    None => feed,
                 };
-                Ok(Box::new(partition.raising(greatest)) as Box<dyn Partition>)
-            })
-        };
-        self.feeds.into_iter().zip(self.timings).enumerate().map(behind).collect()
+                all.push((part.number, bench.admit(part.number, source.timing, part.anew, feed)));
+            }
+            if let Some(watch) = watch {
+                watch(topics.watched());
+            }
+            joins::watch(topics, bench, joining);
+            Ok(all)
+        });
+        dataflows::Inputs { told, open, greatest: is_shared.then_some(greatest), joins }
     }
 }
 
-/// The name of the fact that says where a partition begins.
-fn start_of(partition: &str) -> String {
-    format!("start {partition}")
+/// What logs are judged with.
+#[derive(Clone)]
+pub(super) struct Bench {
+    pub config: Config,
+    pub symbols: Symbols,
+    pub greatest: Arc<AtomicI64>,
+    /// Told of each batch, where the run is observed.
+    pub timed_by: Option<Timed>,
+}
+
+impl Bench {
+    /// A log behind its admission; one that is `anew` is another than what a checkpoint holds.
+    pub fn admit(&self, number: usize, timing: Timing, anew: bool, feed: FeedOpener) -> Opener {
+        let bench = self.clone();
+        Box::new(move |start: Start| {
+            let config =
+                AdmissionConfig { started_at: start.at, ..admission(&bench.config, timing) };
+            let (epoch, symbols, number) = (bench.config.epoch(), bench.symbols, number as u32);
+            let partition = match start.saved {
+                None => AdmittedPartition::new(feed()?, config, epoch, symbols, number),
+                Some(saved) => {
+                    let restored =
+                        AdmittedPartition::restore(feed()?, config, epoch, symbols, number, &saved);
+                    let restored = restored.map_err(|error| PartitionError {
+                        what: error.to_string(),
+                        usage: false,
+                    })?;
+                    if anew { restored.over_another_log() } else { restored }
+                }
+            };
+            Ok(Box::new(partition.raising(bench.greatest).timed_by(bench.timed_by))
+                as Box<dyn Partition>)
+        })
+    }
+}
+
+/// Topics as the source takes them.
+pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
+    KafkaSource {
+        settings: kafka.settings.clone(),
+        topics: kafka.topics.clone(),
+        codec: kafka.codec,
+        layout: LayoutOptions {
+            columns: kafka.columns.clone(),
+            filter: kafka.filter.clone(),
+            ..LayoutOptions::default()
+        },
+    }
 }
 
 /// Files as the source takes them, with as many decoder threads as workers, but not more than cores.
@@ -265,28 +280,6 @@ pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64)
     }
 }
 
-/// Topics as the source takes them.
-pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
-    KafkaSource {
-        settings: kafka.settings.clone(),
-        topics: kafka.topics.clone(),
-        codec: kafka.codec,
-        layout: LayoutOptions {
-            columns: kafka.columns.clone(),
-            filter: kafka.filter.clone(),
-            ..LayoutOptions::default()
-        },
-    }
-}
-
-/// Brokers that do not answer are no fault of the configuration.
-fn kafka_error(error: KafkaSourceError) -> EngineError {
-    match error {
-        KafkaSourceError::Kafka(error) => EngineError::Failed(error.to_string()),
-        error => EngineError::Source(error.to_string()),
-    }
-}
-
 /// What is wrong with the files is the caller's to mend; that no thread starts is not.
 fn source_error(error: FileError) -> EngineError {
     match error {
@@ -309,10 +302,10 @@ pub(crate) fn simulation(session: &SimulatorConfig) -> Simulation {
 }
 
 fn paced(feed: FeedOpener, factor: f64) -> FeedOpener {
-    Box::new(move |after| {
+    Box::new(move || {
         let pace = Pace::new(factor)
             .map_err(|error| PartitionError { what: error.to_string(), usage: true })?;
-        Ok(Box::new(PacedFeed::new(feed(after)?, pace)?))
+        Ok(Box::new(PacedFeed::new(feed()?, pace)?))
     })
 }
 

@@ -3,11 +3,13 @@
 use super::EngineError;
 use super::inputs::Inputs;
 use super::lineage::{Changes, renewed};
+use super::positions::listener;
+use super::topics::Basis;
 use super::warm;
 use crate::config::{CheckpointConfig, Config, SinkKind};
 use crate::depot::ObjectDepot;
-use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create};
-use dataflows::{Plan, Watch};
+use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create, entries};
+use dataflows::{Plan, RunError, Watch};
 use market::Time;
 use sinks::{Identity, Store};
 use std::path::Path;
@@ -40,45 +42,59 @@ pub(super) struct How<'a> {
 pub(super) fn keep(
     config: &Config,
     given: &CheckpointConfig,
-    (plan, inputs, watch): (&Plan, &Inputs, &Watch),
+    (plan, inputs, watch): (&Plan, &mut Inputs, &Watch),
     identity: Identity,
     how: &How<'_>,
 ) -> Result<Kept, EngineError> {
-    let depot = ObjectDepot::open(&given.to, config.name());
-    let depot: Arc<dyn Depot> = Arc::new(depot.map_err(EngineError::checkpoints)?);
+    let depot = ObjectDepot::open(&given.to, config.name()).map_err(EngineError::checkpoints)?;
+    depot.try_create().map_err(EngineError::checkpoints)?;
+    let depot: Arc<dyn Depot> = Arc::new(depot);
     let began = Instant::now();
     let clock = Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (every_ms, keep) = (given.every_ms, given.keep);
-    let (claimed, listener) = (None, Arc::new(|_: &Manifest| {}));
-    let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener };
+    let (claimed, unheard) = (None, Arc::new(|_: &Manifest| {}));
+    let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener: unheard };
     if how.process != 0 {
         return Ok(Kept { checkpoints, identity, started_at: how.now });
     }
     let depot = &*checkpoints.depot;
-    let mut claimed =
-        claim(depot, &[config.name().to_owned()]).map_err(EngineError::checkpoints)?;
-    let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
-        Some(manifest) => match goes_on(config, given, &manifest, &identity, how) {
-            Ok(changes) if changes.is_empty() => manifest,
-            Ok(changes) => {
-                let facts = renewed(&manifest.facts, &identity.parts);
-                let run = (config, plan, watch, how.store);
-                let warm = warm::up(run, depot, (&manifest, claimed.generation), &changes)?;
-                // The sinks' marks are those of the lineage, which stays what it was.
-                let lineage = manifest.lineage;
-                note(depot, &mut claimed, Manifest { facts, lineage, ..warm })?
-            }
-            Err(_) if how.replace => {
-                first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?
-            }
-            Err(error) => return Err(error),
-        },
+    let mut writers = inputs.topics.writers(config.processes().len().max(1));
+    writers.push(config.name().to_owned());
+    let mut claimed = claim(depot, &writers).map_err(EngineError::sequence)?;
+    for (number, name) in &claimed.passed_over {
+        tracing::warn!(
+            "checkpoint {number} names {name}, which is not there: an older one is gone on from"
+        );
+    }
+    let (generation, writers) = (claimed.generation, claimed.writers.clone());
+    let found = claimed.manifest.take().map(|(_, manifest)| manifest);
+    let changes =
+        found.as_ref().map(|found| goes_on(config, given, found, &identity, how)).transpose();
+    let changes = match changes {
+        Err(_) if how.replace => None,
+        changes => changes?,
+    };
+    let from = found.zip(changes);
+    let basis = from.as_ref().map(|(manifest, _)| manifest);
+    inputs.topics.agree(&Basis { manifest: basis, generation, writers: &writers })?;
+    let manifest = match from {
         None => first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?,
+        Some((manifest, changes)) if changes.is_empty() => manifest,
+        Some((manifest, changes)) => {
+            let facts = renewed(&manifest.facts, &identity.parts);
+            let run = (config, plan, watch, how.store);
+            let warm = warm::up(run, depot, (&manifest, generation), &changes)?;
+            // The sinks' marks are those of the lineage, which stays what it was. So does the generation that
+            // cut the checkpoint: gaps that were accepted since lie behind it.
+            let (lineage, generation) = (manifest.lineage, manifest.generation);
+            note(depot, &mut claimed, Manifest { facts, lineage, generation, ..warm })?
+        }
     };
     let (started_at, parts) = (manifest.started_at, manifest.facts.clone());
     let identity = Identity { fingerprint: manifest.lineage.clone(), parts };
     claimed.manifest = Some((claimed.next - 1, manifest));
     checkpoints.claimed = Some(claimed);
+    checkpoints.listener = listener(config, &inputs.topics.places());
     Ok(Kept { checkpoints, identity, started_at })
 }
 
@@ -113,7 +129,8 @@ fn first(
     mut facts: Vec<(String, String)>,
     how: &How<'_>,
 ) -> Result<Manifest, EngineError> {
-    facts.extend_from_slice(inputs.starts());
+    facts.extend(inputs.topics.facts());
+    facts.extend(inputs.topics.starts());
     let manifest = Manifest {
         generation: claimed.generation,
         lineage: crate::config::fingerprint(&facts),
@@ -134,7 +151,24 @@ fn note(
     manifest: Manifest,
 ) -> Result<Manifest, EngineError> {
     create(depot, claimed.next, &Entry::Manifest(manifest.clone()))
-        .map_err(EngineError::checkpoints)?;
+        .map_err(EngineError::sequence)?;
     claimed.next += 1;
     Ok(manifest)
+}
+
+/// Why a run failed, in the light of the sequence: brokers do not say whether a writer was fenced because
+/// another run has taken over or because its transaction took too long.
+pub(super) fn explain(error: RunError, checkpoints: Option<&Checkpoints>) -> EngineError {
+    let is_newer = |checkpoints: &Checkpoints| {
+        let own = checkpoints.claimed.as_ref()?.generation;
+        let (entries, _) = entries(&*checkpoints.depot).ok()?;
+        Some(entries.iter().any(|(_, entry)| entry.generation() > own))
+    };
+    match error {
+        RunError::Sequence(error) => EngineError::sequence(error),
+        RunError::Sink(error) if checkpoints.and_then(is_newer) == Some(true) => {
+            EngineError::Overtaken(error.to_string())
+        }
+        error => error.into(),
+    }
 }

@@ -1,6 +1,7 @@
 //! What differs between the configuration and input that checkpoints were made with and those of a run: what
 //! cannot change within a lineage, and which indicators were added or removed.
 
+use super::topics::is_of_topics;
 use std::collections::BTreeSet;
 
 /// Parts by name, as the manifest holds them.
@@ -26,11 +27,12 @@ impl Changes {
         self == &Changes::default()
     }
 
-    /// From what a manifest holds to what is given. Where inputs begin is told by the manifest alone.
+    /// From what a manifest holds to what is given. Partitions of topics, and where inputs begin, are told by the
+    /// manifest alone.
     pub fn between(known: &Facts, given: &Facts) -> Self {
         let (was, is) = (indicators(known), indicators(given));
         let parts = |facts: &Facts| -> Vec<(String, String)> {
-            let is_fixed = |name: &str| name != INDICATORS && !name.starts_with("start ");
+            let is_fixed = |name: &str| name != INDICATORS && !is_of_topics(name);
             facts.iter().filter(|(name, _)| is_fixed(name)).cloned().collect()
         };
         Changes {
@@ -44,7 +46,7 @@ impl Changes {
 /// The parts of a manifest that goes on with other indicators.
 pub(crate) fn renewed(known: &Facts, given: &Facts) -> Vec<(String, String)> {
     let (mut parts, begins): (Vec<_>, Vec<_>) =
-        known.iter().cloned().partition(|(name, _)| !name.starts_with("start "));
+        known.iter().cloned().partition(|(name, _)| !is_of_topics(name));
     parts.retain(|(name, _)| name != INDICATORS);
     parts.extend(given.iter().filter(|(name, _)| name == INDICATORS).cloned());
     parts.extend(begins);
@@ -145,6 +147,7 @@ mod tests {
             ("lateness", "2s"),
             ("scale", "A 2 3"),
             ("indicators", "sma(20), ema(20, of=volume) on 1min, 5min"),
+            ("topic t/0", "an id"),
             ("start t/0", "17"),
         ]);
         let same = facts(&[("epoch", "1s"), ("lateness", "2s"), ("scale", "A 2 3")]);
@@ -180,6 +183,7 @@ mod tests {
             facts(&[
                 ("indicators", "sma(20) on 5min"),
                 ("indicators", "sma(20) v2 on 1min"),
+                ("topic t/0", "an id"),
                 ("start t/0", "17")
             ])
         );

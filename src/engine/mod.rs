@@ -16,25 +16,32 @@
 
 mod identity;
 mod inputs;
+mod joins;
 mod keep;
 mod lineage;
 mod outputs;
+mod positions;
 mod summary;
+mod topics;
 mod warm;
 
-pub(crate) use inputs::{Inputs, Reading, file_source, simulation};
+pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
 pub(crate) use lineage::Changes;
 pub(crate) use outputs::kafka_options;
+pub(crate) use positions::group;
 pub use summary::Summary;
-pub(crate) use summary::{grouped, line, table};
+pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, reasons, table};
 pub(crate) use warm::{Outlook, outlook};
 
 use crate::config::Config;
+use crate::observe::Observatory;
+use dataflows::checkpoint::SequenceError;
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use topics::Basis;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +72,9 @@ pub enum EngineError {
     /// The store of checkpoints cannot be used, or another run has claimed it.
     #[error("checkpoints: {0}")]
     Checkpoints(String),
+    /// Another run of the deployment has begun: this one can write no more.
+    #[error("another run of this deployment has begun, so this one ends: {0}")]
+    Overtaken(String),
     /// Checkpoints of something else.
     #[error(
         "{to}: the checkpoints there were made with {}; give --replace to begin anew, or another deployment.name to \
@@ -97,6 +107,14 @@ impl EngineError {
         EngineError::Checkpoints(error.to_string())
     }
 
+    /// That a place in the sequence of checkpoints was not to be had.
+    fn sequence(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Taken { .. } => EngineError::Overtaken(error.to_string()),
+            error => EngineError::checkpoints(error),
+        }
+    }
+
     /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
     /// running (exit code 1).
     pub fn is_usage(&self) -> bool {
@@ -107,7 +125,10 @@ impl EngineError {
             | EngineError::Lineage { .. }
             | EngineError::StoreGone { .. } => true,
             EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_) | EngineError::Failed(_) | EngineError::Checkpoints(_) => false,
+            EngineError::Sink(_)
+            | EngineError::Failed(_)
+            | EngineError::Checkpoints(_)
+            | EngineError::Overtaken(_) => false,
             EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
             EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
             EngineError::Run(_) => false,
@@ -219,12 +240,16 @@ impl Engine {
     )]
     pub fn run(self) -> Result<Summary, EngineError> {
         let began = Instant::now();
+        let observatory = Observatory::open(&self.config, self.process, &self.watch.progress)?;
         let processes = self.config.processes().len().max(1);
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });
         }
         let reading = Reading { process: self.process, ..self.reading };
-        let inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
+        let mut inputs = Inputs::of(&self.config, self.memory, reading, &self.symbols)?;
+        if self.process == 0 {
+            inputs.topics.resolve(&self.watch.stop)?;
+        }
         let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
         let mut sinks = self.sinks;
@@ -233,14 +258,17 @@ impl Engine {
         let terms = identity.fingerprint.clone();
         // What is read to where it ends now is read whole by every run.
         let kept = self.config.checkpoints().filter(|_| !reading.until_now);
-        if kept.is_none() {
-            if warm::history_store(&self.config).is_some() {
-                let what = "source.history.store: bars of another store stand in the first checkpoint, and this \
-                            run keeps none: leave the key out, or use tidemill run";
-                return Err(EngineError::Source(what.to_owned()));
-            }
+        if kept.is_none() && warm::history_store(&self.config).is_some() {
+            let what = "source.history.store: bars of another store stand in the first checkpoint, and this run \
+                        keeps none: leave the key out, or use tidemill run";
+            return Err(EngineError::Source(what.to_owned()));
+        }
+        if kept.is_none() && self.process == 0 {
+            let (generation, writers) = (0, &inputs.topics.writers(processes)[..]);
+            inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
             // Where inputs begin is found anew by every run, and is part of what its rows are of.
-            identity.parts.extend_from_slice(inputs.starts());
+            identity.parts.extend(inputs.topics.facts());
+            identity.parts.extend(inputs.topics.starts());
             identity.fingerprint = crate::config::fingerprint(&identity.parts);
         }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
@@ -252,7 +280,7 @@ impl Engine {
             }
             let store = self.store.as_ref().map(|(folder, _)| folder.as_path());
             let how = keep::How { process: self.process, replace, now: started_at, store };
-            let run = (&plan, &inputs, &self.watch);
+            let run = (&plan, &mut inputs, &self.watch);
             let kept = keep::keep(&self.config, given, run, identity, &how)?;
             (identity, started_at) = (kept.identity, kept.started_at);
             checkpoints = Some(kept.checkpoints);
@@ -265,6 +293,7 @@ impl Engine {
             sinks.extend(outputs::open(&self.config, &plan, &opened, options)?);
             store = Some(opened);
         }
+        let sinks = observatory.measured(sinks);
         let cluster = Cluster {
             workers: self.config.workers(),
             process: self.process,
@@ -275,15 +304,18 @@ impl Engine {
             },
             terms,
         };
-        let files = inputs.files();
-        let partitions = inputs.open(&self.config, &self.symbols);
+        let (files, claim) = (inputs.files(), checkpoints.clone());
+        let progress = self.watch.progress.clone();
+        let partitions = inputs.open(&self.config, &self.symbols, Some(&observatory));
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
                 Ok(outcome) => outcome,
-                Err(error) => return Err(give_up(EngineError::from(error), store)),
+                Err(error) => return Err(give_up(keep::explain(error, claim.as_ref()), store)),
             };
         let filtered = files.iter().map(sources::Files::filtered).sum();
-        Ok(Summary::of(outcome, filtered, began.elapsed(), store.as_ref()))
+        let mut summary = Summary::of(outcome, filtered, began.elapsed(), store.as_ref());
+        summary.checkpoints = claim.map(|_| progress.checkpoints());
+        Ok(summary)
     }
 }
 
@@ -312,7 +344,8 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
     }
 }
 
-fn time_of(now: SystemTime) -> Time {
+/// The time of a clock.
+pub(crate) fn time_of(now: SystemTime) -> Time {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ns(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -27,7 +27,8 @@ pub(super) fn open(
                 let options = kafka_options(config, target, lineage, stop.clone());
                 let options = KafkaOptions { generation, ..options };
                 let opened = KafkaSink::open(options, &own)?;
-                opened.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+                let sink = &*target.name;
+                opened.warnings().iter().for_each(|warning| tracing::warn!(sink, "{warning}"));
                 Box::new(opened)
             }
         };

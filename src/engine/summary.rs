@@ -1,6 +1,6 @@
 //! What a run did, in numbers and as text.
 
-use dataflows::{Outcome, TableCount};
+use dataflows::{CheckpointProgress, Outcome, TableCount};
 use market::{Counts, Reason};
 use serde_json::{Value, json};
 use sinks::{Store, render_table};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Records that may be refused whatever their share.
-const REFUSED_FREE: u64 = 100;
+pub(crate) const REFUSED_FREE: u64 = 100;
 
 /// What a run did.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// Greatest resident memory of this process in bytes, where the system tells.
     pub memory_bytes: Option<u64>,
+    /// What became of the checkpoints, where they are kept.
+    pub checkpoints: Option<CheckpointProgress>,
     /// The store, where there is one.
     pub store: Option<PathBuf>,
 }
@@ -46,19 +48,17 @@ impl Summary {
             complete: outcome.complete,
             elapsed,
             memory_bytes: memory_peak(),
+            checkpoints: None,
             store: store.map(|store| store.folder().to_owned()),
         }
     }
 
     /// The exit code: 130 stopped, 3 nothing used or too much refused, 0 done.
     pub fn exit_code(&self, max_refused: f64, strict: bool) -> u8 {
-        let refused = self.counts.refused_total();
-        let share = refused as f64 / self.counts.read.max(1) as f64;
-        let too_many = refused > REFUSED_FREE && share > max_refused || strict && refused > 0;
-        match (self.complete, self.counts.used == 0 || too_many) {
-            (false, _) => 130,
-            (true, true) => 3,
-            (true, false) => 0,
+        let counts = &self.counts;
+        match self.complete {
+            true => judge((counts.read, counts.used, counts.refused_total()), max_refused, strict),
+            false => 130,
         }
     }
 
@@ -86,6 +86,9 @@ impl Summary {
             "seconds": self.elapsed.as_secs_f64(),
             "trades_per_second": self.rate(),
             "peak_memory_bytes": self.memory_bytes,
+            "checkpoints": self.checkpoints.as_ref().map(|kept| json!({
+                "written": kept.written, "failed": kept.failed, "last_failure": kept.last_failure,
+            })),
             "store": self.store.as_ref().map(|path| path.display().to_string()),
         })
     }
@@ -128,6 +131,12 @@ impl Summary {
         if let Some(bytes) = self.memory_bytes {
             rows.push(vec!["memory".to_owned(), format!("{} MiB at most", bytes >> 20)]);
         }
+        if let Some(kept) = &self.checkpoints {
+            let failed = kept.last_failure.as_ref();
+            let failed = failed.map(|why| format!(", {} failed: {why}", grouped(kept.failed)));
+            let count = format!("{} written{}", grouped(kept.written), failed.unwrap_or_default());
+            rows.push(vec!["checkpoints".to_owned(), count]);
+        }
         if let Some(store) = &self.store {
             rows.push(vec!["store".to_owned(), store.display().to_string()]);
         }
@@ -143,6 +152,13 @@ impl Summary {
         }
         text
     }
+}
+
+/// The exit code of records `(read, used, refused)`: 3 where none was used or too many were refused.
+pub(crate) fn judge((read, used, refused): (u64, u64, u64), max_refused: f64, strict: bool) -> u8 {
+    let share = refused as f64 / read.max(1) as f64;
+    let too_many = refused > REFUSED_FREE && share > max_refused || strict && refused > 0;
+    if used == 0 || too_many { 3 } else { 0 }
 }
 
 /// A line of the summary.

@@ -109,7 +109,7 @@ pub(super) fn up(
             Found::Inputs { inputs, .. } => Box::new(ReadAgain {
                 plan: plan.clone(),
                 workers: config.workers(),
-                partitions: inputs.open(config, &plan.symbols),
+                inputs: inputs.open(config, &plan.symbols, None),
                 started_at: manifest.started_at,
                 boundary: manifest.epoch.unwrap_or(Epoch::MIN),
                 watch: Watch { stop: watch.stop.clone(), ..Watch::default() },
@@ -170,7 +170,8 @@ pub(super) fn begin(
         return Err(EngineError::Source(what));
     };
     let (inputs, _) = Inputs::again(config, &manifest, &plan.symbols)?;
-    let first = inputs.first_time().map_err(|error| EngineError::Failed(error.what))?;
+    let first =
+        inputs.first_time(&plan.symbols).map_err(|error| EngineError::Failed(error.what))?;
     let until = first.map_or_else(|| "all".to_owned(), |first| format!("before {first}"));
     manifest.facts.retain(|(name, _)| name != HISTORY);
     manifest.facts.push((HISTORY.to_owned(), format!("{} {until}", stored.path().display())));

@@ -16,7 +16,7 @@ fn topic() -> String {
 type Pair = (Option<Vec<u8>>, Vec<u8>);
 
 /// What stands in a topic, partition by partition.
-fn values(topic: &str, partitions: i32) -> Vec<Vec<Pair>> {
+fn values(topic: &str, partitions: u32) -> Vec<Vec<Pair>> {
     let settings = settings();
     let read = |partition| {
         let mut list = Vec::new();

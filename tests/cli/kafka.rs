@@ -148,3 +148,92 @@ fn a_quiet_partition_holds_nobody_back_and_a_replay_gives_what_was_live() {
     let missing: Vec<&str> = live.lines().filter(|line| !there.contains(line)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+/// Columns of bars and indicators, but for when they were known and how often they were revised.
+const FINAL: [&str; 2] = [
+    "SELECT symbol, width, ts_open, ts_close, open, high, low, close, volume, vwap, trade_count \
+     FROM aggregated_data ORDER BY 1, 2, 3",
+    "SELECT symbol, width, ts_open, sma_5, rsi_14 FROM technical_indicators ORDER BY 1, 2, 3",
+];
+
+#[test]
+fn one_partition_or_many_or_files_give_the_same_values_in_the_end() {
+    let folder = Folder::new();
+    let args = ["simulate", "--out", "trades.csv", "--trades", "20000", "--symbols", "40"];
+    folder.run(&[&args[..], &["--late", "0.02", "--duplicate", "0.01"]].concat()).exits(0);
+    let brokers = trial::brokers();
+    let replay = |source: &[&str], data: &str| -> Vec<String> {
+        let flags = ["--widths", "1min,5min", "--indicators", "sma(5),rsi(14)", "--data", data];
+        folder.run(&[&["replay"], source, &flags[..]].concat()).exits(0);
+        let query = |sql| folder.run(&["query", sql, "--data", data, "--format", "csv"]);
+        FINAL.iter().map(|sql| query(sql).exits(0).out()).collect()
+    };
+    let wanted = replay(&["trades.csv", "--order", "log"], "file");
+    assert!(wanted[0].lines().count() > 1_000);
+    for partitions in ["1", "4", "16"] {
+        let topic = trial::fresh("spread");
+        let into = ["--topic", &topic, "--brokers", &brokers, "--partitions", partitions];
+        let from = ["ingest", "trades.csv", "--order", "log", "--batch", "50"];
+        folder.run(&[&from[..], &into].concat()).exits(0);
+        let source = ["--topic", &topic, "--brokers", &brokers];
+        assert!(replay(&source, partitions) == wanted, "{partitions} partitions");
+    }
+}
+
+/// A run of topics with checkpoints, by its folder, until so many are written; what ended it before.
+fn kept_run(source: &str, every: &str, accept: bool, written: u64) -> Result<(), String> {
+    let text = source.replace("EVERY", every);
+    let config = Config::parse("test", &text, &[], &Registry::standard()).unwrap();
+    let watch = Watch::default();
+    let engine = Engine::new(config).store(false).accept_gap(accept).watch(watch.clone());
+    let run = std::thread::spawn(move || engine.run().map_err(|error| error.to_string()));
+    let enough = || match written {
+        0 => watch.progress.counts().read > 0,
+        written => watch.progress.checkpoints().written >= written,
+    };
+    while !run.is_finished() && !enough() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    watch.stop.store(true, Ordering::SeqCst);
+    run.join().unwrap().map(|_| ())
+}
+
+#[test]
+fn a_gap_stops_the_start_until_it_is_accepted_and_later_starts_know() {
+    let folder = Folder::new();
+    let trades = session(&folder);
+    let topic = trial::topic("gap", 1);
+    write(&topic, &trades[..1_000], 1);
+    let source = format!(
+        "[deployment]\nname = \"{}\"\ndata = \"{}\"\n[cluster]\ncheckpoints = {{ every = \"EVERY\" }}\n\
+         [[source]]\nkind = \"kafka\"\nbrokers = \"{}\"\ntopics = [\"{topic}\"]\nstart = \"earliest\"\n\
+         control = \"{}\"\n",
+        trial::fresh("deployment"),
+        folder.0.join("data").display(),
+        trial::brokers(),
+        trial::fresh("control"),
+    );
+    kept_run(&source, "50ms", false, 1).unwrap();
+    write(&topic, &trades[1_000..], 1);
+    trial::delete_before(&(topic.clone(), 0), 1_500).unwrap();
+    let error = kept_run(&source, "1h", false, 0).unwrap_err();
+    let wanted = "are not kept any more, the first is 1500; --accept-gap goes on behind it";
+    assert!(error.contains(&topic) && error.ends_with(wanted), "{error}");
+    // Nothing is kept of the run that accepts it but what it decided.
+    kept_run(&source, "1h", true, 0).unwrap();
+    kept_run(&source, "1h", false, 0).unwrap();
+    trial::delete_before(&(topic.clone(), 0), 2_000).unwrap();
+    let error = kept_run(&source, "1h", false, 0).unwrap_err();
+    assert!(error.contains("offsets 1500 to 1999 are not kept"), "{error}");
+
+    // Made anew, the topic begins again, and none of it counts as read.
+    trial::delete_topic(&topic).unwrap();
+    let admin = ::kafka::Admin::new(&trial::settings()).unwrap();
+    while admin.topic(&topic).unwrap().is_some() {}
+    trial::make(&topic, 1);
+    write(&topic, &trades, 1);
+    let error = kept_run(&source, "1h", false, 0).unwrap_err();
+    assert!(error.contains("was made anew since"), "{error}");
+    kept_run(&source, "50ms", true, 1).unwrap();
+    kept_run(&source, "1h", false, 0).unwrap_or_else(|error| panic!("{error}"));
+}

@@ -6,7 +6,9 @@ mod files;
 mod ingest;
 mod kafka;
 mod kills;
+mod observe;
 mod processes;
+mod stores;
 mod up;
 
 use std::path::{Path, PathBuf};

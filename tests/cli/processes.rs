@@ -33,7 +33,7 @@ fn spawn(folder: &Folder, config: &str, data: &str, process: &str) -> Child {
 }
 
 /// Sends Ctrl-C, once there is a store: a handler is set before one is opened.
-fn interrupt(folder: &Folder, child: &Child) {
+pub(super) fn interrupt(folder: &Folder, child: &Child) {
     while !folder.0.join("store/tidemill.sqlite").exists() {
         std::thread::yield_now();
     }

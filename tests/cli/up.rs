@@ -4,6 +4,10 @@ use super::processes::two;
 use super::{Done, Folder, tables};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+/// Looks whether a process has ended, a hundredth of a second each, at most.
+const LOOKS_MAX: u32 = 3_000;
 
 /// Starts it, and hands out what it says line by line.
 fn start(folder: &Folder, config: &str) -> (Child, BufReader<ChildStderr>) {
@@ -84,4 +88,74 @@ fn a_lost_process_starts_the_set_again_and_a_signal_ends_it() {
     std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
     Done(child.wait_with_output().unwrap()).exits(130);
     assert!(!second.iter().any(|&pid| lives(pid)), "no process is left behind");
+}
+
+/// Waits until a process is gone.
+fn await_end(pid: u32) {
+    for _ in 0..LOOKS_MAX {
+        if !lives(pid) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("process {pid} lives on");
+}
+
+#[test]
+fn a_supervisor_that_is_killed_leaves_no_process_behind() {
+    let folder = Folder::new();
+    folder.file("cluster.toml", &format!("{}{}", two(), source(100_000, "pace = \"1x\"\n")));
+    let (mut child, mut said) = start(&folder, "cluster.toml");
+    let set = pids(&mut said);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    set.into_iter().for_each(await_end);
+}
+
+#[test]
+fn a_store_that_another_run_has_is_waited_for() {
+    let folder = Folder::new();
+    folder.file("cluster.toml", &source(100_000, "pace = \"1x\"\n"));
+    let mut dying = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    dying.args(["run"]).current_dir(&folder.0).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut dying = dying.spawn().unwrap();
+    while !folder.0.join("tidemill-data/tidemill.sqlite").exists() {
+        std::thread::yield_now();
+    }
+    let (child, mut said) = start(&folder, "cluster.toml");
+    hear(&mut said, "another run is writing to this store");
+    hear(&mut said, "the set starts again in 1 s");
+    dying.kill().unwrap();
+    dying.wait().unwrap();
+    let line = hear(&mut said, "started, pid");
+    let pid: u32 = line.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    signal("TERM", child.id());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    Done(child.wait_with_output().unwrap()).exits(130);
+    assert!(!lives(pid) && !rest.contains("another run"), "{rest}");
+}
+
+#[test]
+fn a_set_that_was_overtaken_does_not_start_again() {
+    let folder = Folder::new();
+    let kept = "checkpoints = { every = \"50ms\", to = \"kept\" }\n";
+    let source = source(100_000, "pace = \"1x\"\n");
+    folder.file("cluster.toml", &format!("{}{kept}{source}", two()));
+    folder.file("other.toml", &format!("[cluster]\n{kept}{source}"));
+    let (child, mut said) = start(&folder, "cluster.toml");
+    let set = pids(&mut said);
+    while !folder.0.join("tidemill-data/tidemill.sqlite").exists() {
+        std::thread::yield_now();
+    }
+    let mut other = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    other.args(["run", "--config", "other.toml", "--data", "other"]).current_dir(&folder.0);
+    let mut other = other.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    hear(&mut said, "another run of this deployment has begun");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    Done(child.wait_with_output().unwrap()).exits(5);
+    assert!(!set.iter().any(|&pid| lives(pid)) && !rest.contains("starts again"), "{rest}");
+    other.kill().unwrap();
+    other.wait().unwrap();
 }

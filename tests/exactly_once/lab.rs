@@ -1,7 +1,7 @@
 //! A topic of ticks, deployments that read it, and what they committed.
 
-use kafka::trial::{brokers, fresh, settings};
-use kafka::{Topics, read_committed};
+use kafka::trial::{brokers, fresh};
+use kafka::{Producer, Record, Settings, Topics, read_committed};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -33,24 +33,74 @@ impl Life {
     }
 }
 
-/// One topic of ticks.
+/// One topic of ticks, and the deployments that read it.
 pub struct Lab {
     folder: tempfile::TempDir,
-    ticks: String,
+    pub ticks: String,
     name: String,
     partitions: u32,
+    /// Which topics are read, and where they are.
+    topics: String,
+    pub source: String,
+    /// Where the rows go.
+    pub sink: String,
+    /// More keys of the source and of the sink.
+    pub source_keys: String,
+    pub sink_keys: String,
+    /// Where checkpoints lie, if not in the store.
+    pub checkpoints: Option<String>,
 }
+
+/// Seconds of the widest bars.
+const HOUR: i64 = 3_600;
 
 /// Waits for the log at most so often, a tenth of a second each.
 const LOOKS_MAX: u32 = 1_800;
 
 /// The records of every output topic, partition by partition.
-type Committed = BTreeMap<(String, u32), Vec<(String, String)>>;
+pub type Committed = BTreeMap<(String, u32), Vec<(String, String)>>;
 
 impl Lab {
     pub fn new(word: &str, partitions: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Lab { folder, ticks: fresh("ticks"), name: fresh(word), partitions }
+        let ticks = fresh("ticks");
+        Lab {
+            folder,
+            topics: ticks.clone(),
+            ticks,
+            name: fresh(word),
+            partitions,
+            source: brokers(),
+            sink: brokers(),
+            source_keys: String::new(),
+            sink_keys: String::new(),
+            checkpoints: None,
+        }
+    }
+
+    /// The document that a command prints.
+    pub fn told(&self, args: &[&str]) -> serde_json::Value {
+        let done = self.tidemill(args).stdout(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    /// Reads all topics whose names begin as that of the lab, and more keys of the source.
+    #[must_use]
+    pub fn reading(self, more: &str) -> Self {
+        let topics = format!("^{}", self.ticks);
+        let source_keys = format!("control = \"{}\"\n{more}", self.control());
+        Lab { topics, source_keys, ..self }
+    }
+
+    /// The name of the topic, and what others that it reads begin with.
+    pub fn ticks(&self) -> &str {
+        &self.ticks
+    }
+
+    /// The control topic of a lab that reads several topics.
+    pub fn control(&self) -> String {
+        format!("{}-control", self.name)
     }
 
     pub fn chance(&self) -> Chance {
@@ -67,10 +117,21 @@ impl Lab {
 
     /// Streams a simulated session into the topic.
     pub fn ingest(&self, trades: u64, rate: f64) -> Child {
+        self.ingest_into(&self.ticks, self.partitions, trades, rate, &[])
+    }
+
+    /// Streams a simulated session into a topic of so many partitions.
+    pub fn ingest_into(
+        &self,
+        topic: &str,
+        partitions: u32,
+        trades: u64,
+        rate: f64,
+        more: &[&str],
+    ) -> Child {
         let (trades, rate, partitions) =
-            (trades.to_string(), rate.to_string(), self.partitions.to_string());
-        let brokers = brokers();
-        let mut args = vec!["ingest", "--simulate", "--brokers", &brokers, "--topic", &self.ticks];
+            (trades.to_string(), rate.to_string(), partitions.to_string());
+        let mut args = vec!["ingest", "--simulate", "--brokers", &self.source, "--topic", topic];
         args.extend(["--partitions", &partitions, "--trades", &trades, "--rate", &rate]);
         args.extend([
             "--symbols",
@@ -82,11 +143,12 @@ impl Lab {
             "--bad",
             "0.001",
         ]);
+        args.extend(more);
         let child = self.tidemill(&args).stderr(self.log("ingest")).spawn().unwrap();
         // The topic is there once it has partitions.
         self.wait_for("the topic", || {
-            let topics = Topics::open(&settings()).and_then(|topics| topics.list());
-            topics.is_ok_and(|topics| topics.contains_key(&self.ticks))
+            let topics = Topics::open(&at(&self.source)).and_then(|topics| topics.list());
+            topics.is_ok_and(|topics| topics.contains_key(topic))
         });
         child
     }
@@ -94,6 +156,17 @@ impl Lab {
     pub fn ended(&self, mut ingest: Child) {
         let code = ingest.wait().unwrap().code();
         assert!(matches!(code, Some(0 | 3)), "ingest ended with {code:?}: {}", self.said("ingest"));
+        // A mark goes with rows: the last are those of the hour that the last trade is in.
+        let mut producer = Producer::open(&at(&self.source), 0).unwrap();
+        let value =
+            format!("{{\"heartbeat\":{}}}", (self.last_epoch() + HOUR + 60) * 1_000_000_000);
+        for partition in 0..self.partitions {
+            let (topic, partition) = (self.ticks.as_str(), Some(partition.cast_signed()));
+            let value = Some(value.as_bytes());
+            let (key, headers, timestamp_ms) = (None, None, None);
+            producer.send(&Record { topic, partition, key, value, headers, timestamp_ms }).unwrap();
+        }
+        assert!(producer.flush(Duration::from_secs(60)).unwrap());
     }
 
     fn log(&self, name: &str) -> Stdio {
@@ -101,44 +174,48 @@ impl Lab {
         std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap().into()
     }
 
-    fn said(&self, name: &str) -> String {
+    pub fn said(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.folder.path().join(format!("{name}.log")));
         let text = text.unwrap_or_default();
         text.lines().rev().take(20).collect::<Vec<_>>().join("\n")
     }
 
-    fn wait_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, mut is_there: impl FnMut() -> bool) {
         for _ in 0..LOOKS_MAX {
             if is_there() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("{what} did not come: {}", self.said("run"));
+        panic!("{what} did not come");
     }
 
     /// The name of a deployment, and what its topics begin with.
-    fn deployment(&self, word: &str) -> String {
+    pub fn deployment(&self, word: &str) -> String {
         format!("{}-{word}", self.name)
     }
 
-    fn config(&self, word: &str, processes: usize) -> PathBuf {
+    pub fn config(&self, word: &str, processes: usize) -> PathBuf {
         let ports: Vec<_> =
             (0..processes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let addresses: Vec<String> = match processes {
             1 => Vec::new(),
             _ => ports.iter().map(|port| format!("\"{}\"", port.local_addr().unwrap())).collect(),
         };
-        let (brokers, name, ticks) = (brokers(), self.deployment(word), &self.ticks);
+        let (name, topics) = (self.deployment(word), &self.topics);
+        let to = self.checkpoints.as_ref().map(|to| format!(", to = \"{to}\""));
+        let to = to.unwrap_or_default();
+        let Lab { source, sink, source_keys, sink_keys, .. } = self;
         let text = format!(
             "[deployment]\nname = \"{name}\"\ndata = \"{word}\"\n\
-             [cluster]\nprocesses = [{}]\ncheckpoints = {{ every = \"100ms\" }}\n\
-             [[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{ticks}\"]\n\
-             start = \"earliest\"\n\
+             [cluster]\nprocesses = [{}]\ncheckpoints = {{ every = \"100ms\"{to} }}\n\
+             [[source]]\nkind = \"kafka\"\nbrokers = \"{source}\"\ntopics = [\"{topics}\"]\n\
+             start = \"earliest\"\n{source_keys}\n\
              [[bars]]\nwidths = [\"1min\", \"5min\", \"1h\"]\n\
              [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\", \"macd(12,26,9)\"]\n\
-             [[sink]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\npartitions = 2\n\
-             topics_prefix = \"{name}-\"\n",
+             [[sink]]\nkind = \"kafka\"\nbrokers = \"{sink}\"\npartitions = 2\n\
+             topics_prefix = \"{name}-\"\n{sink_keys}\n",
             addresses.join(", ")
         );
         let path = self.folder.path().join(format!("{word}-{processes}.toml"));
@@ -146,74 +223,135 @@ impl Lab {
         path
     }
 
-    fn start(&self, word: &str, life: &Life) -> Vec<Child> {
+    pub fn start(&self, word: &str, life: &Life) -> Vec<Child> {
+        self.start_in(word, word, life)
+    }
+
+    /// Starts the processes of a deployment with a store of that name.
+    pub fn start_in(&self, word: &str, data: &str, life: &Life) -> Vec<Child> {
         let config = self.config(word, life.processes).display().to_string();
         let workers = life.workers.to_string();
         let start = |process: usize| {
             let process = process.to_string();
             let args = ["run", "--config", &config, "--process", &process, "--workers", &workers];
-            self.tidemill(&args).stderr(self.log("run")).spawn().unwrap()
+            let args = [&args[..], &["--data", data]].concat();
+            self.tidemill(&args).stderr(self.log(data)).spawn().unwrap()
         };
         (0..life.processes).map(start).collect()
     }
 
+    /// Starts a deployment under a supervisor.
+    pub fn supervise(&self, word: &str) -> Child {
+        let config = self.config(word, 1).display().to_string();
+        self.tidemill(&["up", "--config", &config]).stderr(self.log(word)).spawn().unwrap()
+    }
+
+    /// The process that the supervisor of a deployment started last.
+    pub fn started(&self, word: &str) -> u32 {
+        let text = std::fs::read_to_string(self.folder.path().join(format!("{word}.log"))).unwrap();
+        let line = text.lines().rev().find_map(|line| line.split_once("started, pid "));
+        line.unwrap().1.parse().unwrap()
+    }
+
     /// A life of the deployment `kills`, which ends by SIGKILL.
     pub fn live(&self, life: &Life, chance: &mut Chance) {
-        let mut children = self.start("kills", life);
+        self.live_as("kills", life, chance);
+    }
+
+    /// A life of a deployment, which ends by SIGKILL.
+    pub fn live_as(&self, word: &str, life: &Life, chance: &mut Chance) {
+        let children = self.start(word, life);
         std::thread::sleep(Duration::from_millis(life.ms));
-        let first = chance.below(children.len() as u64) as usize;
-        children[first].kill().unwrap();
-        std::thread::sleep(Duration::from_millis(chance.below(30)));
-        for child in &mut children {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        kill(children, chance);
+    }
+
+    /// The store of the checkpoints of a deployment.
+    pub fn kept(&self, word: &str) -> PathBuf {
+        let folder = self.folder.path();
+        let to = self.checkpoints.as_ref().map(|to| folder.join(to));
+        to.unwrap_or_else(|| folder.join(word).join("checkpoints")).join(self.deployment(word))
     }
 
     /// How many lives went on from a checkpoint that held something.
     pub fn gone_on(&self, word: &str) -> usize {
-        let folder = self.folder.path().join(word).join("checkpoints").join(self.deployment(word));
-        let entries = std::fs::read_dir(folder.join("seq")).unwrap();
+        let entries = std::fs::read_dir(self.kept(word).join("seq")).unwrap();
         let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
         texts.filter_map(|text| generation_of(&text)).max().unwrap_or(0)
     }
 
     /// Runs a deployment until it committed all that the topic holds, and ends it.
     pub fn finish(&self, word: &str) {
-        let last = self.last_epoch();
-        let life = Life { processes: 1, workers: 2, ms: 0 };
-        let mut children = self.start(word, &life);
-        self.wait_for("the last commit", || {
-            if let Some(code) = children[0].try_wait().unwrap() {
-                panic!("the run ended with {code}: {}", self.said("run"));
-            }
-            self.mark(word) >= Some(last)
-        });
-        let interrupt = format!("kill -INT {}", children[0].id());
-        assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-        children[0].wait().unwrap();
+        self.finish_as(word, &Life { processes: 1, workers: 2, ms: 0 }, self.last_epoch());
     }
 
-    /// The epoch that the last heartbeat of every partition begins.
-    fn last_epoch(&self) -> i64 {
+    /// Runs a deployment until it committed all before an epoch, and ends it.
+    pub fn finish_as(&self, word: &str, life: &Life, last: i64) {
+        self.finish_when(word, life, || Some(last));
+    }
+
+    /// Runs a deployment until it committed all before an epoch, which may be known later only, and ends it.
+    pub fn finish_when(&self, word: &str, life: &Life, last: impl Fn() -> Option<i64>) {
+        let mut children = self.start(word, life);
+        self.wait_for("the last commit", || {
+            if let Some(code) = children[0].try_wait().unwrap() {
+                panic!("the run ended with {code}: {}", self.said(word));
+            }
+            last().is_some_and(|last| self.mark(word) >= Some(last))
+        });
+        signal("INT", children[0].id());
+        children[0].wait().unwrap();
+        for child in &mut children[1..] {
+            // One may have ended by itself when the first was gone.
+            let _gone = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Replays the topics, as far as they go now, with the sinks of a deployment of their own.
+    pub fn replay(&self, word: &str, workers: u64) {
+        let config = self.config(word, 1).display().to_string();
+        let (workers, topics) = (workers.to_string(), format!("^{}", self.ticks));
+        let args = ["replay", "--topic", &topics, "--config", &config, "--workers", &workers];
+        let status = self.tidemill(&args).stderr(self.log("run")).status().unwrap();
+        assert!(matches!(status.code(), Some(0 | 3)), "{status}: {}", self.said("run"));
+    }
+
+    /// The epoch of the latest time that stands in partitions of topics.
+    pub fn latest_epoch(&self, topics: &[(&str, u32)]) -> i64 {
+        let mut latest = 0;
+        for (topic, partitions) in topics {
+            for partition in 0..*partitions {
+                read_committed(&at(&self.source), topic, partition, |_, value| {
+                    let value = serde_json::from_slice(value.unwrap_or_default());
+                    let value: serde_json::Value = value.unwrap_or_default();
+                    latest = latest.max(value["ts_event"].as_i64().unwrap_or(0));
+                })
+                .unwrap();
+            }
+        }
+        latest / 1_000_000_000
+    }
+
+    /// The epoch that begins with the last full hour that every partition has told.
+    pub fn last_epoch(&self) -> i64 {
         let last = |partition: u32| {
             let mut last = 0;
-            read_committed(&settings(), &self.ticks, partition.cast_signed(), |_, value| {
+            read_committed(&at(&self.source), &self.ticks, partition, |_, value| {
                 let text = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
                 if let Some(ns) = text.strip_prefix("{\"heartbeat\":") {
-                    last = ns.trim_end_matches('}').parse().unwrap();
+                    last = ns.trim_end_matches('}').parse().unwrap_or(last);
                 }
             })
             .unwrap();
             last
         };
-        (0..self.partitions).map(last).min().unwrap() / 1_000_000_000
+        (0..self.partitions).map(last).min().unwrap() / 1_000_000_000 / HOUR * HOUR
     }
 
     /// How far a deployment committed.
-    fn mark(&self, word: &str) -> Option<i64> {
+    pub fn mark(&self, word: &str) -> Option<i64> {
         let (mut mark, name) = (None, self.deployment(word));
-        let read = read_committed(&settings(), "tidemill_sink_progress", 0, |key, value| {
+        let read = read_committed(&at(&self.sink), "tidemill_sink_progress", 0, |key, value| {
             let [key, value] = [key, value]
                 .map(|text| String::from_utf8_lossy(text.unwrap_or_default()).into_owned());
             if key.contains(&name) {
@@ -225,15 +363,15 @@ impl Lab {
         read.ok().and(mark)
     }
 
-    fn committed(&self, word: &str) -> Committed {
+    pub fn committed(&self, word: &str) -> Committed {
         let prefix = format!("{}-", self.deployment(word));
-        let topics = Topics::open(&settings()).unwrap().list().unwrap();
+        let topics = Topics::open(&at(&self.sink)).unwrap().list().unwrap();
         let mut committed = Committed::new();
         for (topic, found) in topics.iter().filter(|(topic, _)| topic.starts_with(&prefix)) {
             for partition in 0..found.partitions as u32 {
                 let name = topic[prefix.len()..].to_owned();
                 let list = committed.entry((name, partition)).or_default();
-                read_committed(&settings(), topic, partition.cast_signed(), |key, value| {
+                read_committed(&at(&self.sink), topic, partition, |key, value| {
                     let text = |bytes: Option<&[u8]>| {
                         String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
                     };
@@ -245,12 +383,31 @@ impl Lab {
         committed
     }
 
+    /// What the first committed, the other did too, in this order, before it went on.
+    pub fn compare_begin(&self, live: &str, whole: &str) {
+        let (live, whole) = (self.committed(live), self.committed(whole));
+        let all: usize = live.values().map(Vec::len).sum();
+        assert!(all > 1_000, "{all} records");
+        for (place, records) in &live {
+            let wholes = &whole[place];
+            let differs = records.iter().zip(wholes).position(|(a, b)| a != b);
+            assert!(
+                differs.is_none() && records.len() <= wholes.len(),
+                "{place:?}: {} of {} records, they differ at {differs:?}: {:?} {:?}",
+                records.len(),
+                wholes.len(),
+                differs.map(|at| &records[at]),
+                differs.map(|at| &wholes[at])
+            );
+        }
+    }
+
     /// Both committed the same records in the same order.
     pub fn compare(&self, clean: &str, other: &str) {
         let (clean, other) = (self.committed(clean), self.committed(other));
         assert_eq!(clean.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
         let all: usize = clean.values().map(Vec::len).sum();
-        assert!(all > 1_000, "{all} records");
+        assert!(all > 500, "{all} records");
         for (place, records) in &clean {
             let others = &other[place];
             let differs = records.iter().zip(others).position(|(a, b)| a != b);
@@ -266,10 +423,38 @@ impl Lab {
     }
 }
 
+/// Settings for these brokers.
+pub fn at(brokers: &str) -> Settings {
+    Settings::new(brokers, BTreeMap::new()).unwrap()
+}
+
+/// Sends a signal to a process.
+pub fn signal(name: &str, pid: u32) {
+    let kill = format!("kill -{name} {pid}");
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+/// Kills processes of a run, one of them first.
+pub fn kill(mut children: Vec<Child>, chance: &mut Chance) {
+    let first = chance.below(children.len() as u64) as usize;
+    // One that has ended is no fault.
+    let _ = children[first].kill();
+    std::thread::sleep(Duration::from_millis(chance.below(30)));
+    for child in &mut children {
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+}
+
 /// The generation of a manifest that holds something.
 fn generation_of(text: &str) -> Option<usize> {
     let value: serde_json::Value = serde_json::from_str(text.split_once(' ')?.1).ok()?;
     let manifest = value.get("manifest")?;
     manifest["epoch"].as_i64()?;
     manifest["generation"].as_u64().map(|generation| generation as usize)
+}
+
+/// A number that the environment may give, for runs that last longer.
+pub fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }

@@ -2,7 +2,13 @@
 //! moments of chance and started again with other numbers of workers and processes. What stands committed in the
 //! output topics in the end, record by record and in order, is what a run leaves that nothing stopped.
 
+mod brokers;
+mod determinism;
 mod lab;
+mod letters;
+mod servers;
+mod torn;
+mod zombie;
 
 use lab::{Lab, Life};
 

@@ -304,7 +304,7 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
             Ok(Box::new(partition) as Box<dyn Partition>)
         }) as Opener
     };
-    let partitions = logs.iter().enumerate().map(open).collect();
+    let partitions: Vec<Opener> = logs.iter().enumerate().map(open).collect();
     let memory = MemorySink::default();
     let sinks: Vec<Box<dyn market::Sink>> = vec![Box::new(memory.clone())];
     let plan = plan(&symbols, carry, feeding, logs.len());

@@ -1,9 +1,10 @@
 //! What one worker holds at a boundary, as one object: its symbols, and pieces of state by name.
 //!
-//! Words are little-endian; a piece's symbols are numbers into the bundle's own dictionary, so that any
-//! process can read it. The object ends with a checksum of everything before it.
+//! All of it is little-endian words, texts and bytes being filled up to whole ones; a piece's symbols are numbers
+//! into the bundle's own dictionary, so that any process can read it. The last word is a checksum of all before it.
 
-use super::manifest::{FORMAT, checksum};
+use super::manifest::FORMAT;
+use bytes::Bytes;
 use market::{SymbolId, Symbols};
 use operators::Restore;
 
@@ -32,38 +33,57 @@ pub enum BundleError {
     Format(u64),
 }
 
-/// The bytes of a bundle.
-pub fn encode(symbols: &Symbols, pieces: &[Piece]) -> Vec<u8> {
+/// A bundle as buffers that follow one another; words that pieces hold are not copied.
+pub fn encode(symbols: &Symbols, pieces: Vec<Piece>) -> Vec<Bytes> {
     let texts = symbols.texts_from(0);
-    let words: usize = pieces.iter().map(|piece| piece.words.len()).sum();
-    let mut to = Vec::with_capacity(words * 8 + (1 << 16));
-    let word = |to: &mut Vec<u8>, value: u64| to.extend_from_slice(&value.to_le_bytes());
-    [MAGIC, FORMAT, texts.len() as u64].into_iter().for_each(|value| word(&mut to, value));
-    for text in &texts {
-        word(&mut to, text.len() as u64);
-        to.extend_from_slice(text.as_bytes());
-    }
-    word(&mut to, pieces.len() as u64);
+    let mut buffers = Vec::with_capacity(pieces.len() * 2 + 2);
+    let mut words = vec![MAGIC, FORMAT, texts.len() as u64];
+    texts.iter().for_each(|text| append(&mut words, text.as_bytes()));
+    words.push(pieces.len() as u64);
     for piece in pieces {
-        for length in [piece.name.len(), piece.words.len(), piece.bytes.len()] {
-            word(&mut to, length as u64);
-        }
-        to.extend_from_slice(piece.name.as_bytes());
-        piece.words.iter().for_each(|value| to.extend_from_slice(&value.to_le_bytes()));
-        to.extend_from_slice(&piece.bytes);
+        append(&mut words, piece.name.as_bytes());
+        append(&mut words, &piece.bytes);
+        words.push(piece.words.len() as u64);
+        buffers.extend([std::mem::take(&mut words), piece.words]);
     }
-    let sum = sum_of(&to);
-    word(&mut to, sum);
-    to
+    let sum = buffers.iter().chain([&words]).fold(SEED, |sum, words| sum_on(sum, words));
+    words.push(sum);
+    buffers.push(words);
+    buffers.into_iter().map(|words| Bytes::from_owner(Words(words))).collect()
 }
 
-/// A checksum by words: a byte at a time would cost more than writing.
-fn sum_of(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let sum = words.iter().fold(0x9e37_79b9_7f4a_7c15, |sum: u64, word| {
-        (sum ^ u64::from_le_bytes(*word)).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29)
-    });
-    sum ^ checksum(rest)
+/// Appends bytes behind their number, filled up to whole words.
+fn append(to: &mut Vec<u64>, bytes: &[u8]) {
+    to.push(bytes.len() as u64);
+    let (whole, rest) = bytes.as_chunks::<8>();
+    to.extend(whole.iter().map(|word| u64::from_le_bytes(*word)));
+    if !rest.is_empty() {
+        let mut word = [0; 8];
+        word[..rest.len()].copy_from_slice(rest);
+        to.push(u64::from_le_bytes(word));
+    }
+}
+
+/// Words as the bytes of an object.
+struct Words(Vec<u64>);
+
+impl AsRef<[u8]> for Words {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+#[cfg(target_endian = "big")]
+compile_error!("words are written as they lie in memory, little-endian");
+
+/// What a checksum begins with.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A checksum by words, over more of them: a byte at a time would cost more than writing.
+fn sum_on(sum: u64, words: &[u64]) -> u64 {
+    words
+        .iter()
+        .fold(sum, |sum, word| (sum ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29))
 }
 
 /// A bundle in this process's symbols.
@@ -81,13 +101,15 @@ impl Bundle {
     /// # Errors
     /// Refuses bytes that are no whole bundle, or one of another format.
     pub fn decode(bytes: &[u8], symbols: &Symbols) -> Result<Self, BundleError> {
-        let Some((body, sum)) = bytes.split_last_chunk::<8>() else {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let Some((sum, body)) = words.split_last().filter(|_| rest.is_empty()) else {
             return Err(BundleError::Damaged);
         };
-        if sum_of(body) != u64::from_le_bytes(*sum) {
+        if sum_on(SEED, body) != *sum {
             return Err(BundleError::Damaged);
         }
-        let mut from = Cursor { bytes: body };
+        let mut from = Cursor { words: body };
         if from.word()? != MAGIC {
             return Err(BundleError::Damaged);
         }
@@ -97,17 +119,15 @@ impl Bundle {
         }
         let mut known = Vec::new();
         for _ in 0..from.word()? {
-            let length = from.word()?;
-            let text = from.take(length)?;
-            known.push(symbols.intern(text).map_err(|_| BundleError::Damaged)?);
+            let text = from.bytes()?;
+            known.push(symbols.intern(&text).map_err(|_| BundleError::Damaged)?);
         }
         let mut pieces = Vec::new();
         for _ in 0..from.word()? {
-            let [name, words, bytes] = [from.word()?, from.word()?, from.word()?];
-            let name = String::from_utf8_lossy(from.take(name)?).into_owned();
-            let (words, _) = from.take(words.saturating_mul(8))?.as_chunks::<8>();
-            let words = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-            pieces.push(Piece { name, words, bytes: from.take(bytes)?.to_vec() });
+            let name = String::from_utf8_lossy(&from.bytes()?).into_owned();
+            let bytes = from.bytes()?;
+            let length = from.word()?;
+            pieces.push(Piece { name, words: from.take(length)?.to_vec(), bytes });
         }
         Ok(Bundle { symbols: known, pieces })
     }
@@ -128,20 +148,27 @@ impl Bundle {
 }
 
 struct Cursor<'a> {
-    bytes: &'a [u8],
+    words: &'a [u64],
 }
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, length: u64) -> Result<&'a [u8], BundleError> {
+    fn take(&mut self, length: u64) -> Result<&'a [u64], BundleError> {
         let length = usize::try_from(length).map_err(|_| BundleError::Damaged)?;
-        let (mine, rest) = self.bytes.split_at_checked(length).ok_or(BundleError::Damaged)?;
-        self.bytes = rest;
+        let (mine, rest) = self.words.split_at_checked(length).ok_or(BundleError::Damaged)?;
+        self.words = rest;
         Ok(mine)
     }
 
     fn word(&mut self) -> Result<u64, BundleError> {
-        let word = self.take(8)?.first_chunk().ok_or(BundleError::Damaged)?;
-        Ok(u64::from_le_bytes(*word))
+        Ok(self.take(1)?[0])
+    }
+
+    /// What [`append`] wrote.
+    fn bytes(&mut self) -> Result<Vec<u8>, BundleError> {
+        let length = self.word()?;
+        let mut bytes: Vec<u8> = bytemuck::cast_slice(self.take(length.div_ceil(8))?).to_vec();
+        bytes.truncate(length as usize);
+        Ok(bytes)
     }
 }
 
@@ -158,7 +185,7 @@ mod tests {
         words.symbol(a);
         let name = "tick/0".to_owned();
         let piece = Piece { name, words: words.words().to_vec(), bytes: vec![1, 2, 3] };
-        let bytes = encode(&symbols, &[piece.clone(), Piece::default()]);
+        let bytes = encode(&symbols, vec![piece.clone(), Piece::default()]).concat();
         let others = Symbols::default();
         others.intern(b"B").unwrap();
         let bundle = Bundle::decode(&bytes, &others).unwrap();

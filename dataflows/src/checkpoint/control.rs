@@ -5,7 +5,7 @@ use super::coordinator::{Coordinator, Owed, Said};
 use super::cuts::{Cuts, Gate, Grant, Told};
 use super::manifest::Position;
 use super::scribe::{Mail, Scribe, Settled};
-use crate::graph::Shared as Run;
+use crate::graph::{Event, Shared as Run};
 use market::Epoch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,7 +49,7 @@ pub(crate) fn control(
 ) {
     worker.dataflow::<u64, _, _>(|scope| {
         let asks = scope.concatenate([asks(scope, cuts, scribe, run), looks(scope)]);
-        let grants = coordinate(asks, office, scribe).broadcast();
+        let grants = coordinate(asks, office, scribe, run).broadcast();
         let cuts = cuts.clone();
         grants.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Grants", |_, _| {
             move |input, _output| {
@@ -108,7 +108,9 @@ fn coordinate<'s>(
     asks: StreamVec<'s, u64, Words>,
     office: &Office,
     scribe: &Scribe,
+    run: &Arc<Run>,
 ) -> StreamVec<'s, u64, Granted> {
+    let run = run.clone();
     let (Office { checkpoints, owed }, scribe) = (office.clone(), scribe.clone());
     let worker = asks.scope().worker().clone();
     let clock = checkpoints.clock.clone();
@@ -131,7 +133,11 @@ fn coordinate<'s>(
                     let mut session = output.session(&time);
                     for said in asks.drain(..).map(said_of) {
                         let told = match said {
-                            None => coordinator.begin(clock()),
+                            None => {
+                                let told = coordinator.begin(clock());
+                                told.iter().for_each(|_| run.progress.tell(Event::CheckpointBegun));
+                                told
+                            }
                             Some(said) => coordinator.hear(said, clock(), &owed).map(Told::Grant),
                         };
                         told.into_iter().for_each(|told| session.give(granted_of(told)));

@@ -41,6 +41,8 @@ pub(crate) struct Grant {
 /// All pieces of a worker at a boundary.
 pub(crate) struct Cut {
     pub checkpoint: u64,
+    /// Pieces that it has when it is whole.
+    expected: usize,
     pub pieces: Vec<Piece>,
     pub positions: Vec<Position>,
 }
@@ -108,6 +110,20 @@ impl Cuts {
         self.0.borrow_mut().asking = Some(activator);
     }
 
+    /// One more piece belongs to cuts beyond `epoch`, which is where its operator is; the last boundary whose
+    /// cut is without it.
+    pub fn widen(&self, epoch: Epoch) -> Epoch {
+        let mut inner = self.0.borrow_mut();
+        inner.expected += 1;
+        match inner.grant.gate.boundary {
+            Some(boundary) if boundary <= epoch => boundary,
+            _ => {
+                inner.cut.iter_mut().for_each(|cut| cut.expected += 1);
+                Epoch::MIN
+            }
+        }
+    }
+
     /// How far the worker may go.
     #[inline]
     pub fn gate(&self) -> Gate {
@@ -133,11 +149,10 @@ impl Cuts {
     /// Takes a piece of the present boundary.
     pub fn give(&self, piece: Piece, position: Option<Position>) {
         let mut inner = self.0.borrow_mut();
-        let expected = inner.expected;
         let Some(cut) = &mut inner.cut else { return };
         cut.pieces.push(piece);
         cut.positions.extend(position);
-        if cut.pieces.len() == expected {
+        if cut.pieces.len() == cut.expected {
             let cut = inner.cut.take();
             inner.whole.extend(cut);
             inner.ask();
@@ -175,8 +190,8 @@ impl Cuts {
         if grant.checkpoint > inner.grant.checkpoint && grant.gate.boundary.is_some() {
             // A boundary that was given up leaves its pieces behind.
             let (pieces, positions) = (Vec::new(), Vec::new());
-            let checkpoint = grant.checkpoint;
-            inner.cut = Some(Cut { checkpoint, pieces, positions });
+            let (checkpoint, expected) = (grant.checkpoint, inner.expected);
+            inner.cut = Some(Cut { checkpoint, expected, pieces, positions });
         }
         inner.grant = grant;
         inner.waiting.iter().for_each(Activator::activate);

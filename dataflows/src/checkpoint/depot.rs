@@ -1,5 +1,6 @@
 //! Where checkpoints lie: named objects that are written whole, some of them only where none is.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -19,11 +20,11 @@ pub trait Depot: Send + Sync {
     /// Fails when the store is away, full, or refuses: the object may be there nevertheless.
     fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, DepotError>;
 
-    /// Writes an object, in place of one that may be there.
+    /// Writes an object of buffers that follow one another, in place of one that may be there.
     ///
     /// # Errors
     /// Fails when the store is away, full, or refuses.
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError>;
+    fn put(&self, name: &str, bytes: Vec<Bytes>) -> Result<(), DepotError>;
 
     /// Reads an object; none where there is none of this name.
     ///
@@ -66,8 +67,8 @@ impl Depot for MemoryDepot {
         Ok(is_new)
     }
 
-    fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), DepotError> {
-        self.objects().insert(name.to_owned(), bytes);
+    fn put(&self, name: &str, bytes: Vec<Bytes>) -> Result<(), DepotError> {
+        self.objects().insert(name.to_owned(), bytes.concat());
         Ok(())
     }
 

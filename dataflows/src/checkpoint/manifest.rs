@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub const FORMAT: u64 = 2;
 
 /// Names of claims and manifests.
-pub(crate) const SEQUENCE: &str = "seq/";
+pub const SEQUENCE: &str = "seq/";
 /// Names of the objects that manifests name.
 pub(crate) const PARTS: &str = "parts/";
 

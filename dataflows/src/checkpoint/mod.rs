@@ -21,7 +21,7 @@ mod sequence;
 
 pub use bundle::{Bundle, BundleError};
 pub use depot::{Depot, DepotError, MemoryDepot};
-pub use manifest::{Entry, FORMAT, Manifest, Position};
+pub use manifest::{Entry, FORMAT, Manifest, Position, SEQUENCE};
 pub use sequence::{Claimed, SequenceError, claim, create, entries, prune};
 
 pub(crate) use bundle::{Piece, encode};

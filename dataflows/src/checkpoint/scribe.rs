@@ -104,7 +104,7 @@ impl Desk {
     fn store(&self, worker: usize, cut: Cut) -> Said {
         let Cut { checkpoint, pieces, positions, .. } = cut;
         let object = part_name(self.generation, checkpoint, worker);
-        match self.put(&object, &pieces) {
+        match self.put(&object, pieces) {
             Ok(bytes) => {
                 self.run.progress.checkpoint_part(bytes);
                 Said::Part { checkpoint, worker, object, positions }
@@ -116,9 +116,9 @@ impl Desk {
         }
     }
 
-    fn put(&self, object: &str, pieces: &[Piece]) -> Result<u64, DepotError> {
+    fn put(&self, object: &str, pieces: Vec<Piece>) -> Result<u64, DepotError> {
         let bytes = encode(&self.symbols, pieces);
-        let length = bytes.len() as u64;
+        let length = bytes.iter().map(|bytes| bytes.len() as u64).sum();
         self.checkpoints.depot.put(object, bytes)?;
         Ok(length)
     }

@@ -22,9 +22,7 @@ pub enum SequenceError {
         format: u64,
     },
     /// Another run has begun, or goes on, with the same checkpoints.
-    #[error(
-        "number {number} of the checkpoints is taken: another run of this deployment has begun"
-    )]
+    #[error("number {number} of the checkpoints is taken by another run")]
     Taken {
         /// The number.
         number: u64,
@@ -38,8 +36,10 @@ pub struct Claimed {
     pub generation: u64,
     /// The next number to write.
     pub next: u64,
-    /// The newest whole manifest, with its number.
+    /// The newest manifest that is whole and names nothing that is missing, with its number.
     pub manifest: Option<(u64, Manifest)>,
+    /// Manifests behind that one which name an object that is not there, with its name.
+    pub passed_over: Vec<(u64, String)>,
     /// Writers of this run, and of all that claimed since that manifest: they are to be fenced.
     pub writers: Vec<String>,
 }
@@ -71,9 +71,17 @@ pub fn claim(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceE
     let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0) + 1;
     let mine = Entry::Claim { generation, writers: writers.to_vec() };
     create(depot, number, &mine)?;
-    let manifest = entries.iter().rev().find_map(|(number, entry)| match entry {
-        Entry::Manifest(manifest) => Some((*number, manifest.clone())),
-        Entry::Claim { .. } => None,
+    let parts: BTreeSet<String> = depot.list(PARTS)?.into_iter().collect();
+    let mut passed_over = Vec::new();
+    let manifest = entries.iter().rev().find_map(|(number, entry)| {
+        let Entry::Manifest(manifest) = entry else { return None };
+        match manifest.bundles.iter().find(|name| !parts.contains(*name)) {
+            None => Some((*number, manifest.clone())),
+            Some(name) => {
+                passed_over.push((*number, name.clone()));
+                None
+            }
+        }
     });
     // Whoever wrote the manifest may be alive too, and claimed before it.
     let since = manifest.as_ref().map_or(0, |(_, manifest)| manifest.generation);
@@ -85,7 +93,7 @@ pub fn claim(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceE
         }
     }
     let writers = all.into_iter().collect();
-    Ok(Claimed { generation, next: number + 1, manifest, writers })
+    Ok(Claimed { generation, next: number + 1, manifest, passed_over, writers })
 }
 
 /// Writes an entry under a number of its own.
@@ -135,16 +143,18 @@ pub fn prune(
         .find(|(number, entry)| *number < oldest && matches!(entry, Entry::Claim { .. }));
     let first = first.map_or(oldest, |(number, _)| *number);
     let mut removed = 0;
-    for name in depot.list(PARTS)? {
-        let of = part_number(&name);
-        let done = of.is_none_or(|of| of < (generation, current));
-        if done && !kept.contains(&name) {
+    // Manifests before what they name: a kill between the two leaves none that is not whole.
+    for name in depot.list(SEQUENCE)? {
+        let number = name[SEQUENCE.len()..].parse::<u64>();
+        if number.is_ok_and(|number| number < oldest && number != first) {
             depot.remove(&name)?;
             removed += 1;
         }
     }
-    for name in depot.list(SEQUENCE)? {
-        if name[SEQUENCE.len()..].parse::<u64>().is_ok_and(|number| number < first) {
+    for name in depot.list(PARTS)? {
+        let of = part_number(&name);
+        let done = of.is_none_or(|of| of < (generation, current));
+        if done && !kept.contains(&name) {
             depot.remove(&name)?;
             removed += 1;
         }

@@ -186,7 +186,7 @@ impl BarBook {
     /// The bars of each symbol that were handed out and can still change, in order of time.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (SymbolId, Vec<Bar>)> + '_ {
         self.index.symbols().iter().enumerate().map(|(place, symbol)| {
-            let shown = self.bars.cells(place).filter(|slot| slot.shown);
+            let shown = self.bars.cells_from(NEVER, place).filter(|slot| slot.shown);
             (*symbol, shown.map(Slot::bar).collect())
         })
     }
@@ -239,7 +239,7 @@ impl BarBook {
 
 impl Parts for BarBook {
     /// Nothing may wait for a settling.
-    fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+    fn snapshot(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         // What later epochs said of the log's head is said again when they are read again.
         to.i64(self.reach.min(self.clock.epoch.start(before)).ns());
         to.i64(self.carried.ns());
@@ -252,8 +252,10 @@ impl Parts for BarBook {
                 before.bar.save(to);
                 to.i64(before.traded.unwrap_or(NEVER).ns());
             }
-            to.u64(self.bars.cells(place).count() as u64);
-            self.bars.cells(place).for_each(|slot| slot.save(to));
+            to.counted(|to| {
+                let slots = self.bars.cells_from(NEVER, place);
+                slots.map(|slot| slot.save(to)).count() as u64
+            });
         });
     }
 

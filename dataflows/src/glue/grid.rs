@@ -117,9 +117,10 @@ impl<T> Grid<T> {
         })
     }
 
-    /// The cells of `key` in order of time.
-    pub(super) fn cells(&self, key: usize) -> impl Iterator<Item = &T> {
-        self.columns.iter().filter_map(move |column| Some(column.cell(key)?.1))
+    /// The cells of `key` in the columns that start at `from` or later, in order of time.
+    pub(super) fn cells_from(&self, from: Time, key: usize) -> impl Iterator<Item = &T> {
+        let begin = self.columns.partition_point(|column| column.start < from);
+        self.columns.range(begin..).filter_map(move |column| Some(column.cell(key)?.1))
     }
 
     /// The cell of `key` in the column that starts at `start`.

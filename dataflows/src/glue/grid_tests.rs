@@ -53,7 +53,7 @@ fn ask(grid: &mut Grid<u32>, cells: &Cells, key: usize, at: i64) {
     let next = from.map(|(start, cell)| (starts.range(..start.ns()).count(), start, cell));
     assert_eq!(grid.next(column, key).map(|(at, start, cell)| (at, start, *cell)), next);
     let all: Vec<u32> = cells.range((key, i64::MIN)..=(key, i64::MAX)).map(|it| *it.1).collect();
-    assert_eq!(grid.cells(key).copied().collect::<Vec<_>>(), all);
+    assert_eq!(grid.cells_from(Time::from_ns(i64::MIN), key).copied().collect::<Vec<_>>(), all);
 }
 
 proptest! {

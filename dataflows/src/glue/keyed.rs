@@ -95,8 +95,8 @@ where
     K: Kernel<Output = [f64]>,
     K::Input: At + Clone,
 {
-    fn snapshot(&self, _before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
-        for lane in &self.lanes {
+    fn snapshot(&mut self, _before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        for lane in &mut self.lanes {
             save_symbols(&lane.index, of, to, |place, to| lane.timelines.save(place, to));
         }
     }

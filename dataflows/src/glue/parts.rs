@@ -12,7 +12,7 @@ use operators::{Restore, Snapshot};
 pub trait Parts {
     /// Appends what is held of the symbols that `of` chooses once all before epoch `before` is settled;
     /// symbols by the ids of this process.
-    fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
+    fn snapshot(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
 
     /// Takes in the symbols that `of` chooses of a part that [`Parts::snapshot`] wrote of one with the same
     /// parameters.
@@ -48,7 +48,7 @@ impl Words for Box<[f64]> {
     }
 }
 
-/// A key's part of its timeline: the oldest state that is kept, and the inputs since.
+/// A key's part of its timeline: a state, and the inputs since.
 pub(crate) struct Line<I> {
     /// Where the newest input stands, kept or not.
     pub newest: Time,
@@ -61,8 +61,7 @@ pub(crate) struct Line<I> {
 impl<I: Words> Words for Line<I> {
     fn save(&self, to: &mut Snapshot) {
         to.i64(self.newest.ns());
-        to.u64(self.state.len() as u64);
-        to.u64s(&self.state);
+        to.measured(|to| to.u64s(&self.state));
         to.u64(self.inputs.len() as u64);
         for (revision, input) in &self.inputs {
             to.u64(u64::from(*revision));
@@ -84,10 +83,7 @@ pub(crate) fn save_lines<I: Words>(lines: &[(SymbolId, Line<I>)], to: &mut Snaps
     to.u64(lines.len() as u64);
     for (symbol, line) in lines {
         to.symbol(*symbol);
-        let length = to.words().len();
-        to.u64(0);
-        line.save(to);
-        to.set(length, (to.words().len() - length - 1) as u64);
+        to.measured(|to| line.save(to));
     }
 }
 
@@ -99,15 +95,14 @@ pub(super) fn save_symbols(
     to: &mut Snapshot,
     mut save: impl FnMut(usize, &mut Snapshot),
 ) {
-    let symbols = || index.symbols().iter().enumerate().filter(|(_, symbol)| of(**symbol));
-    to.u64(symbols().count() as u64);
-    for (place, symbol) in symbols() {
-        to.symbol(*symbol);
-        let length = to.words().len();
-        to.u64(0);
-        save(place, to);
-        to.set(length, (to.words().len() - length - 1) as u64);
-    }
+    to.counted(|to| {
+        let symbols = index.symbols().iter().enumerate().filter(|(_, symbol)| of(**symbol));
+        let each = symbols.map(|(place, symbol)| {
+            to.symbol(*symbol);
+            to.measured(|to| save(place, to));
+        });
+        each.count() as u64
+    });
 }
 
 /// Reads back what [`save_symbols`] wrote: `load` is called for each symbol that is chosen.

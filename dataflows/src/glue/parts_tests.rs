@@ -102,7 +102,7 @@ impl Glue {
     }
 
     /// Taken apart into symbols of even and of odd number, and put together in new instances.
-    fn cut(&self, before: Epoch, empty: Empty) -> Self {
+    fn cut(&mut self, before: Epoch, empty: Empty) -> Self {
         let mut new = Glue { rows: self.rows.clone(), ..Glue::new(empty) };
         for parity in [1, 0] {
             let of = move |symbol: SymbolId| symbol.index() % 2 == parity;

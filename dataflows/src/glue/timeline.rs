@@ -109,9 +109,15 @@ pub struct Timelines<K: Kernel, C> {
     output: C,
     /// A key's outputs as they were before the changes that are being made.
     before: Vec<(Time, C)>,
+    /// What ended by then cannot change any more.
+    floor: Time,
+    /// A key's state while its kernel runs over older entries.
+    now: Snapshot,
 }
 
 const NEVER: Time = Time::from_ns(i64::MIN);
+/// Where nothing begins.
+const LATEST: Time = Time::from_ns(i64::MAX);
 
 impl<K, C> Timelines<K, C>
 where
@@ -121,8 +127,9 @@ where
 {
     /// No keys yet; inputs are of `width`, kernels write to `output`.
     pub fn new(width: Width, output: C) -> Self {
-        let (entries, copies) = (Grid::default(), Grid::default());
-        Timelines { width, series: Vec::new(), entries, copies, output, before: Vec::new() }
+        let (entries, copies, now) = (Grid::default(), Grid::default(), Snapshot::default());
+        let (series, before) = (Vec::new(), Vec::new());
+        Timelines { width, series, entries, copies, output, before, floor: NEVER, now }
     }
 
     /// Keys so far.
@@ -257,30 +264,44 @@ where
     /// Forgets what no change can need: nothing changes any more that ended by `floor`.
     #[inline]
     pub fn forget(&mut self, floor: Time) {
+        self.floor = floor;
         let kept_ns = (COPY_EVERY + 1).saturating_mul(self.width.ns());
         let until = Time::from_ns(floor.ns().saturating_sub(kept_ns));
         self.entries.forget(until, |_, _| ());
         self.copies.forget(until, |_, _| ());
     }
 
-    /// Appends a key's oldest state that is kept, and the entries from there on.
-    pub fn save(&self, key: usize, to: &mut Snapshot) {
-        let series = &self.series[key];
-        let oldest = self.copies.first(NEVER, key);
-        let mut now = Snapshot::default();
-        let (from, state) = oldest.unwrap_or_else(|| {
-            series.kernel.snapshot(&mut now);
-            (after(series.newest), &now)
+    /// Appends a key's state before the first entry that can still change, and the entries from there on.
+    pub fn save(&mut self, key: usize, to: &mut Snapshot) {
+        let changeable = Time::from_ns(self.floor.ns().saturating_sub(self.width.ns() - 1));
+        let first = self.entries.first(changeable, key).map_or(LATEST, |(at, _)| at);
+        to.i64(self.series[key].newest.ns());
+        to.measured(|to| match first {
+            LATEST => self.series[key].kernel.snapshot(to),
+            _ => self.save_before(key, first, to),
         });
-        to.i64(series.newest.ns());
-        to.u64(state.words().len() as u64);
-        to.u64s(state.words());
-        let entries = || self.entries.cells(key).filter(|entry| entry.input.at() >= from);
-        to.u64(entries().count() as u64);
-        for entry in entries() {
-            to.u64(u64::from(entry.revision));
-            entry.input.save(to);
+        to.counted(|to| {
+            let entries = self.entries.cells_from(first, key);
+            let each = entries.map(|entry| {
+                to.u64(u64::from(entry.revision));
+                entry.input.save(to);
+            });
+            each.count() as u64
+        });
+    }
+
+    /// Appends the state before the entry at `first`: that of a copy, run forward.
+    fn save_before(&mut self, key: usize, first: Time, to: &mut Snapshot) {
+        self.now.clear();
+        self.series[key].kernel.snapshot(&mut self.now);
+        let mut from = self.rewind(key, first);
+        let kernel = &mut self.series[key].kernel;
+        while let Some((at, entry)) = self.entries.first(from, key).filter(|(at, _)| *at < first) {
+            kernel.update(&entry.input, self.output.target());
+            from = after(at);
         }
+        kernel.snapshot(to);
+        kernel.restore(&mut self.now.reader());
     }
 
     /// Gives a key, which has no entry yet, what [`Timelines::save`] wrote of one with an equal kernel.

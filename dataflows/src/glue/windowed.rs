@@ -148,7 +148,7 @@ where
     K::Input: At + Clone,
     C: Cell,
 {
-    fn snapshot(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+    fn snapshot(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         to.i64(before);
         save_symbols(&self.index, of, to, |place, to| {
             self.timelines.save(place, to);

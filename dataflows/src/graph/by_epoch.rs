@@ -8,9 +8,10 @@
 //! out in a few parcels at that capability, each row with its own epoch.
 
 use crate::checkpoint::{Cuts, Piece};
-use crate::wire::{Parcel, RowParcel, Shared};
+use crate::wire::{Names, Parcel, RowParcel, Shared};
 use market::{Bar, Body, Epoch, RowKey, SymbolId, Symbols, Width};
 use operators::{Restore, Snapshot};
+use std::ops::Range;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::ParallelizationContract;
@@ -29,7 +30,7 @@ pub trait Stage<C> {
     fn finish(&mut self, _out: &mut Output) {}
     /// Appends what it holds of the symbols that `of` chooses, once everything before `before` was applied and
     /// nothing else.
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot);
     /// Takes in, of a part that [`Stage::save`] wrote, the symbols that `of` chooses.
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>);
 }
@@ -38,7 +39,7 @@ pub trait Stage<C> {
 pub struct Output {
     table: u32,
     stride: usize,
-    names: crate::wire::Names,
+    symbols: Symbols,
     parcels: Vec<RowParcel>,
     other: Vec<Parcel>,
     /// Rows of the longest parcel so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
@@ -54,8 +55,8 @@ pub(crate) const RESERVE_MAX: usize = 2_048;
 impl Output {
     /// Rows of table `table`: bars where `stride` is 0, else floats.
     pub fn new(table: u32, stride: usize, symbols: &Symbols) -> Self {
-        let names = crate::wire::Names::Here(symbols.clone());
-        Output { table, stride, names, parcels: Vec::new(), other: Vec::new(), reserve: 0 }
+        let symbols = symbols.clone();
+        Output { table, stride, symbols, parcels: Vec::new(), other: Vec::new(), reserve: 0 }
     }
 
     fn parcel(&mut self, width: Width) -> &mut RowParcel {
@@ -66,7 +67,8 @@ impl Output {
                 0 => Body::Bars(Vec::with_capacity(rows)),
                 stride => Body::Floats { stride, values: Vec::with_capacity(rows * stride) },
             };
-            let (table, names, keys) = (self.table, self.names.clone(), Vec::with_capacity(rows));
+            let (table, keys) = (self.table, Vec::with_capacity(rows));
+            let names = Names::Here(self.symbols.clone());
             self.parcels.push(RowParcel { table, width, keys, body, names });
             self.parcels.len() - 1
         });
@@ -134,7 +136,7 @@ where
             cuts.join(SLICES, scope.activator_for(info.address.clone()));
             let again = scope.activator_for(info.address);
             let mut capability = Some(capability);
-            let mut cut = Cut { at: Epoch::MIN, slices: SLICES };
+            let mut cut = Cut { at: Epoch::MIN, slices: SLICES, symbols: 0 };
             move |(input, frontier), output| {
                 input.for_each(|_, container| stage.receive(std::mem::take(container)));
                 let limit = limit(frontier);
@@ -146,9 +148,9 @@ where
                         next.is_none_or(|next| next >= at) && limit.is_none_or(|limit| limit >= at)
                     };
                     if let Some(at) = gate.boundary.filter(|&at| is_before(at))
-                        && let Some(slice) = cut.next(at)
+                        && let Some(slice) = cut.next(at, &out.symbols)
                     {
-                        cuts.give(piece_of(&piece, &stage, at, slice), None);
+                        cuts.give(piece_of(&piece, &mut stage, at, slice), None);
                         again.activate();
                         barred = next.or(Some(at));
                         break;
@@ -188,22 +190,32 @@ struct Cut {
     at: Epoch,
     /// Slices that were saved at it.
     slices: usize,
+    /// Symbols of a slice.
+    symbols: usize,
 }
 
 impl Cut {
-    /// The next slice to be saved at a boundary, if one is left.
-    fn next(&mut self, boundary: Epoch) -> Option<usize> {
+    /// The symbols of the next slice to be saved at a boundary, if one is left: neighbours, because what is
+    /// kept of them lies side by side.
+    fn next(&mut self, boundary: Epoch, symbols: &Symbols) -> Option<Range<usize>> {
         if boundary > self.at {
-            *self = Cut { at: boundary, slices: 0 };
+            *self = Cut { at: boundary, slices: 0, symbols: symbols.len() / SLICES + 1 };
         }
         let slice = self.slices;
         self.slices = SLICES.min(slice + 1);
-        (slice < SLICES).then_some(slice)
+        let start = slice * self.symbols;
+        // Of a symbol that came since nothing is held yet.
+        (slice < SLICES).then_some(start..start + self.symbols)
     }
 }
 
-fn piece_of<C, S: Stage<C>>(name: &str, stage: &S, before: Epoch, slice: usize) -> Piece {
+fn piece_of<C, S: Stage<C>>(
+    name: &str,
+    stage: &mut S,
+    before: Epoch,
+    symbols: Range<usize>,
+) -> Piece {
     let mut words = Snapshot::default();
-    stage.save(before, &|symbol| symbol.index() % SLICES == slice, &mut words);
+    stage.save(before, &|symbol| symbols.contains(&symbol.index()), &mut words);
     Piece { name: name.to_owned(), words: words.into_words(), bytes: Vec::new() }
 }

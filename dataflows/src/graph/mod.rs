@@ -1,7 +1,9 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
 mod by_epoch;
+mod greatest;
 mod held;
+mod inputs;
 mod meet;
 mod outlet;
 mod plan;
@@ -13,9 +15,14 @@ mod watch;
 mod wiring;
 
 pub(crate) use by_epoch::Stage;
+pub use inputs::{Inputs, JoinOpener, Joins, OpenAll};
 pub use plan::{IndicatorPlan, Plan, PlanError};
 pub use run::{Cluster, Opener, RunError, Start, run};
 pub(crate) use run::{Shared, leave};
 pub(crate) use stages::{Bars, Layouts, RollUps};
-pub use watch::{CheckpointProgress, Outcome, Progress, TableCount, Watch};
+pub(crate) use told::Heard;
+pub use watch::{
+    CheckpointProgress, Event, Observer, Outcome, PartitionProgress, Progress, TableCount, Watch,
+    WorkerProgress,
+};
 pub(crate) use wiring::{Beginning, build, roll_up_name};

@@ -5,7 +5,7 @@
 //! [`PARCELS_MAX`] messages lies between: a slow sink backs the graph up.
 
 use super::run::RunError;
-use super::watch::TableCount;
+use super::watch::{Event, Progress, TableCount};
 use crate::checkpoint::Owed;
 use crate::wire::{Parcel, RowParcel, Shared};
 use market::{
@@ -53,6 +53,8 @@ pub(crate) struct OutletPlan {
     pub symbols: Symbols,
     /// What checkpoints wait for; then sinks are also made durable whenever the graph has nothing for them.
     pub owed: Option<Arc<Owed>>,
+    /// Told how far it is.
+    pub progress: Arc<Progress>,
 }
 
 struct Outlet {
@@ -129,6 +131,7 @@ impl Outlet {
     fn sync(&mut self) -> Result<(), RunError> {
         self.sinks.iter_mut().try_for_each(|sink| sink.sync())?;
         self.synced = true;
+        self.plan.progress.tell(Event::Durable(self.flushed));
         Ok(())
     }
 
@@ -168,6 +171,8 @@ impl Outlet {
         self.write_letters(epoch)?;
         self.sinks.iter_mut().try_for_each(|sink| sink.flush(epoch))?;
         (self.flushed, self.synced) = (epoch, false);
+        self.plan.progress.count_tables(&self.left.tables);
+        self.plan.progress.tell(Event::Written(epoch));
         if let Some(owed) = self.plan.owed.clone().filter(|owed| owed.is_due(epoch)) {
             self.sync()?;
             owed.pay(self.flushed);

@@ -57,7 +57,8 @@ fn outlet(symbols: &Symbols) -> (Outlet, Recorder) {
     let tables = tables.into_iter().map(Arc::new).collect();
     let symbols = symbols.clone();
     let epoch = EpochLength::SECOND;
-    let plan = OutletPlan { tables, epoch, lateness_ns: 0, symbols, owed: None };
+    let (owed, progress) = (None, Arc::default());
+    let plan = OutletPlan { tables, epoch, lateness_ns: 0, symbols, owed, progress };
     let recorder = Recorder::default();
     (Outlet::new(plan, vec![Box::new(recorder.clone())]), recorder)
 }

@@ -8,14 +8,15 @@
 
 use super::by_epoch::RESERVE_MAX;
 use super::held::{Held, load_letters, save_letters};
-use super::run::{RunError, Shared as Run};
+use super::run::{RunError, Shared as Run, Start};
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials};
-use market::{Epoch, Partition, Polled, Symbols};
+use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use timely::scheduling::SyncActivator;
 
 /// Batches of a partition under way in the graph.
 const AHEAD_MAX: usize = 16;
@@ -61,6 +62,8 @@ pub(crate) struct Round {
     pub busy: bool,
     /// Whether some partition waits for the graph to complete epochs.
     pub blocked: bool,
+    /// Whether one waits to join.
+    pub joining: bool,
 }
 
 /// All partitions of a worker.
@@ -70,6 +73,10 @@ pub(crate) struct Readers {
     peers: usize,
     cuts: Cuts,
     run: Arc<Run>,
+    plan: TickPlan,
+    /// When the run first started.
+    at: Time,
+    waker: Option<Waker>,
     /// Letters that a restored cut sends again.
     letters: Vec<Parcel>,
     /// Rows of the longest round so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
@@ -85,19 +92,12 @@ impl Readers {
         peers: usize,
         cuts: Cuts,
         run: Arc<Run>,
+        at: Time,
     ) -> Self {
-        let reader = |(number, partition): (usize, Box<dyn Partition>)| Reader {
-            number,
-            partition,
-            path: TickPath::new(plan.clone(), number as u32),
-            ahead: VecDeque::new(),
-            held: None,
-            cut: Epoch::MIN,
-            ending: false,
-            done: false,
-        };
+        let reader = |(number, partition)| Reader::new(number, partition, plan);
         let readers = partitions.into_iter().map(reader).collect();
-        Readers { readers, symbols, peers, cuts, run, letters: Vec::new(), reserve: 0 }
+        let (plan, waker, letters) = (plan.clone(), None, Vec::new());
+        Readers { readers, symbols, peers, cuts, run, plan, at, waker, letters, reserve: 0 }
     }
 
     /// Goes on from a checkpoint: partitions were opened with what it holds of them.
@@ -120,8 +120,38 @@ impl Readers {
     }
 
     /// Has every partition wake the worker by `waker`.
-    pub(crate) fn wake_by(&mut self, waker: market::Waker) {
+    pub(crate) fn wake_by(&mut self, waker: Waker) {
         self.readers.iter_mut().for_each(|reader| reader.partition.wake_by(waker.clone()));
+        self.waker = Some(waker);
+    }
+
+    /// Has partitions that join wake the worker, where it reads any.
+    pub(crate) fn join_by(&self, waker: SyncActivator) {
+        if !self.readers.is_empty() {
+            self.run.joins.wake_by(waker);
+        }
+    }
+
+    /// Takes a partition that joins, once one of its own was read to where its log ends: the new one begins in
+    /// that one's epoch, which the capability allows, and no run before has completed.
+    fn join(&mut self) {
+        let at_end = |reader: &&Reader| {
+            !reader.done && reader.held.is_none() && reader.partition.is_at_end()
+        };
+        let epochs = self.readers.iter().filter(at_end).map(|reader| reader.path.epoch());
+        let Some(epoch) = epochs.max().filter(|&epoch| epoch > Epoch::MIN) else { return };
+        let Some((number, open)) = self.run.joins.take() else { return };
+        match open(Start { at: self.at, saved: None }, epoch) {
+            Ok(mut partition) => {
+                self.waker.iter().for_each(|waker| partition.wake_by(waker.clone()));
+                let mut reader = Reader::new(number, partition, &self.plan);
+                // Nothing was open before: there is nothing to say.
+                reader.path.enter(epoch, &mut TickOutput::default());
+                reader.cut = self.cuts.widen(epoch);
+                self.readers.push(reader);
+            }
+            Err(error) => self.run.fail(error.into()),
+        }
     }
 
     /// The least epoch that can still change; `None` when all partitions have ended.
@@ -132,14 +162,21 @@ impl Readers {
     /// Polls every partition that may read. `complete` is the least epoch that is not complete.
     pub(crate) fn round(&mut self, complete: Epoch) -> Round {
         let mut round = Round { leaving: std::mem::take(&mut self.letters), ..Round::default() };
+        if self.run.joins.any() {
+            self.join();
+        }
         let mut ticks = TickOutput::default();
         ticks.rows.reserve(self.reserve);
         for reader in &mut self.readers {
+            let was_done = reader.done;
             if let Err(error) = reader.round(complete, &self.cuts, &mut ticks, &mut round) {
                 self.run.fail(error);
             }
-            reader.report(&self.run);
+            if !was_done {
+                reader.report(&self.run);
+            }
         }
+        round.joining = self.run.joins.any();
         self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
         self.address(ticks, &mut round.partials);
         round
@@ -159,6 +196,19 @@ impl Readers {
 }
 
 impl Reader {
+    fn new(number: usize, partition: Box<dyn Partition>, plan: &TickPlan) -> Self {
+        Reader {
+            number,
+            partition,
+            path: TickPath::new(plan.clone(), number as u32),
+            ahead: VecDeque::new(),
+            held: None,
+            cut: Epoch::MIN,
+            ending: false,
+            done: false,
+        }
+    }
+
     /// Reads as many batches as it may.
     fn round(
         &mut self,
@@ -236,7 +286,7 @@ impl Reader {
         Ok(Step::Read)
     }
 
-    /// Enters `epoch`, if that was granted, and is cut at a boundary on the way.
+    /// Enters `epoch`, if it is a new one that was granted, and is cut at a boundary on the way.
     fn enter(
         &mut self,
         epoch: Epoch,
@@ -247,6 +297,21 @@ impl Reader {
         if epoch <= self.path.epoch() {
             return Ok(true);
         }
+        if !self.cross(epoch, gate, cuts, ticks)? {
+            return Ok(false);
+        }
+        self.path.enter(epoch, ticks);
+        Ok(true)
+    }
+
+    /// Whether `epoch` was granted; if so, it is cut at a boundary before it.
+    fn cross(
+        &mut self,
+        epoch: Epoch,
+        gate: Gate,
+        cuts: &Cuts,
+        ticks: &mut TickOutput,
+    ) -> Result<bool, RunError> {
         if epoch >= gate.granted {
             cuts.reach(epoch);
             return Ok(false);
@@ -256,7 +321,6 @@ impl Reader {
             self.cut_at(Some(boundary), cuts)?;
         }
         cuts.enter(epoch);
-        self.path.enter(epoch, ticks);
         Ok(true)
     }
 
@@ -268,17 +332,11 @@ impl Reader {
         ticks: &mut TickOutput,
         leaving: &mut Vec<Parcel>,
     ) -> Result<Step, RunError> {
-        if let Some(last) = self.path.last_close() {
-            if last >= gate.granted {
-                cuts.reach(last);
-                return Ok(Step::Barred);
-            }
-            if let Some(boundary) = gate.boundary.filter(|&at| self.cut < at && at <= last) {
-                self.path.enter(boundary, ticks);
-                self.cut_at(Some(boundary), cuts)?;
-            }
+        if let Some(last) = self.path.last_close()
+            && !self.cross(last, gate, cuts, ticks)?
+        {
+            return Ok(Step::Barred);
         }
-        cuts.enter(self.path.last_close().unwrap_or(Epoch::MIN));
         self.path.end(ticks);
         self.done = true;
         let mut counts = self.partition.counts();
@@ -309,9 +367,20 @@ impl Reader {
     }
 
     fn report(&self, run: &Run) {
-        let mut counts = self.partition.counts();
-        counts.late = self.path.late();
-        run.progress.report(self.number, &counts, self.partition.progress());
+        let partition = &self.partition;
+        run.progress.report(
+            self.number,
+            || partition.name(),
+            |known| {
+                known.counts = partition.counts();
+                known.counts.late = self.path.late();
+                known.part = partition.progress();
+                known.position = partition.position();
+                known.next_offset = partition.next_offset();
+                known.watermark = partition.watermark();
+                (known.epoch, known.ended) = (self.path.epoch(), self.done);
+            },
+        );
     }
 }
 

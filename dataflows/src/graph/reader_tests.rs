@@ -57,8 +57,9 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
     };
     // The first stays in its epoch; each batch of the second is one epoch on.
     let partitions = [0, 1].map(|step| partition((step as usize, step))).into();
-    let run = Arc::new(Run::new(Watch::default(), Vec::new(), None));
-    let mut readers = Readers::new(partitions, &plan, symbols.clone(), 1, Cuts::open(), run);
+    let run = Arc::new(Run::new(Watch::default(), Vec::new().into(), None));
+    let mut readers =
+        Readers::new(partitions, &plan, symbols.clone(), 1, Cuts::open(), run, Time::from_ns(0));
     let read = || polls.each_ref().map(|polls| polls.load(Ordering::Relaxed));
     for round in 1..=3 * AHEAD_MAX {
         let blocked = readers.round(100).blocked;

@@ -1,18 +1,20 @@
 //! Runs a graph: workers, processes, and how a run ends.
 
+use super::greatest;
+use super::inputs::{Inputs, Joins, OpenAll};
 use super::meet::meet;
 use super::outlet::{self, Leaving, Left, OutletPlan};
 use super::plan::{Plan, PlanError};
 use super::reader::saved;
-use super::told::{Given, told};
+use super::told::{Given, Heard, told};
 use super::watch::{Outcome, Progress, Watch};
 use super::wiring::{self, Beginning};
 use crate::checkpoint::{
     Checkpoints, Cuts, Entry, Office, Owed, RestoreError, Restored, Scribe, SequenceError, control,
 };
-use market::{Partition, PartitionError, Sink, SinkError, Symbols, Time};
+use market::{Epoch, Partition, PartitionError, Sink, SinkError, Symbols, Time};
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -29,8 +31,6 @@ pub struct Start {
     pub at: Time,
     /// What [`Partition::snapshot`] gave, where the run goes on from a checkpoint that holds it.
     pub saved: Option<Vec<u8>>,
-    /// The facts of the manifest that the run goes on from: where inputs begin is among them.
-    pub facts: Vec<(String, String)>,
 }
 
 /// Opens a partition on the worker that reads it.
@@ -90,12 +90,21 @@ pub enum RunError {
     Workers(String),
 }
 
+/// The partitions of a process, which open when process 0 has told.
+enum Opening {
+    Untold(Option<OpenAll>),
+    Told(Vec<(usize, Opener)>),
+}
+
 /// What a run's threads share.
 pub(crate) struct Shared {
     pub stop: Arc<AtomicBool>,
     pub progress: Arc<Progress>,
+    /// Partitions that join.
+    pub joins: Joins,
     failure: Mutex<Option<RunError>>,
-    partitions: Mutex<Vec<Option<Opener>>>,
+    inputs: Mutex<Opening>,
+    greatest: Option<Arc<AtomicI64>>,
     outlet: Mutex<Option<SyncSender<Leaving>>>,
     complete: AtomicU64,
     office: Option<Office>,
@@ -107,16 +116,14 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// What the threads of a run over these partitions share; `outlet` where rows leave by this process.
-    pub(crate) fn new(
-        watch: Watch,
-        partitions: Vec<Opener>,
-        outlet: Option<SyncSender<Leaving>>,
-    ) -> Self {
+    pub(crate) fn new(watch: Watch, inputs: Inputs, outlet: Option<SyncSender<Leaving>>) -> Self {
         Shared {
             stop: watch.stop,
             progress: watch.progress,
+            joins: inputs.joins,
             failure: Mutex::new(None),
-            partitions: Mutex::new(partitions.into_iter().map(Some).collect()),
+            inputs: Mutex::new(Opening::Untold(Some(inputs.open))),
+            greatest: inputs.greatest,
             outlet: Mutex::new(outlet),
             complete: AtomicU64::new(0),
             office: None,
@@ -150,28 +157,32 @@ impl Shared {
     /// Opens the partitions of worker `index` of `peers`.
     pub(crate) fn open(
         &self,
-        index: usize,
-        peers: usize,
-        at: Time,
+        (index, peers): (usize, usize),
+        heard: &Heard,
         from: Option<&Restored>,
     ) -> Vec<(usize, Box<dyn Partition>)> {
-        let mut partitions = self.partitions.lock().expect("no holder of this lock panics");
+        let mut inputs = self.inputs.lock().expect("no holder of this lock panics");
+        if let Opening::Untold(open) = &mut *inputs
+            && let Some(open) = open.take()
+        {
+            let openers = open(&heard.inputs).map_err(|error| self.fail(error.into()));
+            *inputs = Opening::Told(openers.unwrap_or_default());
+        }
+        let Opening::Told(partitions) = &mut *inputs else { return Vec::new() };
         let mut mine = Vec::new();
-        for number in (index..partitions.len()).step_by(peers) {
-            let facts = from.map(|from| from.manifest.facts.clone()).unwrap_or_default();
-            let start = Start { at, saved: from.and_then(|from| saved(from, number)), facts };
-            match partitions[number].take().map(|open| open(start)) {
-                Some(Ok(partition)) => mine.push((number, partition)),
-                Some(Err(error)) => self.fail(error.into()),
-                None => {}
+        for (number, open) in partitions.extract_if(.., |(number, _)| *number % peers == index) {
+            let saved = from.and_then(|from| saved(from, number));
+            match open(Start { at: heard.start, saved }) {
+                Ok(partition) => mine.push((number, partition)),
+                Err(error) => self.fail(error.into()),
             }
         }
         mine
     }
 }
 
-/// Runs `plan` over `partitions` until they end or the watch stops it. Every process is given the same
-/// plan and partitions and reads those of its own workers; rows go to the sinks of process 0. With
+/// Runs `plan` over `inputs` until they end or the watch stops it. Every process is given the same plan and
+/// opens the same partitions, and reads those of its own workers; rows go to the sinks of process 0. With
 /// `checkpoints` it goes on from the last one, and keeps more.
 ///
 /// # Errors
@@ -180,7 +191,7 @@ impl Shared {
 pub fn run(
     plan: Plan,
     cluster: Cluster,
-    partitions: Vec<Opener>,
+    inputs: impl Into<Inputs>,
     sinks: Vec<Box<dyn Sink>>,
     watch: Watch,
     checkpoints: Option<Checkpoints>,
@@ -189,15 +200,18 @@ pub fn run(
     let owed = checkpoints.as_ref().map(|_| Arc::new(Owed::new()));
     let (sender, thread) = match cluster.process {
         0 => {
-            let (sender, thread) = outlet::start(outlet_plan(&plan, owed.clone()), sinks);
+            let (sender, thread) = outlet::start(outlet_plan(&plan, owed.clone(), &watch), sinks);
             (Some(sender), Some(thread))
         }
         _ => (None, None),
     };
-    let mut shared = Shared::new(watch, partitions, sender);
+    let mut inputs = inputs.into();
+    let told = std::mem::take(&mut inputs.told);
+    let mut shared = Shared::new(watch, inputs, sender);
     shared.office = checkpoints.zip(owed).map(|(checkpoints, owed)| Office { checkpoints, owed });
     let shared = Arc::new(shared);
-    let workers = start_workers(plan, &cluster, shared.clone());
+    let workers = start_workers(plan, &cluster, told, shared.clone());
+    shared.joins.end();
     drop(shared.outlet.lock().expect("no holder of this lock panics").take());
     let left = match thread.map(JoinHandleExt::finish) {
         Some(left) => left?,
@@ -227,27 +241,36 @@ impl JoinHandleExt for std::thread::JoinHandle<Result<Left, RunError>> {
     }
 }
 
-fn outlet_plan(plan: &Plan, owed: Option<Arc<Owed>>) -> OutletPlan {
+fn outlet_plan(plan: &Plan, owed: Option<Arc<Owed>>, watch: &Watch) -> OutletPlan {
     OutletPlan {
         tables: plan.tables(),
         epoch: plan.epoch,
         lateness_ns: plan.lateness_ns,
         symbols: plan.symbols.clone(),
         owed,
+        progress: watch.progress.clone(),
     }
 }
 
-fn start_workers(plan: Plan, cluster: &Cluster, shared: Arc<Shared>) -> Result<(), RunError> {
+fn start_workers(
+    plan: Plan,
+    cluster: &Cluster,
+    inputs: String,
+    shared: Arc<Shared>,
+) -> Result<(), RunError> {
     let Some((builders, others)) = communication(cluster, &shared.stop)? else { return Ok(()) };
     let claimed = shared.office.as_ref().and_then(|office| office.checkpoints.claimed.as_ref());
     let from = claimed.and_then(|claimed| claimed.manifest.clone());
+    let together = cluster.addresses.len() > 1;
     let given = Given {
         start: cluster.started_at,
         terms: cluster.terms.clone(),
+        inputs,
+        threads: cluster.workers.max(1),
+        together,
         generation: claimed.map_or(0, |claimed| claimed.generation),
         from: from.map(|(_, manifest)| Entry::Manifest(manifest).text()),
     };
-    let together = cluster.addresses.len() > 1;
     let (stop, left) = (shared.stop.clone(), Arc::new(AtomicU64::new(0)));
     let leaving = left.clone();
     let work = move |worker: &mut Worker| {
@@ -319,11 +342,14 @@ fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -
         shared.fail(RunError::Differs);
         return true;
     }
+    if let Some(greatest) = shared.greatest.as_ref().filter(|_| given.together) {
+        greatest::tell(worker, greatest, worker.index().is_multiple_of(given.threads));
+    }
     let from = shared.restore(heard.from.as_deref(), &plan.symbols);
     if from.is_some_and(|from| !from.fits(plan)) {
         shared.fail(RestoreError::Lacks.into());
     }
-    let partitions = shared.open(worker.index(), worker.peers(), heard.start, from);
+    let partitions = shared.open((worker.index(), worker.peers()), &heard, from);
     let cuts = match &shared.office {
         None => Cuts::open(),
         Some(office) => {
@@ -339,9 +365,12 @@ fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -
         0 => shared.outlet.lock().expect("no holder of this lock panics").take(),
         _ => None,
     };
-    let probe = wiring::build(worker, plan, Beginning { partitions, outlet, cuts, from }, shared);
+    let beginning = Beginning { partitions, outlet, cuts, from, at: heard.start };
+    let probe = wiring::build(worker, plan, beginning, shared);
+    let turning = shared.progress.join(worker.index());
     while !probe.done() && !shared.stop.load(Ordering::Relaxed) {
         worker.step_or_park(Some(PARK));
+        turning.turn(probe.with_frontier(|at| at.first().copied().unwrap_or(Epoch::MAX)));
     }
     let ended = probe.done();
     if ended {

@@ -2,6 +2,7 @@
 
 use super::by_epoch::{Output, Stage};
 use super::plan::Plan;
+use super::watch::Progress;
 use crate::glue::{BarBook, Batch, Keyed, Lane, Parts, Pending, Windowed};
 use crate::wire::{Parcel, Partials, Shared, Timed};
 use market::{Bar, Epoch, Scales, SymbolId, Symbols, Width};
@@ -36,13 +37,21 @@ pub(crate) struct Bars {
     symbols: Symbols,
     pending: Pending<Partials>,
     books: Vec<BarBook>,
+    progress: Arc<Progress>,
+    /// Of the symbols that came through several partitions, how many were told.
+    spread: u64,
 }
 
 impl Bars {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, progress: &Arc<Progress>) -> Self {
         let book = |width| BarBook::new(width, plan.clock(), plan.empty);
         let books = plan.bases().into_iter().map(book).collect();
-        Bars { symbols: plan.symbols.clone(), pending: Pending::default(), books }
+        let (symbols, progress) = (plan.symbols.clone(), progress.clone());
+        Bars { symbols, pending: Pending::default(), books, progress, spread: 0 }
+    }
+
+    fn spread_symbols(&self) -> u64 {
+        self.books.first().map_or(0, BarBook::spread_symbols)
     }
 }
 
@@ -76,10 +85,13 @@ impl Stage<Partials> for Bars {
         for book in books {
             book.settle(epoch, |key, bar| out.bar(key, bar));
         }
+        let spread = self.spread_symbols();
+        self.progress.spread(spread - self.spread);
+        self.spread = spread;
     }
 
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
-        self.books.iter().for_each(|book| book.snapshot(before, of, to));
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        self.books.iter_mut().for_each(|book| book.snapshot(before, of, to));
     }
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
@@ -87,8 +99,7 @@ impl Stage<Partials> for Bars {
     }
 
     fn finish(&mut self, out: &mut Output) {
-        let spread = self.books.first().map_or(0, BarBook::spread_symbols);
-        out.other(Parcel::Spread(spread));
+        out.other(Parcel::Spread(self.spread_symbols()));
     }
 }
 
@@ -137,7 +148,7 @@ impl Stage<Shared> for RollUps {
         windows.close(epoch, |key, bar| out.bar(key, bar));
     }
 
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         self.windows.snapshot(before, of, to);
     }
 
@@ -196,7 +207,7 @@ impl Stage<Shared> for Indicators {
         self.lanes.forget(epoch);
     }
 
-    fn save(&self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+    fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         self.lanes.snapshot(before, of, to);
     }
 

@@ -20,6 +20,12 @@ pub(crate) struct Given {
     pub start: Time,
     /// What all must have alike.
     pub terms: String,
+    /// What is to be known of the partitions, on worker 0.
+    pub inputs: String,
+    /// Workers of this process.
+    pub threads: usize,
+    /// Whether there are other processes.
+    pub together: bool,
     /// The generation that was claimed, on worker 0.
     pub generation: u64,
     /// The entry of the checkpoint that the run goes on from, on worker 0.
@@ -35,6 +41,8 @@ pub(crate) struct Heard {
     pub generation: u64,
     /// The entry of the checkpoint that worker 0 goes on from.
     pub from: Option<String>,
+    /// What worker 0 knows of the partitions.
+    pub inputs: String,
     /// Whether some worker was given other terms than this one.
     pub differs: bool,
 }
@@ -42,21 +50,24 @@ pub(crate) struct Heard {
 /// What all workers say, of which the first one's time counts and the terms must be one; none when the
 /// run was stopped before.
 pub(crate) fn told(worker: &mut Worker, given: &Given, stop: &AtomicBool) -> Option<Heard> {
-    let from = given.from.clone().filter(|_| worker.index() == 0);
+    let is_first = worker.index() == 0;
+    let from = given.from.clone().filter(|_| is_first);
+    let inputs = if is_first { given.inputs.clone() } else { String::new() };
     let start = (given.start.ns(), given.generation);
-    let said = Some((worker.index() as u64, start, given.terms.clone(), from));
+    let said = Some((worker.index() as u64, start, given.terms.clone(), (from, inputs)));
     let heard = Rc::new(RefCell::new(Heard::default()));
     let (listening, mine, done) = (heard.clone(), given.terms.clone(), Handle::new());
     worker.dataflow::<u64, _, _>(|scope| {
         let words = said.to_stream(scope).broadcast();
         words
-            .inspect(move |(worker, (ns, generation), other, from)| {
+            .inspect(move |(worker, (ns, generation), other, (from, inputs))| {
                 let mut heard = listening.borrow_mut();
                 heard.differs |= *other != mine;
                 if *worker == 0 {
                     heard.start = Time::from_ns(*ns);
                     heard.generation = *generation;
                     heard.from.clone_from(from);
+                    heard.inputs.clone_from(inputs);
                 }
             })
             .probe_with(&done);

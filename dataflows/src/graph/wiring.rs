@@ -12,10 +12,11 @@ use super::plan::{BARS, INDICATORS, Plan};
 use super::reader::Readers;
 use super::run::Shared as Run;
 use super::stages::{Bars, Indicators, RollUps};
+use super::watch::Event;
 use crate::checkpoint::{Cuts, Restored};
 use crate::warm_up::name_of;
 use crate::wire::{Partials, Route, Shared, ToFirst, owner};
-use market::{Epoch, Partition, Width};
+use market::{Epoch, Partition, Time, Width};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -36,6 +37,8 @@ type Streams<'s, C> = Stream<'s, Epoch, C>;
 
 /// How long a reader that is ahead of the graph waits before it looks again.
 const AHEAD_WAIT: Duration = Duration::from_micros(200);
+/// How long it waits to look again whether one of its partitions was read to its end, while another is to join.
+const JOIN_WAIT: Duration = Duration::from_millis(5);
 
 /// What a worker begins with.
 pub(crate) struct Beginning<'a> {
@@ -47,6 +50,8 @@ pub(crate) struct Beginning<'a> {
     pub cuts: Cuts,
     /// The checkpoint that the run goes on from.
     pub from: Option<&'a Restored>,
+    /// When the run first started.
+    pub at: Time,
 }
 
 /// A worker's stages in the making: each is given what a checkpoint holds of it.
@@ -66,11 +71,11 @@ pub(crate) fn build(
     run: &Arc<Run>,
 ) -> Handle<Epoch> {
     let (index, peers) = (worker.index(), worker.peers());
-    let Beginning { partitions, outlet, cuts, from } = beginning;
+    let Beginning { partitions, outlet, cuts, from, at } = beginning;
     let complete = Handle::new();
     let (ticks_plan, symbols) = (plan.tick_plan(), plan.symbols.clone());
     let mut readers =
-        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone());
+        Readers::new(partitions, &ticks_plan, symbols, peers, cuts.clone(), run.clone(), at);
     from.into_iter().for_each(|from| readers.restore(from));
     let stages = Stages { plan, cuts: cuts.clone(), from, index, peers };
     worker.dataflow::<Epoch, _, _>(|scope| {
@@ -78,7 +83,7 @@ pub(crate) fn build(
         let symbols = plan.symbols.clone();
         let by_symbol = DistributorPact(move |peers| Route::new(symbols, peers));
         let rows = Output::new(BARS, 0, &plan.symbols);
-        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan), rows);
+        let bases = stages.put(partials, by_symbol, "Bars", Bars::new(plan, &run.progress), rows);
         let bars = scope.concatenate(roll_ups(&stages, bases));
         let columns = plan.indicator_columns().len();
         let mut all = vec![leaving, bars.clone()];
@@ -160,6 +165,7 @@ fn ticks<'s>(
     let activator = scope.activator_for(address.clone());
     cuts.join(readers.len(), scope.activator_for(address.clone()));
     let waker = scope.worker().sync_activator_for(address.to_vec());
+    readers.join_by(scope.worker().sync_activator_for(address.to_vec()));
     readers.wake_by(Arc::new(move || {
         // A worker that is gone needs no waking.
         let _gone = waker.activate();
@@ -193,6 +199,8 @@ fn ticks<'s>(
                 activator.activate();
             } else if round.blocked {
                 activator.activate_after(AHEAD_WAIT);
+            } else if round.joining {
+                activator.activate_after(JOIN_WAIT);
             }
         }
     });
@@ -214,7 +222,11 @@ fn leave<'s>(
         |_, _| {
             move |(input, frontier), _output| {
                 let tell = |leaving: Leaving| {
-                    let gone = outlet.borrow().as_ref().is_some_and(|to| to.send(leaving).is_err());
+                    let gone = outlet.borrow().as_ref().is_some_and(|to| {
+                        run.progress.wait_for_sinks(true);
+                        to.send(leaving).is_err()
+                    });
+                    run.progress.wait_for_sinks(false);
                     if gone {
                         // The thread keeps its own error; the run only has to end.
                         run.stop.store(true, Ordering::SeqCst);
@@ -224,6 +236,7 @@ fn leave<'s>(
                 match limit(frontier) {
                     Some(epoch) if epoch > told => {
                         told = epoch;
+                        run.progress.tell(Event::Complete(epoch));
                         tell(Leaving::Before(epoch));
                     }
                     Some(_) => {}

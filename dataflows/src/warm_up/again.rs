@@ -5,7 +5,7 @@ use super::layout::lanes;
 use super::{Line, Past, PastError, Seeds};
 use crate::checkpoint::{Cuts, Gate, Grant, Piece, Told};
 use crate::glue::{Words, load_symbols};
-use crate::graph::{Beginning, Opener, Plan, RunError, Shared, Watch, build, leave};
+use crate::graph::{Beginning, Heard, Inputs, Opener, Plan, RunError, Shared, Watch, build, leave};
 use market::{Epoch, Time};
 use operators::Restore;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,9 @@ pub struct ReadAgain {
     pub plan: Plan,
     /// Threads.
     pub workers: usize,
-    /// The partitions from where they begin, ending behind what the checkpoint's run had read.
-    pub partitions: Vec<Opener>,
+    /// The partitions from where they begin, ending behind what the checkpoint's run had read, with the numbers
+    /// that they have there.
+    pub inputs: Inputs,
     /// When the first run of the lineage started.
     pub started_at: Time,
     /// Where the checkpoint is cut.
@@ -52,22 +53,25 @@ impl Past for ReadAgain {
 impl ReadAgain {
     /// Runs the graph until every worker is cut at the boundary.
     fn cut(&mut self, plan: &Plan) -> Result<Vec<Piece>, RunError> {
-        let partitions = std::mem::take(&mut self.partitions);
-        let run = Arc::new(Shared::new(self.watch.clone(), partitions, None));
+        let mut inputs = std::mem::replace(&mut self.inputs, Vec::<Opener>::new().into());
+        let told = std::mem::take(&mut inputs.told);
+        let heard = Heard { start: self.started_at, inputs: told, ..Heard::default() };
+        let run = Arc::new(Shared::new(self.watch.clone(), inputs, None));
         let peers = self.workers.max(1);
         let config = match peers {
             1 => Communication::Thread,
             peers => Communication::Process(peers),
         };
         let found = Arc::new((Mutex::new(Vec::new()), AtomicUsize::new(0)));
-        let (boundary, started_at) = (self.boundary, self.started_at);
+        let boundary = self.boundary;
         let (plan, shared, to) = (plan.clone(), run.clone(), found.clone());
         let work = move |worker: &mut timely::worker::Worker| {
             let gate = Gate { granted: Epoch::MAX, boundary: Some(boundary) };
             let cuts = Cuts::closed();
             cuts.hear(Told::Grant(Grant { gate, ask_at: Epoch::MAX, checkpoint: 1 }));
-            let partitions = shared.open(worker.index(), worker.peers(), started_at, None);
-            let beginning = Beginning { partitions, outlet: None, cuts: cuts.clone(), from: None };
+            let partitions = shared.open((worker.index(), worker.peers()), &heard, None);
+            let (outlet, from, at) = (None, None, heard.start);
+            let beginning = Beginning { partitions, outlet, cuts: cuts.clone(), from, at };
             let _probe = build(worker, &plan, beginning, &shared);
             let (pieces, done) = &*to;
             while done.load(Ordering::SeqCst) < peers && !shared.stop.load(Ordering::Relaxed) {

@@ -29,6 +29,7 @@ use market::{Bar, SymbolId, Time, Width};
 use operators::indicator::Spec;
 use operators::{Kernel, Restore, Snapshot};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where older bars come from.
 pub trait Past {
@@ -127,7 +128,7 @@ fn with_piece(
     let piece = Piece { name: name_of(plan), words: words.into_words(), bytes: Vec::new() };
     // The checkpoints that the run cuts itself are numbered from 1.
     let object = part_name(generation, 0, 0);
-    depot.put(&object, encode(&plan.symbols, &[piece]))?;
+    depot.put(&object, encode(&plan.symbols, vec![piece]))?;
     let mut manifest = manifest.clone();
     manifest.bundles.push(object);
     Ok(Manifest { generation, ..manifest })
@@ -193,7 +194,7 @@ impl Lane {
     fn new(plan: &Plan, width: Width, specs: Vec<Spec>, bundles: &[Bundle]) -> Self {
         let shown = match plan.rolls_up_from(width) {
             None => {
-                let mut bars = Bars::new(plan);
+                let mut bars = Bars::new(plan, &Arc::default());
                 load(&mut bars, "Bars", bundles);
                 bars.shown(width).unwrap_or_default()
             }

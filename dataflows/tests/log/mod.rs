@@ -2,8 +2,8 @@
 
 use dataflows::{Empty, Horizons, IndicatorPlan, Plan};
 use market::{
-    Admitted, Counts, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows, Run,
-    Scale, Scales, Size, Symbols, Time, Waker,
+    Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows,
+    Run, Scale, Scales, Size, Symbols, Time, Waker,
 };
 use operators::indicator::Registry;
 use proptest::prelude::*;
@@ -30,12 +30,20 @@ pub struct Log {
     slow: usize,
     row: u64,
     waker: Option<Waker>,
+    /// Where its watermark begins, before its first trade.
+    begins: Option<Epoch>,
 }
 
 impl Log {
     pub fn new(trades: Vec<Trade>, symbols: &Symbols, cuts: Vec<usize>, slow: usize) -> Self {
         let (trades, symbols) = (trades.into_iter(), symbols.clone());
-        Log { trades, symbols, watermark: i64::MIN, cuts, polls: 0, slow, row: 0, waker: None }
+        let (watermark, begins) = (i64::MIN, None);
+        Log { trades, symbols, watermark, cuts, polls: 0, slow, row: 0, waker: None, begins }
+    }
+
+    /// Has its watermark begin where an epoch does.
+    pub fn begin(&mut self, epoch: Epoch) {
+        (self.begins, self.watermark) = (Some(epoch), epoch * Time::SECOND);
     }
 
     /// Goes on from what [`Partition::snapshot`] gave.
@@ -75,6 +83,11 @@ impl Partition for Log {
             std::thread::spawn(move || waker());
             return Ok(Polled::Pending);
         }
+        if let Some(epoch) = self.begins.take() {
+            let mut batch = Admitted::default();
+            batch.runs.push(Run { epoch, rows: 0..0 });
+            return Ok(Polled::Batch(Box::new(batch)));
+        }
         let rows = self.cuts[self.polls % self.cuts.len()];
         let trades: Vec<Trade> = self.trades.by_ref().take(rows).collect();
         if trades.is_empty() {
@@ -83,6 +96,10 @@ impl Partition for Log {
         let mut batch = Admitted::default();
         trades.iter().for_each(|trade| self.admit(trade, &mut batch));
         Ok(Polled::Batch(Box::new(batch)))
+    }
+
+    fn is_at_end(&self) -> bool {
+        true
     }
 
     fn recycle(&mut self, _batch: Box<Admitted>) {}

@@ -98,7 +98,7 @@ impl KafkaSink {
     /// Makes the topics that are missing, takes possession of the writers' ids and reads the mark.
     ///
     /// # Errors
-    /// Fails when no broker answers, or a topic or id may not be used.
+    /// Fails when no broker answers within a minute, or a topic or id may not be used.
     pub fn open(options: KafkaOptions, tables: &[TableSpec]) -> Result<Self, SinkError> {
         let what = format!("kafka sink \"{}\"", options.name);
         Self::open_as(options, tables, &what).map_err(failed(&what))
@@ -110,6 +110,7 @@ impl KafkaSink {
         what: &str,
     ) -> Result<Self, KafkaError> {
         let topics = Topics::open(&options.settings)?;
+        topics.wait_for_brokers(&options.stop)?;
         let plans = plans(&options, tables);
         let (there, warnings) = topics::ensure(&topics, &plans)?;
         let target = |(name, topic): (String, kafka::Topic)| Target {

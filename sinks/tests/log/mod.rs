@@ -1,8 +1,8 @@
 //! Random logs of changes, as the calls a run makes of a sink, and the contents of stores as text.
 
 use market::{
-    Bar, Body, DeadLetter, Epoch, Offset, Price, Reason, RowKey, Rows, Symbols, TableSpec, Time,
-    Width,
+    Bar, Body, DeadLetter, Epoch, Offset, Price, Reason, RowKey, Rows, Sink, Symbols, TableSpec,
+    Time, Width,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::record::Field;
@@ -21,6 +21,20 @@ pub enum Op {
     Flush(Epoch),
     Sync,
     Finish,
+}
+
+impl Op {
+    /// Makes the call.
+    pub fn apply(&self, sink: &mut dyn Sink) {
+        match self {
+            Op::Rows(rows) => sink.write(rows),
+            Op::Letters(letters) => sink.write_letters(letters),
+            Op::Flush(before) => sink.flush(*before),
+            Op::Sync => sink.sync(),
+            Op::Finish => sink.finish(),
+        }
+        .unwrap();
+    }
 }
 
 /// A change of a key, or a refusal.

@@ -1,4 +1,4 @@
-//! The bytes of a snapshot: little-endian words, and symbols by their text.
+//! The bytes of a snapshot: words in as few bytes as they need (LEB128), and symbols by their text.
 
 use market::{SymbolId, Symbols};
 
@@ -20,12 +20,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn u64(&mut self, value: u64) {
-        self.bytes.extend_from_slice(&value.to_le_bytes());
+    pub(super) fn u64(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
     }
 
+    /// Small ones of either sign in few bytes.
     pub(super) fn i64(&mut self, value: i64) {
-        self.u64(value as u64);
+        self.u64((value << 1 ^ value >> 63) as u64);
     }
 
     pub(super) fn u128(&mut self, value: u128) {
@@ -58,12 +63,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, SnapshotError> {
-        let bytes = self.take(8)?.try_into().map_err(|_| SnapshotError::Short(self.at))?;
-        Ok(u64::from_le_bytes(bytes))
+        let mut value = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.take(1)?[0];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.corrupt())
     }
 
     pub(super) fn i64(&mut self) -> Result<i64, SnapshotError> {
-        self.u64().map(|word| word as i64)
+        self.u64().map(|word| (word >> 1) as i64 ^ -((word & 1) as i64))
     }
 
     pub(super) fn u128(&mut self) -> Result<u128, SnapshotError> {
@@ -71,10 +83,10 @@ impl<'a> Reader<'a> {
         Ok(u128::from_le_bytes(bytes))
     }
 
-    /// How many of something follow, each of at least one word.
+    /// How many of something follow, each of at least one byte.
     pub(super) fn count(&mut self) -> Result<usize, SnapshotError> {
         let count = self.u64()? as usize;
-        let room = (self.bytes.len() - self.at) / 8;
+        let room = self.bytes.len() - self.at;
         (count <= room).then_some(count).ok_or(SnapshotError::Corrupt(self.at))
     }
 

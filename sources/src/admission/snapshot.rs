@@ -34,10 +34,9 @@ impl Admission {
         to.bytes
     }
 
-    /// Of the last record that the one which wrote `bytes` had judged, if any was.
-    pub fn position_in(bytes: &[u8]) -> Option<Offset> {
-        let position = u64::from_le_bytes(*bytes.first_chunk()?);
-        (position != NOWHERE).then(|| Offset::from_raw(position))
+    /// What is judged from now on stands in another log: no position of it was judged.
+    pub fn forget_position(&mut self) {
+        self.position = None;
     }
 
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.

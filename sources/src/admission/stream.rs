@@ -254,22 +254,31 @@ impl Stream {
     pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
         to.text(&symbols.text(self.symbol));
         to.text(self.venue.map(|venue| symbols.text(venue)).as_deref().unwrap_or_default());
-        [self.greatest, self.day_ns as u64, self.blocks_gone, self.steps, self.kept]
-            .into_iter()
-            .for_each(|word| to.u64(word));
+        to.u64(self.greatest);
+        to.i64(self.day_ns);
+        [self.blocks_gone, self.steps, self.kept].into_iter().for_each(|word| to.u64(word));
         to.u64(self.blocks.len() as u64);
         for block in self.blocks.iter().chain([&self.open]) {
             to.u64(u64::from(block.len));
-            [block.day_ns, block.ts_max].into_iter().for_each(|word| to.i64(word));
-            [block.id_min, block.id_max, block.id_reach].into_iter().for_each(|word| to.u64(word));
+            to.i64(block.day_ns.wrapping_sub(self.day_ns));
+            to.i64(block.ts_max.wrapping_sub(block.day_ns));
+            let ids = [block.id_max.wrapping_sub(block.id_min), block.id_reach];
+            [block.id_min].into_iter().chain(ids).for_each(|word| to.u64(word));
         }
         to.u64(u64::from(self.unordered.is_some()));
         to.u64(self.len());
-        let unordered = self.unordered.iter().flat_map(|unordered| unordered.log.iter().copied());
-        let rising = self.rising.iter().map(|&(id, ts)| (u128::from(id), ts));
-        for (id, ts) in rising.chain(unordered) {
+        let mut before = self.day_ns;
+        let mut time = |to: &mut Writer, ts: i64| {
+            to.i64(ts.wrapping_sub(std::mem::replace(&mut before, ts)));
+        };
+        for &(id, ts) in self.unordered.iter().flat_map(|unordered| &unordered.log) {
             to.u128(id);
-            to.i64(ts);
+            time(to, ts);
+        }
+        let mut below = 0;
+        for &(id, ts) in &self.rising {
+            to.i64(id.wrapping_sub(std::mem::replace(&mut below, id)) as i64);
+            time(to, ts);
         }
     }
 
@@ -283,18 +292,24 @@ impl Stream {
         stream.steps = from.u64()?;
         stream.kept = from.u64()?;
         for _ in 0..from.count()? {
-            stream.blocks.push_back(Block::restore(from)?);
+            stream.blocks.push_back(Block::restore(from, stream.day_ns)?);
         }
-        stream.open = Block::restore(from)?;
+        stream.open = Block::restore(from, stream.day_ns)?;
         let is_unordered = from.u64()? == 1;
-        let count = from.count()?;
-        let ids = (0..count).map(|_| Ok((from.u128()?, from.i64()?)));
-        let log = ids.collect::<Result<VecDeque<_>, SnapshotError>>()?;
+        let (mut id, mut ts) = (0u64, stream.day_ns);
+        let mut log = VecDeque::new();
+        for _ in 0..from.count()? {
+            let text = if is_unordered { from.u128()? } else { 0 };
+            id = if is_unordered { 0 } else { id.wrapping_add(from.i64()? as u64) };
+            ts = ts.wrapping_add(from.i64()?);
+            match is_unordered {
+                true => log.push_back((text, ts)),
+                false => stream.rising.push_back((id, ts)),
+            }
+        }
         if is_unordered {
             let times = log.iter().map(|&(id, ts)| ((id, day_ns(ts)), ts)).collect();
             stream.unordered = Some(Box::new(Unordered { log, times }));
-        } else {
-            stream.rising = log.into_iter().map(|(id, ts)| (id as u64, ts)).collect();
         }
         let closed: u64 = stream.blocks.iter().map(|block| u64::from(block.len)).sum();
         let blocks = closed + u64::from(stream.open.len);
@@ -303,15 +318,14 @@ impl Stream {
 }
 
 impl Block {
-    fn restore(from: &mut Reader<'_>) -> Result<Self, SnapshotError> {
-        Ok(Block {
-            len: u32::try_from(from.u64()?).map_err(|_| from.corrupt())?,
-            day_ns: from.i64()?,
-            ts_max: from.i64()?,
-            id_min: from.u64()?,
-            id_max: from.u64()?,
-            id_reach: from.u64()?,
-        })
+    /// A block of a stream whose newest day begins at `newest_ns`.
+    fn restore(from: &mut Reader<'_>, newest_ns: i64) -> Result<Self, SnapshotError> {
+        let len = u32::try_from(from.u64()?).map_err(|_| from.corrupt())?;
+        let day_ns = newest_ns.wrapping_add(from.i64()?);
+        let ts_max = day_ns.wrapping_add(from.i64()?);
+        let id_min = from.u64()?;
+        let id_max = id_min.wrapping_add(from.u64()?);
+        Ok(Block { len, day_ns, ts_max, id_min, id_max, id_reach: from.u64()? })
     }
 }
 

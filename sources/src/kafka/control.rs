@@ -1,27 +1,23 @@
 //! What is decided of partitions from outside their logs, written down before it is acted upon: the control topic.
 //!
-//! A partition where nothing comes holds everybody back. Its reader, at the end of it for `idle_after`, writes
-//! `{"idle":{"topic":T,"partition":P,"after_offset":N,"watermark":NS}}` and, once that is committed, takes it for a
-//! heartbeat right behind offset N. Every later reading finds it there: at the start the topic is read to its end.
+//! A partition where nothing comes holds everybody back. Its reader, at the end of it for `idle_after`, writes down
+//! that it is moved on behind its last offset and, once that is committed, takes it for a heartbeat right there.
+//! A partition that joins begins with such a heartbeat, before its first record. Every later reading finds them in
+//! their places: at the start the topic is read to its end ([`super::recall`]).
 //!
 //! Of the positions behind a message those above [`RECORDS_MAX`] are for decisions, in the order they were made.
 
+use super::recall::{Accepted, beat_record, gap_record};
 use super::source::{KafkaSourceError, LogPart};
-use ::kafka::{
-    Batch, KafkaError, PartitionName, Record, Settings, TopicPlan, Topics, Transactions,
-    read_committed,
-};
+use ::kafka::{Batch, KafkaError, Record, Settings, TopicPlan, Topics, Transactions};
 use market::{Offset, Time};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use serde_json::Value;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Records that a message may have; the indices above are for what was decided behind it.
 pub(crate) const RECORDS_MAX: u32 = 1 << 19;
-/// Decisions that a control topic may hold of one partition.
-const DECISIONS_MAX: usize = 1 << 20;
 
 /// A partition's watermark becomes at least this, before the message at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,92 +50,40 @@ pub fn resume_at(after: Offset) -> Option<u64> {
     Some(if index >= RECORDS_MAX - 1 { offset + 1 } else { offset })
 }
 
-/// Puts what was decided of `parts` into them, from the control topic; makes the topic where there is none. Whoever
-/// may write to it must be fenced before.
-///
-/// # Errors
-/// Fails when no broker answers, and at a decision that cannot be understood.
-pub fn recall(
-    settings: &Settings,
-    topic: &str,
-    parts: &mut [LogPart],
-) -> Result<(), KafkaSourceError> {
-    let plan = TopicPlan {
-        name: topic.to_owned(),
-        partitions: 1,
-        replication: -1,
-        config: vec![("retention.ms", "-1".to_owned())],
-    };
-    Topics::open(settings)?.ensure(&[plan])?;
-    let mut found: BTreeMap<PartitionName, Vec<Decision>> = BTreeMap::new();
-    let mut wrong = None;
-    read_committed(settings, topic, 0, |_, value| match parse(value.unwrap_or_default()) {
-        Ok(Some((part, next, time))) => {
-            let list = found.entry(part).or_default();
-            match list.len() {
-                ..DECISIONS_MAX => list.push(Decision { next, index: 0, time }),
-                _ => wrong = Some(format!("more than {DECISIONS_MAX} decisions of a partition")),
-            }
-        }
-        Ok(None) => {}
-        Err(what) => wrong = Some(what),
-    })?;
-    if let Some(what) = wrong {
-        return Err(KafkaError { what: format!("{topic}: {what}") }.into());
-    }
-    for part in parts {
-        let mut list = found.remove(&(part.topic.clone(), part.partition)).unwrap_or_default();
-        list.sort_by_key(|decision| decision.next);
-        for place in list.chunk_by_mut(|one, other| one.next == other.next) {
-            place.iter_mut().zip(0..).for_each(|(decision, index)| decision.index = index);
-        }
-        part.decided = list;
-    }
-    Ok(())
-}
-
-/// The partition of an idle decision, the offset of the message it comes before, and its time.
-type Idle = (PartitionName, u64, Time);
-
-/// An idle decision; nothing where another kind is decided.
-fn parse(value: &[u8]) -> Result<Option<Idle>, String> {
-    let text = || String::from_utf8_lossy(value).into_owned();
-    let record: Value = serde_json::from_slice(value).map_err(|e| format!("{}: {e}", text()))?;
-    let Some(idle) = record.get("idle") else { return Ok(None) };
-    let read = || {
-        let partition = u32::try_from(idle["partition"].as_u64()?).ok()?;
-        let next = u64::try_from(idle["after_offset"].as_i64()? + 1).ok()?;
-        let time = Time::from_ns(idle["watermark"].as_i64()?);
-        Some(((idle["topic"].as_str()?.to_owned(), partition), next, time))
-    };
-    read().map(Some).ok_or_else(|| format!("{}: this is no idle decision", text()))
-}
-
-/// What readers of quiet partitions ask, and write to. One for all partitions of a process.
+/// What readers of quiet partitions ask, and write to. One for all partitions of a source in a process.
 pub struct Control {
     topic: String,
-    after: Duration,
+    after: Option<Duration>,
     /// The greatest watermark of any partition anywhere, as the graph knows it.
     greatest: Arc<AtomicI64>,
     /// What it was, since when.
     seen: Mutex<(i64, Instant)>,
     writer: Mutex<Transactions>,
+    /// Partitions whose joining is written down.
+    joined: AtomicU64,
 }
 
 impl Control {
-    /// Decides once a partition was quiet `after` so long, and writes under the transactional id `writer`: whoever had
-    /// it cannot write any more.
+    /// Writes under the transactional id `writer`: whoever had it cannot write any more. Makes the topic where there
+    /// is none. With `after`, partitions are moved on that were quiet for so long.
     ///
     /// # Errors
-    /// Fails when no broker answers.
+    /// Fails when no broker answers, or the topic or the id may not be used.
     #[expect(clippy::disallowed_methods, reason = "how long it is quiet, a source's clock counts")]
     pub fn open(
         settings: &Settings,
         topic: &str,
         writer: &str,
-        after: Duration,
+        after: Option<Duration>,
         greatest: Arc<AtomicI64>,
     ) -> Result<Self, KafkaSourceError> {
+        let plan = TopicPlan {
+            name: topic.to_owned(),
+            partitions: 1,
+            replication: -1,
+            config: vec![("retention.ms", "-1".to_owned())],
+        };
+        Topics::open(settings)?.ensure(&[plan])?;
         let transactions = Transactions::open(settings, writer, Arc::new(AtomicBool::new(false)))?;
         Ok(Control {
             topic: topic.to_owned(),
@@ -147,11 +91,21 @@ impl Control {
             greatest,
             seen: Mutex::new((i64::MIN, Instant::now())),
             writer: Mutex::new(transactions),
+            joined: AtomicU64::new(0),
         })
     }
 
+    /// Keeps whoever writes under `writer` from writing any more.
+    ///
+    /// # Errors
+    /// Fails when no broker answers, or the id may not be used.
+    pub fn fence(settings: &Settings, writer: &str) -> Result<(), KafkaSourceError> {
+        Transactions::open(settings, writer, Arc::new(AtomicBool::new(false)))?;
+        Ok(())
+    }
+
     /// How long a partition is quiet before it is decided upon.
-    pub(super) fn after(&self) -> Duration {
+    pub(super) fn after(&self) -> Option<Duration> {
         self.after
     }
 
@@ -165,17 +119,42 @@ impl Control {
             *seen = (greatest, Instant::now());
         }
         let since = seen.1.elapsed();
-        let since_ns = if since >= self.after { since.as_nanos() as i64 } else { 0 };
+        let since_ns = if self.after.is_some_and(|after| since >= after) {
+            since.as_nanos() as i64
+        } else {
+            0
+        };
         (seen.0 > i64::MIN).then(|| Time::from_ns(seen.0.saturating_add(since_ns)))
     }
 
-    /// Writes a decision down; it is durable when this returns.
-    pub(super) fn decide(&self, part: &LogPart, decision: Decision) -> Result<(), KafkaError> {
-        let value = json!({"idle": {
-            "topic": part.topic, "partition": part.partition,
-            "after_offset": decision.next as i64 - 1, "watermark": decision.time.ns(),
-        }});
-        let (key, value) = (part.name(), value.to_string());
+    /// Writes down that a quiet partition is moved on; it is durable when this returns.
+    pub(super) fn move_on(&self, part: &LogPart, to: Decision) -> Result<(), KafkaError> {
+        self.write(&part.name(), &beat_record("idle", part, to.next, to.time))
+    }
+
+    /// Writes down that a partition joins, whose watermark begins at `time`; it is durable when this returns.
+    pub(super) fn join(&self, part: &LogPart, time: Time) -> Result<(), KafkaError> {
+        self.write(&part.name(), &beat_record("join", part, part.start, time))?;
+        self.joined.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// How many partitions were let join so far.
+    pub fn joined(&self) -> u64 {
+        self.joined.load(Ordering::SeqCst)
+    }
+
+    /// Writes down that a gap was accepted; it is durable when this returns.
+    ///
+    /// # Errors
+    /// Fails when the record can never be delivered, or another run has taken over.
+    pub fn accept(&self, accepted: &Accepted) -> Result<(), KafkaError> {
+        let name = format!("{}/{}", accepted.gap.topic, accepted.gap.partition);
+        self.write(&name, &gap_record(accepted))
+    }
+
+    fn write(&self, key: &str, value: &Value) -> Result<(), KafkaError> {
+        let value = value.to_string();
         let mut batch = Batch::default();
         batch.push(&Record {
             topic: &self.topic,

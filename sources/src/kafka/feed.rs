@@ -45,6 +45,10 @@ struct Desk {
 #[expect(clippy::vec_box, reason = "the boxes are handed on as they are")]
 struct Shelf {
     ready: VecDeque<Box<Decoded>>,
+    /// Batches that were put there.
+    put: u64,
+    /// So many of them are all that the log held at some moment.
+    whole: Option<u64>,
     spare: Vec<Box<Decoded>>,
     /// How it ended, once it has.
     outcome: Option<Result<(), String>>,
@@ -53,6 +57,8 @@ struct Shelf {
     awaited: bool,
     /// Whether the feed is gone.
     gone: bool,
+    /// All before this offset is decoded and was put here, what is no record of ours too.
+    passed: u64,
 }
 
 impl Desk {
@@ -78,10 +84,13 @@ pub(super) struct KafkaFeed {
     part: LogPart,
     /// The offset behind the last batch that was handed out.
     next: u64,
+    /// Batches that were handed out.
+    taken: u64,
+    is_at_end: bool,
 }
 
 impl KafkaFeed {
-    /// Reads ahead from now on.
+    /// Reads ahead from now on; with `joins`, the partition's watermark begins there, once that is written down.
     ///
     /// # Errors
     /// Fails when no thread starts.
@@ -90,6 +99,7 @@ impl KafkaFeed {
         decoder: Decoder,
         part: LogPart,
         control: Option<Arc<Control>>,
+        joins: Option<Time>,
     ) -> Result<Self, PartitionError> {
         let desk = Arc::<Desk>::default();
         let ahead = Ahead {
@@ -99,6 +109,7 @@ impl KafkaFeed {
             next: part.start,
             decided: part.decided.partition_point(|known| known.next < part.start),
             control,
+            joins,
             quiet: None,
             part: part.clone(),
         };
@@ -106,14 +117,17 @@ impl KafkaFeed {
         thread::Builder::new().name(name).spawn(move || ahead.run(reader)).map_err(|error| {
             PartitionError { what: format!("{}: no thread: {error}", part.name()), usage: false }
         })?;
-        Ok(KafkaFeed { desk, next: part.start, part })
+        Ok(KafkaFeed { desk, next: part.start, part, taken: 0, is_at_end: false })
     }
 }
 
 impl Feed for KafkaFeed {
     fn poll(&mut self) -> Result<Fed, PartitionError> {
         let mut shelf = self.desk.lock();
+        // What was handed out before is folded by now.
+        self.is_at_end |= shelf.whole.is_some_and(|whole| self.taken >= whole);
         if let Some(batch) = shelf.ready.pop_front() {
+            self.taken += 1;
             drop(shelf);
             self.desk.room.notify_one();
             if let Some((offset, _)) = batch.end.and_then(Offset::message) {
@@ -122,7 +136,10 @@ impl Feed for KafkaFeed {
             return Ok(Fed::Batch(batch));
         }
         match &shelf.outcome {
-            None => shelf.awaited = true,
+            None => {
+                shelf.awaited = true;
+                self.next = self.next.max(shelf.passed);
+            }
             Some(Ok(())) => return Ok(Fed::End),
             Some(Err(what)) => {
                 return Err(PartitionError { what: what.clone(), usage: false });
@@ -151,9 +168,17 @@ impl Feed for KafkaFeed {
         self.part.name()
     }
 
+    fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
     fn progress(&self) -> Option<f64> {
         let length = self.part.end?.saturating_sub(self.part.start);
         Some((self.next - self.part.start) as f64 / length.max(1) as f64)
+    }
+
+    fn next_offset(&self) -> Option<u64> {
+        Some(self.next)
     }
 }
 
@@ -175,6 +200,8 @@ struct Ahead {
     /// Of what was decided, how much is behind.
     decided: usize,
     control: Option<Arc<Control>>,
+    /// Where the watermark is to begin of a partition that joins.
+    joins: Option<Time>,
     /// Since when nothing comes, at the end of the partition.
     quiet: Option<Instant>,
 }
@@ -190,6 +217,7 @@ impl Ahead {
 
     /// Reads until the end, the feed is gone, or an error.
     fn read(&mut self, reader: &mut PartitionReader) -> Result<(), String> {
+        self.join()?;
         self.heed_decisions(self.next);
         while !self.is_over() {
             let wait = if self.batch.end.is_some() { WAIT_WITH_ROWS } else { WAIT };
@@ -204,8 +232,22 @@ impl Ahead {
             self.decide(arrived)?;
             if self.desk.lock().ready.is_empty() {
                 self.hand_on();
+                self.desk.lock().passed = self.next;
+            }
+            if arrived.end.is_some() && self.batch.end.is_none() {
+                self.desk.put(|shelf| shelf.whole = shelf.whole.or(Some(shelf.put)));
             }
         }
+        Ok(())
+    }
+
+    /// Begins a partition that joins, once that is written down.
+    fn join(&mut self) -> Result<(), String> {
+        let (Some(time), Some(control)) = (self.joins, &self.control) else { return Ok(()) };
+        let joined = control.join(&self.part, time);
+        joined.map_err(|error| format!("{}: {error}", self.part.name()))?;
+        tracing::info!("{}: joins, its watermark begins at {} ns", self.part.name(), time.ns());
+        self.part.decided.push(Decision { next: self.part.start, index: 0, time });
         Ok(())
     }
 
@@ -228,6 +270,7 @@ impl Ahead {
             timestamp_ms.map_or(Time::GREATEST, |ms| Time::from_ns(ms.saturating_mul(1_000_000)));
         self.batch.arrived.push((place, came));
         self.batch.end = Some(end_of(offset));
+        self.batch.read.get_or_insert_with(now);
         match message.header(SCHEMA_HEADER) {
             Some(schema) if schema != SCHEMA => self.batch.undecoded.push(Undecoded {
                 before_row: 0,
@@ -268,13 +311,14 @@ impl Ahead {
     #[expect(clippy::disallowed_methods, reason = "how long it is quiet, a source's clock counts")]
     fn decide(&mut self, arrived: Arrived) -> Result<(), String> {
         let Some(control) = self.control.clone() else { return Ok(()) };
+        let Some(after) = control.after() else { return Ok(()) };
         if arrived.messages > 0 {
             self.quiet = None;
         }
         if arrived.end.is_some() {
             self.quiet.get_or_insert_with(Instant::now);
         }
-        if self.quiet.is_none_or(|since| since.elapsed() < control.after()) {
+        if self.quiet.is_none_or(|since| since.elapsed() < after) {
             return Ok(());
         }
         let last = self.part.decided.last().copied();
@@ -284,7 +328,7 @@ impl Ahead {
         };
         let index = last.filter(|last| last.next == self.next).map_or(0, |last| last.index + 1);
         let decision = Decision { next: self.next, index, time };
-        let decided = control.decide(&self.part, decision);
+        let decided = control.move_on(&self.part, decision);
         decided.map_err(|error| format!("{}: {error}", self.part.name()))?;
         self.part.decided.push(decision);
         self.heed_decisions(self.next);
@@ -305,8 +349,16 @@ impl Ahead {
         let fresh = shelf.spare.pop().unwrap_or_default();
         drop(shelf);
         let batch = std::mem::replace(&mut self.batch, fresh);
-        self.desk.put(|shelf| shelf.ready.push_back(batch));
+        self.desk.put(|shelf| {
+            shelf.ready.push_back(batch);
+            shelf.put += 1;
+        });
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a batch is under way is measured")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 impl Drop for Ahead {

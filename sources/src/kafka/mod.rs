@@ -2,8 +2,10 @@
 
 mod control;
 mod feed;
+mod recall;
 mod source;
 
 pub(crate) use control::RECORDS_MAX;
-pub use control::{Control, Decision, recall, resume_at};
+pub use control::{Control, Decision, resume_at};
+pub use recall::{Accepted, Joined, Recalled, recall};
 pub use source::{Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};

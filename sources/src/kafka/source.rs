@@ -10,13 +10,14 @@ use regex_automata::meta::Regex;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Partitions that a source may have.
 const PARTITIONS_MAX: usize = 65_536;
 
-/// Opens the log of one partition, at the offset given or else at its part's.
+/// Opens the log of one partition. One that joins is told where its watermark begins.
 pub type PartOpener =
-    Box<dyn FnOnce(Option<u64>) -> Result<Box<dyn Feed>, market::PartitionError> + Send>;
+    Box<dyn FnOnce(Option<Time>) -> Result<Box<dyn Feed>, market::PartitionError> + Send>;
 
 /// Where a partition is begun that no checkpoint knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,8 @@ impl LogPart {
         format!("{}/{}", self.topic, self.partition)
     }
 
-    fn key(&self) -> PartitionName {
+    /// The topic's name and the partition's number.
+    pub fn key(&self) -> PartitionName {
         (self.topic.clone(), self.partition)
     }
 }
@@ -153,13 +155,20 @@ impl KafkaSource {
         Ok(parts)
     }
 
+    /// Waits until a broker answers, a minute at most; `stop` ends that at once.
+    ///
+    /// # Errors
+    /// Fails when none answered by then.
+    pub fn wait(&self, stop: &AtomicBool) -> Result<(), KafkaSourceError> {
+        Ok(Admin::new(&self.settings)?.wait(stop)?)
+    }
+
     /// Ends each part where its partition ends now.
     ///
     /// # Errors
     /// Fails when no broker answers.
     pub fn end_now(&self, parts: &mut [LogPart]) -> Result<(), KafkaSourceError> {
-        let names: Vec<PartitionName> = parts.iter().map(LogPart::key).collect();
-        let bounds = Admin::new(&self.settings)?.bounds(&names)?;
+        let bounds = self.bounds(parts)?;
         parts.iter_mut().zip(bounds).for_each(|(part, bounds)| part.end = Some(bounds.end));
         Ok(())
     }
@@ -190,23 +199,30 @@ impl KafkaSource {
             if !accept_gap {
                 return Err(KafkaSourceError::Gap(gap));
             }
-            tracing::warn!("{gap}");
+            tracing::warn!(partition = part.name(), "{gap}");
             (part.start, part.topic_id) = (gap.to, id.clone());
             gaps.push(gap);
         }
         Ok(gaps)
     }
 
-    /// The feeds of parts, in their order; a connection is shared. None is read yet. An opener is told the offset
-    /// to begin at where that is not the part's: something is missing there if it is not kept any more.
-    /// With a control, partitions where nothing comes are decided upon.
+    /// Where each part's partition begins and ends now, in their order.
+    ///
+    /// # Errors
+    /// Fails when no broker answers.
+    pub fn bounds(&self, parts: &[LogPart]) -> Result<Vec<Bounds>, KafkaSourceError> {
+        let names: Vec<PartitionName> = parts.iter().map(LogPart::key).collect();
+        Ok(Admin::new(&self.settings)?.bounds(&names)?)
+    }
+
+    /// The feeds of parts, in their order; a connection is shared. None is read yet.
+    /// With a control, partitions where nothing comes are decided upon, and others may join.
     ///
     /// # Errors
     /// Refuses columns that cannot be.
     pub fn open(
         &self,
         parts: &[LogPart],
-        accept_gap: bool,
         control: Option<Arc<Control>>,
         symbols: &Symbols,
     ) -> Result<Vec<PartOpener>, KafkaSourceError> {
@@ -215,23 +231,16 @@ impl KafkaSource {
         Decoder::new(self.codec, &layout, symbols)?;
         let consumer = Consumer::new(&self.settings)?;
         let opener = |part: &LogPart| -> PartOpener {
-            let (mut part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
+            let (part, consumer, codec) = (part.clone(), consumer.clone(), self.codec);
             let (layout, symbols, control) = (layout.clone(), symbols.clone(), control.clone());
-            let source = self.clone();
-            Box::new(move |start| {
-                if let Some(start) = start {
-                    part.start = start;
-                    source.mend(std::slice::from_mut(&mut part), accept_gap).map_err(|error| {
-                        let usage = matches!(error, KafkaSourceError::Gap(_));
-                        market::PartitionError { what: error.to_string(), usage }
-                    })?;
-                }
+            Box::new(move |joins| {
                 let failed = |what: String| market::PartitionError { what, usage: false };
                 let decoder = Decoder::new(codec, &layout, &symbols)
                     .map_err(|error| failed(error.to_string()))?;
                 let reader = consumer.read(&part.topic, part.partition, part.start);
                 let reader = reader.map_err(|error| failed(error.to_string()))?;
-                Ok(Box::new(KafkaFeed::new(reader, decoder, part, control)?) as Box<dyn Feed>)
+                let feed = KafkaFeed::new(reader, decoder, part, control, joins)?;
+                Ok(Box::new(feed) as Box<dyn Feed>)
             })
         };
         Ok(parts.iter().map(opener).collect())
@@ -259,7 +268,10 @@ impl KafkaSource {
     }
 
     /// The names, and those that patterns match, sorted by their bytes. A pattern matches no topic of Kafka's own.
-    fn names(&self) -> Result<BTreeSet<String>, KafkaSourceError> {
+    ///
+    /// # Errors
+    /// Fails when no broker answers, and where a pattern is none or matches nothing.
+    pub fn names(&self) -> Result<BTreeSet<String>, KafkaSourceError> {
         let mut names = BTreeSet::new();
         let mut listed = None;
         for given in &self.topics {

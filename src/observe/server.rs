@@ -1,0 +1,118 @@
+//! `/metrics`, `/health`, `/ready` and `/status` over HTTP, from a thread of its own.
+
+use super::Observed;
+use super::conditions::Found;
+use super::metrics::exposition;
+use super::seen::Seen;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::task::LocalSet;
+
+/// Connections at a time; one more is closed unheard.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a caller may take to ask.
+const ASK_WAIT: Duration = Duration::from_secs(5);
+/// How long a connection may last in all.
+const CALL_MAX: Duration = Duration::from_secs(30);
+/// Between two looks whether the run has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Serves what is observed until the run has ended.
+///
+/// # Errors
+/// Fails when the address cannot be listened at.
+pub(super) fn start(address: &str, observed: Arc<Observed>) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tracing::info!(address = %bound, "metrics are served at http://{bound}/metrics");
+    let serve = move || LocalSet::new().block_on(&runtime, serve(listener, observed));
+    std::thread::Builder::new().name("observe".to_owned()).spawn(serve)?;
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, observed: Arc<Observed>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let calls = Rc::new(());
+    while !observed.closed.load(Ordering::SeqCst) {
+        let Ok(accepted) = tokio::time::timeout(LOOK_EVERY, listener.accept()).await else {
+            continue;
+        };
+        let Ok((stream, _)) = accepted else {
+            // No more sockets: those that are open end soon.
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        };
+        if Rc::strong_count(&calls) > CONNECTIONS_MAX {
+            continue;
+        }
+        let (observed, call) = (observed.clone(), calls.clone());
+        tokio::task::spawn_local(async move {
+            let _call = call;
+            let answer = service_fn(|request: Request<Incoming>| {
+                let answer = answer(&observed, &request);
+                async { Ok::<_, Infallible>(answer) }
+            });
+            let served = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(ASK_WAIT)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), answer);
+            // A caller that hung up, or asked what is no HTTP, is told nothing.
+            let _ = tokio::time::timeout(CALL_MAX, served).await;
+        });
+    }
+}
+
+fn answer(observed: &Observed, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return told(StatusCode::METHOD_NOT_ALLOWED, &json!({"error": "only GET is answered"}));
+    }
+    let seen = || Seen::of(observed);
+    match request.uri().path() {
+        "/metrics" => response(StatusCode::OK, OPEN_METRICS, exposition(seen())),
+        "/status" => told(StatusCode::OK, &seen().json()),
+        "/health" => verdict(&seen(), |found| found.condition.is_sick()),
+        "/ready" => verdict(&seen(), |found| found.condition.is_unready()),
+        _ => {
+            let paths = ["/metrics", "/health", "/ready", "/status"];
+            told(StatusCode::NOT_FOUND, &json!({"error": "no such path", "paths": paths}))
+        }
+    }
+}
+
+/// 503 where something counts that was found.
+fn verdict(seen: &Seen, counts: impl Fn(&Found) -> bool) -> Response<Full<Bytes>> {
+    let found: Vec<Found> = seen.conditions().into_iter().filter(counts).collect();
+    let conditions: Vec<Value> = found.iter().map(Found::json).collect();
+    let code = if found.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    told(code, &json!({"ok": found.is_empty(), "conditions": conditions}))
+}
+
+fn told(code: StatusCode, document: &Value) -> Response<Full<Bytes>> {
+    response(code, JSON, format!("{document:#}\n"))
+}
+
+fn response(code: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+}

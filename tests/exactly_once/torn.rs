@@ -1,0 +1,73 @@
+//! Kills before there is a checkpoint, and checkpoints that are not whole.
+
+use super::lab::{Lab, Life};
+use std::path::PathBuf;
+
+/// The entries of the sequence of a deployment, in order.
+fn sequence(lab: &Lab) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(lab.kept("kills").join("seq")).unwrap();
+    let numbered = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().len() == 20;
+    let mut entries: Vec<PathBuf> =
+        entries.map(|entry| entry.unwrap().path()).filter(numbered).collect();
+    entries.sort();
+    entries
+}
+
+/// What the newest manifest names first, where it names something.
+fn newest_part(lab: &Lab) -> Option<PathBuf> {
+    let texts = sequence(lab).into_iter().rev().map(|path| std::fs::read_to_string(path).unwrap());
+    let mut manifests = texts.filter(|text| text.contains("\"manifest\""));
+    let (_, body) = manifests.next()?.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+    let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let name = value["manifest"]["bundles"][0].as_str()?;
+    Some(lab.kept("kills").join(name))
+}
+
+#[test]
+fn kills_before_the_first_checkpoint_lose_and_double_nothing() {
+    let lab = Lab::new("kills", 2);
+    let ingest = lab.ingest(6_000, 2_000.0);
+    let mut chance = lab.chance();
+    for _ in 0..25 {
+        let life = Life { ms: chance.below(400), ..Life::of_chance(&mut chance) };
+        lab.live(&life, &mut chance);
+    }
+    lab.ended(ingest);
+    lab.finish("kills");
+    lab.finish("clean");
+    lab.compare("clean", "kills");
+}
+
+#[test]
+fn what_is_not_whole_is_passed_over() {
+    let lab = Lab::new("kills", 2);
+    let ingest = lab.ingest(20_000, 2_000.0);
+    let mut chance = lab.chance();
+    let mut removed = 0;
+    for round in 0..8 {
+        let life = Life { ms: 1_000 + chance.below(500), ..Life::of_chance(&mut chance) };
+        lab.live(&life, &mut chance);
+        let Some(last) = sequence(&lab).pop() else { continue };
+        let name: u64 = last.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let next = last.with_file_name(format!("{:020}", name + 1));
+        let whole = std::fs::read(&last).unwrap();
+        match round % 4 {
+            // A half of what a run would have written next.
+            0 => std::fs::write(next, &whole[..whole.len() / 2]).unwrap(),
+            1 => std::fs::write(next, [0xff; 300]).unwrap(),
+            2 => std::fs::write(next, "").unwrap(),
+            _ => {
+                if let Some(part) = newest_part(&lab) {
+                    std::fs::remove_file(part).unwrap();
+                    removed += 1;
+                }
+            }
+        }
+        std::fs::write(last.with_file_name("of-nobody"), "no entry").unwrap();
+    }
+    assert!(removed > 0, "no checkpoint lost a part");
+    lab.ended(ingest);
+    lab.finish("kills");
+    lab.finish("clean");
+    lab.compare("clean", "kills");
+}
