@@ -68,11 +68,12 @@ impl ReadAgain {
         let work = move |worker: &mut timely::worker::Worker| {
             let gate = Gate { granted: Epoch::MAX, boundary: Some(boundary) };
             let cuts = Cuts::closed();
-            cuts.hear(Told::Grant(Grant { gate, ask_at: Epoch::MAX, checkpoint: 1 }));
             let partitions = shared.open((worker.index(), worker.peers()), &heard, None);
             let (outlet, from, at) = (None, None, heard.start);
             let beginning = Beginning { partitions, outlet, cuts: cuts.clone(), from, at };
             let _probe = build(worker, &plan, beginning, &shared);
+            // A cut is whole when all that have joined by now have given their pieces.
+            cuts.hear(Told::Grant(Grant { gate, ask_at: Epoch::MAX, checkpoint: 1 }));
             let (pieces, done) = &*to;
             while done.load(Ordering::SeqCst) < peers && !shared.stop.load(Ordering::Relaxed) {
                 worker.step_or_park(Some(PARK));
