@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod glue;
 mod graph;
 pub mod tick;
+pub mod warm_up;
 mod wire;
 
 pub use glue::Empty;

@@ -3,6 +3,7 @@
 //! kill and a rerun is, byte for byte, what a run that nothing stopped would have left.
 
 mod batch;
+mod diff;
 mod jsonl;
 mod kafka;
 mod letters;
@@ -12,9 +13,11 @@ mod names;
 mod parquet;
 mod sql;
 mod store;
+mod stored;
 mod terminal;
 
 pub use batch::Rhythm;
+pub use diff::{DiffOptions, RowDiff, Side, TableDiff, diff};
 pub use jsonl::JsonlSink;
 pub use kafka::{
     KafkaOptions, KafkaSink, PROGRESS_TOPIC, letters_topic, plans as topic_plans, topic_of,
@@ -24,4 +27,5 @@ pub use memory::{Memory, MemoryKey, MemoryRow, MemorySink, MemoryTable};
 pub use parquet::{ParquetOptions, ParquetSink};
 pub use sql::{Dialect, Format, Postgres, QueryError, Sqlite, SqliteSink, Table, query};
 pub use store::{Identity, Store, StoreError, difference};
+pub use stored::{EachBar, StoredBars};
 pub use terminal::{TerminalSink, cell_text, render_table};

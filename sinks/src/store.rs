@@ -148,6 +148,11 @@ impl Store {
         }
     }
 
+    /// Whether there is a store at `folder`.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(STORE_FILE).is_file()
+    }
+
     /// Gives the store up: removes its own files, so that the next run may be one of anything else.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The command line in types. Values are checked where they mean something: by the configuration.
 
-use super::store_args::{CheckpointArgs, LetterArgs};
+use super::store_args::{CheckpointArgs, DiffArgs, LetterArgs};
 use super::topic_args::{TailArgs, TopicsArgs};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -52,6 +52,10 @@ pub(super) enum Command {
     #[command(after_help = "Example: tidemill query \"SELECT symbol, close FROM aggregated_data \
         WHERE width = '1min' LIMIT 5\" --format csv")]
     Query(QueryArgs),
+    /// Compare what two deployments wrote: two stores, or the topics of two configurations
+    #[command(after_help = "Examples: tidemill diff tidemill-data other-data\n          \
+        tidemill diff --config blue.toml --config green.toml --from 2024-01-02T15:00:00Z")]
+    Diff(DiffArgs),
     /// Validate a configuration, or show the first rows of a data file as understood
     #[command(
         after_help = "Examples: tidemill check --print\n          tidemill check trades.csv --columns \"ts_event=t:ms\""

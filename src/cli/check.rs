@@ -5,6 +5,9 @@ use super::args::CheckArgs;
 use super::brokers::configuration;
 use super::output::{print, print_json};
 use crate::config::{Config, SourceKind};
+use crate::depot::ObjectDepot;
+use crate::engine::{Changes, Outlook, outlook};
+use dataflows::checkpoint::{Entry, entries};
 use serde_json::json;
 
 /// Checks it.
@@ -18,22 +21,67 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
 fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
     let config = configuration(&args.config)?;
     let fingerprint = config.fingerprint();
+    let outlook = if args.print && !args.json { Outlook::default() } else { changed(&config)? };
+    let Changes { refused, added, removed } = &outlook.changes;
+    let code = if refused.is_empty() { 0 } else { super::USAGE };
     if args.json {
         let facts: serde_json::Map<_, _> =
             config.facts().into_iter().map(|(name, value)| (name, value.into())).collect();
-        let mut document = json!({"ok": true, "fingerprint": fingerprint, "facts": facts});
+        let mut document = json!({
+            "ok": refused.is_empty(), "fingerprint": fingerprint, "facts": facts,
+            "refused": refused, "added": added, "removed": removed, "warms_up_from": outlook.from,
+        });
         if args.print {
             document["configuration"] = config.print().into();
         }
         print_json(&document)?;
-        return Ok(0);
+        return Ok(code);
     }
     if args.print {
         print(&format!("{}\n# fingerprint {fingerprint}\n", config.print()))?;
         return Ok(0);
     }
-    print(&format!("{}: valid\n{}", args.config.display(), outline(&config)))?;
-    Ok(0)
+    print(&format!("{}: valid\n{}{}", args.config.display(), outline(&config), lines(&outlook)))?;
+    Ok(code)
+}
+
+/// What changed since the deployment's newest checkpoint, where there is one.
+fn changed(config: &Config) -> Result<Outlook, Failure> {
+    // A store that a run would make is not made here.
+    let is_there = |to: &str| to.starts_with("s3://") || std::path::Path::new(to).is_dir();
+    let Some(given) = config.checkpoints().filter(|given| is_there(&given.to)) else {
+        return Ok(Outlook::default());
+    };
+    let depot = ObjectDepot::open(&given.to, config.name()).map_err(Failure::failed)?;
+    let (entries, _) = entries(&depot).map_err(Failure::usage)?;
+    let newest = entries.into_iter().rev().find_map(|(_, entry)| match entry {
+        Entry::Manifest(manifest) => Some(manifest),
+        Entry::Claim { .. } => None,
+    });
+    newest.map_or(Ok(Outlook::default()), |manifest| {
+        outlook(config, &manifest).map_err(Failure::failed)
+    })
+}
+
+/// What a run would do about it, a line each.
+fn lines(outlook: &Outlook) -> String {
+    let mut lines = Vec::new();
+    for refused in &outlook.changes.refused {
+        lines.push(format!(
+            "refused: the checkpoints were made with {refused}: give --replace to begin anew, or another \
+             deployment.name to run beside them"
+        ));
+    }
+    let from = outlook.from.as_deref().unwrap_or("the inputs as they are read");
+    for added in &outlook.changes.added {
+        lines.push(format!("added: {added}, NULL in the rows before, warms up from {from}"));
+    }
+    for removed in &outlook.changes.removed {
+        lines.push(format!(
+            "removed: {removed}: rows before keep what they have, it is NULL in those from then on"
+        ));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// What would run, in a few lines.
@@ -56,11 +104,13 @@ fn outline(config: &Config) -> String {
             }
             SourceKind::Kafka(kafka) => {
                 let (brokers, topics) = (kafka.settings.brokers(), kafka.topics.join(", "));
-                let before = kafka.history.as_ref();
-                let before =
-                    before.map(|files| format!("history {}, then ", files.files.join(", ")));
-                let before = before.unwrap_or_default();
-                format!("read \"{}\": {before}topics {topics} of {brokers}", source.name)
+                let files = kafka.history.as_ref();
+                let files = files.map(|files| format!("history {}, then ", files.files.join(", ")));
+                let files = files.unwrap_or_default();
+                let store = kafka.history_store.as_ref().map_or_else(String::new, |store| {
+                    format!(", indicators warmed up from the bars stored in {}", store.display())
+                });
+                format!("read \"{}\": {files}topics {topics} of {brokers}{store}", source.name)
             }
         });
     }

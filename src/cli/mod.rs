@@ -6,6 +6,7 @@ mod brokers;
 mod check;
 mod checkpoints;
 mod demo;
+mod diff;
 mod ingest;
 mod init;
 mod letters;
@@ -99,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Topics(args) => topics::topics(&args),
         Command::Tail(args) => tail::tail(&args),
         Command::Query(args) => query::query(&args),
+        Command::Diff(args) => diff::diff(&args),
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),
         Command::DeadLetters(args) => letters::letters(&args),

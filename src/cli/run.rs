@@ -42,10 +42,20 @@ pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     let shown = (!is_json()).then(|| Shown::start(watch.progress.clone()));
     let done = engine.watch(watch).run();
     drop(shown);
-    done.map_err(|error: EngineError| match error {
+    done.map_err(one_by_one).map_err(|error| match error {
         EngineError::Overtaken(_) => Failure { code: OVERTAKEN, message: error.to_string() },
         error => Failure::of(error.is_usage(), error),
     })
+}
+
+/// Says all but the last of what changed: a line each.
+fn one_by_one(error: EngineError) -> EngineError {
+    let EngineError::Lineage { to, mut changes } = error else { return error };
+    let last = changes.split_off(changes.len().saturating_sub(1));
+    for change in changes {
+        complain(&EngineError::Lineage { to: to.clone(), changes: vec![change] }.to_string());
+    }
+    EngineError::Lineage { to, changes: last }
 }
 
 /// Prints the summary: a document, or lines on standard error.

@@ -172,7 +172,9 @@ fn conditions(asked: &[Asked]) -> Vec<Value> {
 fn stored(config: &Config) -> Value {
     let Some(given) = config.checkpoints() else { return Value::Null };
     let opened = ObjectDepot::open(&given.to, config.name());
-    let listed = opened.and_then(|depot| entries(&depot));
+    let listed = opened
+        .map_err(|error| error.to_string())
+        .and_then(|depot| entries(&depot).map_err(|error| error.to_string()));
     let last = match listed {
         Err(error) => return json!({"error": error.to_string()}),
         Ok((entries, _)) => entries.into_iter().rev().find_map(|(number, entry)| match entry {

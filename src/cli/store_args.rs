@@ -1,4 +1,4 @@
-//! Flags of the commands that look into what runs left: dead letters and checkpoints.
+//! Flags of the commands that look into what runs left: dead letters, checkpoints, two stores side by side.
 
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -48,6 +48,36 @@ pub(super) enum LetterAction {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DiffArgs {
+    /// Two store folders
+    #[arg(
+        value_name = "DIR",
+        num_args = 2,
+        required_unless_present = "config",
+        conflicts_with = "config"
+    )]
+    pub stores: Vec<PathBuf>,
+    /// A configuration whose output topics are compared with another's: given twice
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
+    /// Also compare revisions, the times at which rows were known, and columns that one side lacks
+    #[arg(long)]
+    pub exact: bool,
+    /// Only bars that start at this time or later
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only bars that start before this time
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Differing rows of a table to print
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub rows: usize,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -190,6 +190,14 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
             kind,
         })
     };
+    let stores = |source: &raw::Source| source.history.store.is_some();
+    let stores: Vec<usize> = (0..list.len()).filter(|at| stores(&list[*at])).collect();
+    if let Some(at) =
+        stores.iter().copied().find(|at| stores[0] != *at || list[*at].kind != "kafka")
+    {
+        let rule = "only of one source, and only where kind is kafka";
+        return Err(tree.error(&format!("source[{at}].history.store"), rule));
+    }
     list.iter().enumerate().map(one).collect()
 }
 

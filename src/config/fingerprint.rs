@@ -2,6 +2,7 @@
 //! Threads, processes, folders, pace, sinks and thresholds of the exit code are left out.
 
 use super::{Config, FilesConfig, OutlierMode, SourceKind, Timing, print_duration};
+use operators::indicator::Spec;
 
 /// Rises when the same configuration and input would give other results than before.
 const RESULTS_VERSION: u32 = 1;
@@ -66,7 +67,8 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     fact("empty", if config.carry { "carry" } else { "skip" }.to_owned());
     fact("widths", join(&config.widths));
     for plan in &config.indicators {
-        fact("indicators", format!("{} on {}", join(&plan.list), join(&plan.widths)));
+        let list: Vec<String> = plan.list.iter().map(Spec::versioned).collect();
+        fact("indicators", format!("{} on {}", list.join(", "), join(&plan.widths)));
     }
     facts
 }

@@ -15,6 +15,9 @@ pub(super) fn history_of(
     if let Some(index) = history.files.iter().position(String::is_empty) {
         return Err(tree.error(&at(&format!("files[{index}]")), "the name of a file is wanted"));
     }
+    if history.store.is_some() && !history.files.is_empty() {
+        return Err(tree.error(&at("store"), "files or a store, not both"));
+    }
     let orders = [("time", Order::Time), ("log", Order::Log), ("any", Order::Any)];
     let comment = history.comment.as_deref();
     let checked = FilesConfig {

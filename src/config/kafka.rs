@@ -8,6 +8,7 @@ use super::tree::{ConfigError, Tree};
 use ::kafka::Settings;
 use market::Time;
 use sources::{Codec, KafkaStart};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A decision is a transaction; they are not made more often.
@@ -34,6 +35,8 @@ pub struct KafkaConfig {
     pub idle_after: Option<Duration>,
     /// The control topic.
     pub control: String,
+    /// A store whose older bars warm up the indicators of a deployment that begins.
+    pub history_store: Option<PathBuf>,
 }
 
 /// Checks them.
@@ -75,6 +78,7 @@ pub(super) fn kafka_of(
         history,
         idle_after: idle_after.transpose()?,
         control: source.control.clone(),
+        history_store: source.history.store.as_ref().map(PathBuf::from),
     })
 }
 

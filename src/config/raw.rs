@@ -115,7 +115,7 @@ section! {
     codec: String, Kind::Choice(&["json", "arrow"]), default "\"json\"", rule "json (an object or a list of them), arrow (an IPC stream)", flag "--codec";
     /// Where reading begins: at what is kept, behind what is there, or at a time of Kafka's.
     start: Option<String>, Kind::Text, default "", rule "earliest, latest, or a time in RFC 3339; absent: latest, and with history where that ends", flag "";
-    /// Files that are read before the topics, which go on behind them.
+    /// What comes before the topics.
     history: History, Kind::Table(History::SECTION), default "", rule "only where kind is kafka", flag "";
     /// Further settings of the connection, as librdkafka names them: TLS and SASL among them.
     kafka: BTreeMap<String, String>, Kind::Map, default "{}", rule "\"name\" = \"value\" pairs, those that Tidemill sets itself left out", flag "";
@@ -128,9 +128,9 @@ section! {
 }
 
 section! {
-    /// Files that are read before the topics, which go on behind them without gap or double.
+    /// What comes before the topics of a kafka source: files that are read first, or bars that are stored already.
     History, later: []
-    /// Files and globs, all of them one log.
+    /// Files and globs, all of them one log, which the topics go on behind without gap or double.
     files: Vec<String>, Kind::Texts, default "[]", rule "files whose times follow one another, or any with order = \"any\"; empty: no history", flag "";
     /// Order of the records: by time but for stragglers, a recorded order of arrival, or none.
     order: String, Kind::Choice(&["time", "log", "any"]), default "\"time\"", rule "time, log, any", flag "";
@@ -144,6 +144,8 @@ section! {
     delimiter: String, Kind::Text, default "\",\"", rule "one ASCII character", flag "";
     /// Lines that begin with this character are skipped.
     comment: Option<String>, Kind::Text, default "", rule "one ASCII character", flag "";
+    /// Store folder of another deployment whose bars, as far as they are older than the topics' first records, warm up the indicators of one that begins; its rows are not written again.
+    store: Option<String>, Kind::Text, default "", rule "a store folder with bars in SQLite or Parquet; of one source", flag "";
 }
 
 section! {

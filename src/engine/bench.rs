@@ -53,7 +53,7 @@ pub(super) struct Bench {
     pub symbols: Symbols,
     pub greatest: Arc<AtomicI64>,
     /// Told of each batch.
-    pub timed_by: Timed,
+    pub timed_by: Option<Timed>,
     pub reading: Reading,
     pub histories: Arc<[(String, String)]>,
     /// What histories leave, by their numbers.
@@ -112,7 +112,7 @@ impl Bench {
                 if log.anew { restored.over_another_log() } else { restored }
             }
         };
-        Ok(partition.raising(self.greatest).timed_by(Some(self.timed_by)))
+        Ok(partition.raising(self.greatest).timed_by(self.timed_by))
     }
 
     /// How records are judged.

@@ -1,5 +1,8 @@
 //! The configured sources, or trades held in memory, as the partitions of a run.
 
+#[path = "again.rs"]
+mod again;
+
 use super::EngineError;
 use super::bench::{Bench, FeedOpener, Known, Log, Where};
 use super::history::Gaps;
@@ -25,6 +28,8 @@ use std::sync::atomic::Ordering;
 pub(crate) struct Reading {
     /// They end where they do when the run starts.
     pub until_now: bool,
+    /// At no pace of theirs: what was read is read again.
+    pub at_once: bool,
     /// What is not kept any more is gone without.
     pub accept_gap: bool,
     /// By which of the processes.
@@ -102,12 +107,12 @@ impl Inputs {
                         source: kafka_source(kafka),
                         config: kafka.clone(),
                         timing: source.timing,
-                        pace: source.pace,
+                        pace: source.pace.filter(|_| !reading.at_once),
                         behind,
                     });
                 }
             }
-            if let Some(factor) = source.pace {
+            if let Some(factor) = source.pace.filter(|_| !reading.at_once) {
                 let feeds = inputs.feeds.split_off(from);
                 inputs.feeds.extend(feeds.into_iter().map(|feed| paced(feed, factor)));
             }
@@ -194,7 +199,7 @@ impl Inputs {
         self,
         config: &Config,
         symbols: &Symbols,
-        observatory: &Observatory,
+        observatory: Option<&Observatory>,
     ) -> dataflows::Inputs {
         let greatest = self.topics.greatest.clone();
         let is_shared = self.topics.sources.iter().any(|topics| topics.config.idle_after.is_some());
@@ -202,12 +207,12 @@ impl Inputs {
             config: config.clone(),
             symbols: symbols.clone(),
             greatest: greatest.clone(),
-            timed_by: observatory.timed_by(),
+            timed_by: observatory.map(Observatory::timed_by),
             reading: self.topics.reading,
             histories: Arc::default(),
             seams: BTreeMap::new(),
         };
-        let watch = observatory.watch();
+        let watch = observatory.map(Observatory::watch);
         let (told, joins) = (self.topics.told(), Joins::default());
         let Inputs { feeds, timings, places, gaps, mut topics, .. } = self;
         let joining = joins.clone();
@@ -234,7 +239,9 @@ impl Inputs {
             }));
             let all: Vec<(usize, Opener)> =
                 logs.into_iter().map(|log| (log.number, bench.admit(log))).collect();
-            watch(topics.watched());
+            if let Some(watch) = watch {
+                watch(topics.watched());
+            }
             joins::watch(topics, bench, joining);
             Ok(all)
         });

@@ -2,14 +2,17 @@
 
 use super::EngineError;
 use super::inputs::Inputs;
+use super::lineage::{Changes, renewed};
 use super::positions::listener;
-use super::topics::{Basis, is_of_topics};
-use crate::config::{CheckpointConfig, Config};
+use super::topics::Basis;
+use super::warm;
+use crate::config::{CheckpointConfig, Config, SinkKind};
 use crate::depot::ObjectDepot;
-use dataflows::RunError;
 use dataflows::checkpoint::{Checkpoints, Claimed, Depot, Entry, Manifest, claim, create, entries};
+use dataflows::{Plan, RunError, Watch};
 use market::Time;
-use sinks::Identity;
+use sinks::{Identity, Store};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,15 +25,26 @@ pub(super) struct Kept {
     pub started_at: Time,
 }
 
+/// What is asked of a run.
+pub(super) struct How<'a> {
+    pub process: usize,
+    /// What is there of something else may be replaced.
+    pub replace: bool,
+    pub now: Time,
+    /// Where rows are stored.
+    pub store: Option<&'a Path>,
+}
+
 /// Opens the store of checkpoints. The first process claims the next generation; where no manifest is there
-/// it writes the first, which says where the inputs begin.
+/// it writes the first, which says where the inputs begin. Where indicators were added they are warmed up, and the
+/// manifest that says so is written.
 #[expect(clippy::disallowed_methods, reason = "when a checkpoint is due is the command's clock")]
 pub(super) fn keep(
     config: &Config,
     given: &CheckpointConfig,
-    inputs: &mut Inputs,
+    (plan, inputs, watch): (&Plan, &mut Inputs, &Watch),
     identity: Identity,
-    (process, replace, now): (usize, bool, Time),
+    how: &How<'_>,
 ) -> Result<Kept, EngineError> {
     let depot = ObjectDepot::open(&given.to, config.name()).map_err(EngineError::checkpoints)?;
     depot.try_create().map_err(EngineError::checkpoints)?;
@@ -40,8 +54,8 @@ pub(super) fn keep(
     let (every_ms, keep) = (given.every_ms, given.keep);
     let (claimed, unheard) = (None, Arc::new(|_: &Manifest| {}));
     let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener: unheard };
-    if process != 0 {
-        return Ok(Kept { checkpoints, identity, started_at: now });
+    if how.process != 0 {
+        return Ok(Kept { checkpoints, identity, started_at: how.now });
     }
     let depot = &*checkpoints.depot;
     let mut writers = inputs.topics.writers(config.processes().len().max(1));
@@ -52,20 +66,28 @@ pub(super) fn keep(
             "checkpoint {number} names {name}, which is not there: an older one is gone on from"
         );
     }
-    let (generation, writers) = (claimed.generation, &claimed.writers[..]);
-    let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
-        Some(manifest) if begins_with(&manifest.facts, &identity.parts) => {
-            let from = Some(&manifest);
-            inputs.topics.agree(&Basis { manifest: from, generation, writers })?;
-            manifest
-        }
-        Some(manifest) if !replace => {
-            let what = sinks::difference(&manifest.facts, &identity.parts);
-            return Err(EngineError::Lineage { to: given.to.clone(), what });
-        }
-        _ => {
-            inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
-            first(depot, &mut claimed, inputs, identity.parts, now)?
+    let (generation, writers) = (claimed.generation, claimed.writers.clone());
+    let found = claimed.manifest.take().map(|(_, manifest)| manifest);
+    let changes =
+        found.as_ref().map(|found| goes_on(config, given, found, &identity, how)).transpose();
+    let changes = match changes {
+        Err(_) if how.replace => None,
+        changes => changes?,
+    };
+    let from = found.zip(changes);
+    let basis = from.as_ref().map(|(manifest, _)| manifest);
+    inputs.topics.agree(&Basis { manifest: basis, generation, writers: &writers })?;
+    let manifest = match from {
+        None => first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?,
+        Some((manifest, changes)) if changes.is_empty() => manifest,
+        Some((manifest, changes)) => {
+            let facts = renewed(&manifest.facts, &identity.parts);
+            let run = (config, plan, watch, how.store);
+            let warm = warm::up(run, depot, (&manifest, generation), &changes)?;
+            // The sinks' marks are those of the lineage, which stays what it was. So does the generation that
+            // cut the checkpoint: gaps that were accepted since lie behind it.
+            let (lineage, generation) = (manifest.lineage, manifest.generation);
+            note(depot, &mut claimed, Manifest { facts, lineage, generation, ..warm })?
         }
     };
     let (started_at, parts) = (manifest.started_at, manifest.facts.clone());
@@ -76,18 +98,36 @@ pub(super) fn keep(
     Ok(Kept { checkpoints, identity, started_at })
 }
 
-/// Whether a lineage is of this configuration and these inputs: topics stand behind.
-fn begins_with(facts: &[(String, String)], parts: &[(String, String)]) -> bool {
-    facts.starts_with(parts) && facts[parts.len()..].iter().all(|(name, _)| is_of_topics(name))
+/// What changed since the manifest that a run is to go on from, where it can.
+fn goes_on(
+    config: &Config,
+    given: &CheckpointConfig,
+    manifest: &Manifest,
+    identity: &Identity,
+    how: &How<'_>,
+) -> Result<Changes, EngineError> {
+    let changes = Changes::between(&manifest.facts, &identity.parts);
+    if !changes.refused.is_empty() {
+        return Err(EngineError::Lineage { to: given.to.clone(), changes: changes.refused });
+    }
+    let is_embedded = |kind: &SinkKind| !matches!(kind, SinkKind::Kafka(_));
+    let is_stored = config.sinks().iter().any(|sink| is_embedded(&sink.kind));
+    match how.store {
+        Some(folder) if is_stored && manifest.epoch.is_some() && !Store::is_at(folder) => {
+            Err(EngineError::StoreGone { folder: folder.to_owned(), to: given.to.clone() })
+        }
+        _ => Ok(changes),
+    }
 }
 
-/// Writes the manifest of a lineage that nothing was read of yet.
+/// Writes the manifest of a lineage that nothing was read of yet; with the bars of another deployment's store before
+/// it, where the configuration names one.
 fn first(
     depot: &dyn Depot,
     claimed: &mut Claimed,
-    inputs: &Inputs,
+    (config, plan, inputs): (&Config, &Plan, &Inputs),
     mut facts: Vec<(String, String)>,
-    started_at: Time,
+    how: &How<'_>,
 ) -> Result<Manifest, EngineError> {
     facts.extend(inputs.topics.facts());
     facts.extend(inputs.topics.starts());
@@ -95,11 +135,21 @@ fn first(
         generation: claimed.generation,
         lineage: crate::config::fingerprint(&facts),
         facts,
-        started_at,
+        started_at: how.now,
         epoch: None,
         positions: Vec::new(),
         bundles: Vec::new(),
     };
+    let manifest = warm::begin(config, plan, depot, manifest)?;
+    note(depot, claimed, manifest)
+}
+
+/// Writes a manifest under the next number.
+fn note(
+    depot: &dyn Depot,
+    claimed: &mut Claimed,
+    manifest: Manifest,
+) -> Result<Manifest, EngineError> {
     create(depot, claimed.next, &Entry::Manifest(manifest.clone()))
         .map_err(EngineError::sequence)?;
     claimed.next += 1;

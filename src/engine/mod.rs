@@ -20,17 +20,21 @@ mod identity;
 mod inputs;
 mod joins;
 mod keep;
+mod lineage;
 mod outputs;
 mod positions;
 mod summary;
 mod telling;
 mod topics;
+mod warm;
 
 pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
+pub(crate) use lineage::Changes;
 pub(crate) use outputs::kafka_options;
 pub(crate) use positions::group;
 pub use summary::Summary;
 pub(crate) use summary::{REFUSED_FREE, grouped, judge, line, reasons, table};
+pub(crate) use warm::{Outlook, outlook};
 
 use crate::config::Config;
 use crate::observe::Observatory;
@@ -77,13 +81,25 @@ pub enum EngineError {
     Overtaken(String),
     /// Checkpoints of something else.
     #[error(
-        "{to}: the checkpoints there were made with {what}; give --replace to begin anew, or another deployment.name"
+        "{to}: the checkpoints there were made with {}; give --replace to begin anew, or another deployment.name to \
+         run beside it", changes.join(", and with ")
     )]
     Lineage {
         /// The store.
         to: String,
-        /// The first part that differs: what it was, and what it is now.
-        what: String,
+        /// Each part that cannot change: what it was, and what it is now.
+        changes: Vec<String>,
+    },
+    /// What the checkpoints say was stored is not there.
+    #[error(
+        "{folder}: holds no store, but the checkpoints at {to} go on from rows that were stored in one: put it \
+         back, name it by deployment.data, or give --replace to begin anew"
+    )]
+    StoreGone {
+        /// Where the store was looked for.
+        folder: PathBuf,
+        /// The checkpoints.
+        to: String,
     },
     /// The graph failed.
     #[error(transparent)]
@@ -99,7 +115,7 @@ impl EngineError {
     fn sequence(error: SequenceError) -> Self {
         match error {
             SequenceError::Taken { .. } => EngineError::Overtaken(error.to_string()),
-            SequenceError::Depot(error) => EngineError::checkpoints(error),
+            error => EngineError::checkpoints(error),
         }
     }
 
@@ -110,7 +126,8 @@ impl EngineError {
             EngineError::NoSource
             | EngineError::Process { .. }
             | EngineError::Source(_)
-            | EngineError::Lineage { .. } => true,
+            | EngineError::Lineage { .. }
+            | EngineError::StoreGone { .. } => true,
             EngineError::Store(error) => error.is_usage(),
             EngineError::Sink(_)
             | EngineError::Failed(_)
@@ -253,6 +270,11 @@ impl Engine {
         let terms = identity.fingerprint.clone();
         // What is read to where it ends now is read whole by every run.
         let kept = self.config.checkpoints().filter(|_| !reading.until_now);
+        if kept.is_none() && warm::history_store(&self.config).is_some() {
+            let what = "source.history.store: bars of another store stand in the first checkpoint, and this run \
+                        keeps none: leave the key out, or use tidemill run";
+            return Err(EngineError::Source(what.to_owned()));
+        }
         if kept.is_none() && self.process == 0 {
             let (generation, writers) = (0, &inputs.topics.writers(processes)[..]);
             inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
@@ -268,14 +290,19 @@ impl Engine {
                 // A run that the store refuses must not have taken the checkpoints from the one that has it.
                 Store::is_free(folder)?;
             }
-            let how = (self.process, replace, started_at);
-            let kept = keep::keep(&self.config, given, &mut inputs, identity, how)?;
+            let store = self.store.as_ref().map(|(folder, _)| folder.as_path());
+            let how = keep::How { process: self.process, replace, now: started_at, store };
+            let run = (&plan, &mut inputs, &self.watch);
+            let kept = keep::keep(&self.config, given, run, identity, &how)?;
             (identity, started_at) = (kept.identity, kept.started_at);
             checkpoints = Some(kept.checkpoints);
         }
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
             let opened = Store::open(&folder, &identity, replace, started_at)?;
-            sinks.extend(outputs::open(&self.config, &plan, &opened, &self.watch.stop)?);
+            let generation =
+                checkpoints.as_ref().and_then(|kept| Some(kept.claimed.as_ref()?.generation));
+            let options = (generation.unwrap_or(0), &self.watch.stop);
+            sinks.extend(outputs::open(&self.config, &plan, &opened, options)?);
             store = Some(opened);
         }
         let sinks = observatory.measured(sinks);
@@ -291,7 +318,7 @@ impl Engine {
         };
         let (files, gaps, claim) = (inputs.files(), inputs.gaps(), checkpoints.clone());
         let progress = self.watch.progress.clone();
-        let partitions = inputs.open(&self.config, &self.symbols, &observatory);
+        let partitions = inputs.open(&self.config, &self.symbols, Some(&observatory));
         let outcome =
             match dataflows::run(plan, cluster, partitions, sinks, self.watch, checkpoints) {
                 Ok(outcome) => outcome,

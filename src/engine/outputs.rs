@@ -12,7 +12,7 @@ pub(super) fn open(
     config: &Config,
     plan: &Plan,
     store: &Store,
-    stop: &Arc<AtomicBool>,
+    (generation, stop): (u64, &Arc<AtomicBool>),
 ) -> Result<Vec<Box<dyn Sink>>, SinkError> {
     let tables: Vec<TableSpec> = plan.tables().iter().map(|table| (**table).clone()).collect();
     let mut opened: Vec<Box<dyn Sink>> = vec![Box::new(store.letters(LetterLimits::default())?)];
@@ -25,6 +25,7 @@ pub(super) fn open(
             SinkKind::Kafka(target) => {
                 let lineage = store.fingerprint().to_owned();
                 let options = kafka_options(config, target, lineage, stop.clone());
+                let options = KafkaOptions { generation, ..options };
                 let opened = KafkaSink::open(options, &own)?;
                 let sink = &*target.name;
                 opened.warnings().iter().for_each(|warning| tracing::warn!(sink, "{warning}"));
@@ -69,7 +70,7 @@ pub(crate) fn kafka_options(
 }
 
 /// Files that are not held back to a pace end soon, and what they make is written once.
-fn parquet(config: &Config) -> ParquetOptions {
+pub(super) fn parquet(config: &Config) -> ParquetOptions {
     let is_live = |source: &SourceConfig| {
         source.pace.is_some() || matches!(source.kind, SourceKind::Kafka(_))
     };

@@ -148,7 +148,7 @@ impl Topics {
     }
 
     /// Numbers the partitions: those of the lineage by its facts, then those that joined.
-    fn order(
+    pub fn order(
         &mut self,
         mut found: Vec<TopicPart>,
         manifest: Option<&Manifest>,
@@ -310,13 +310,13 @@ impl Topics {
 }
 
 /// The fact that names a partition.
-fn fact_of(part: &TopicPart) -> String {
+pub(super) fn fact_of(part: &TopicPart) -> String {
     let of = if part.source == 0 { String::new() } else { format!(" of source {}", part.source) };
     format!("topic {}{of}", part.log.name())
 }
 
 /// The name of the fact that says where a partition begins.
-fn start_of(part: &TopicPart) -> String {
+pub(super) fn start_of(part: &TopicPart) -> String {
     fact_of(part).replacen("topic", "start", 1)
 }
 

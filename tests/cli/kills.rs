@@ -100,7 +100,7 @@ fn checkpoints_of_something_else_are_refused_and_replaced_when_asked_to() {
     let verified = folder.run(&["checkpoints", "verify", "--config", "a.toml"]).exits(0).out();
     assert!(verified.contains("cut at the beginning, 0 bytes: whole"), "{verified}");
     let other = folder.run(&["run", "--config", "b.toml", "--data", "b"]).exits(2);
-    other.says("kept: the checkpoints there were made with lateness = 2s, not 3s");
+    other.says("kept: the checkpoints there were made with source.lateness = 2s, not 3s");
     folder.run(&["run", "--config", "b.toml", "--data", "b", "--replace"]).exits(0);
     folder.run(&["run", "--config", "b.toml", "--data", "b"]).exits(0);
 }

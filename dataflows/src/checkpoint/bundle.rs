@@ -132,6 +132,11 @@ impl Bundle {
         Ok(Bundle { symbols: known, pieces })
     }
 
+    /// The names of the pieces.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().map(|piece| piece.name.as_str())
+    }
+
     /// The pieces of a name.
     pub fn pieces<'a>(
         &'a self,

@@ -89,13 +89,11 @@ impl Entry {
 
     /// From what was stored; none where it is not whole, or of another format.
     pub fn decode(bytes: &[u8]) -> Option<Entry> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let (sum, body) = text.strip_suffix('\n')?.split_once(' ')?;
-        if u64::from_str_radix(sum, 16).ok()? != checksum(body.as_bytes()) {
-            return None;
-        }
-        let value: Value = serde_json::from_str(body).ok()?;
+        let value = whole(bytes)?;
         if let Some(claim) = value.get("claim") {
+            if claim.get("format")?.as_u64()? != FORMAT {
+                return None;
+            }
             let writers = claim.get("writers")?.as_array()?.iter();
             let writers = writers.map(|writer| writer.as_str().map(str::to_owned));
             let (generation, writers) =
@@ -104,6 +102,21 @@ impl Entry {
         }
         Manifest::from_json(value.get("manifest")?).map(Entry::Manifest)
     }
+}
+
+/// The format of a whole entry, where it is not [`FORMAT`].
+pub(crate) fn other_format(bytes: &[u8]) -> Option<u64> {
+    let value = whole(bytes)?;
+    let format = value.as_object()?.values().next()?.get("format")?.as_u64()?;
+    (format != FORMAT).then_some(format)
+}
+
+/// What was stored, if it is whole.
+fn whole(bytes: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (sum, body) = text.strip_suffix('\n')?.split_once(' ')?;
+    let is_whole = u64::from_str_radix(sum, 16).ok()? == checksum(body.as_bytes());
+    is_whole.then(|| serde_json::from_str(body).ok())?
 }
 
 impl Manifest {

@@ -24,13 +24,17 @@ pub use depot::{Depot, DepotError, MemoryDepot};
 pub use manifest::{Entry, FORMAT, Manifest, Position, SEQUENCE};
 pub use sequence::{Claimed, SequenceError, claim, create, entries, prune};
 
-pub(crate) use bundle::Piece;
+pub(crate) use bundle::{Piece, encode};
 pub(crate) use control::{Office, control};
 pub(crate) use coordinator::Owed;
-pub(crate) use cuts::{Cuts, Gate};
+pub(crate) use cuts::{Cuts, Gate, Grant, Told};
 pub(crate) use scribe::Scribe;
+pub(crate) use sequence::{is_warmed_up, part_name};
 
+use crate::graph::Plan;
+use crate::warm_up::{is_indicators, name_of};
 use market::Symbols;
+use operators::Restore;
 use std::sync::Arc;
 
 /// Milliseconds since some moment: decides when a checkpoint is due, which changes no output.
@@ -79,6 +83,9 @@ pub enum RestoreError {
     /// A number of an entry that is no manifest.
     #[error("the checkpoint that process 0 names cannot be read")]
     Manifest,
+    /// It was made with other indicators, and what it lacks was not made up for.
+    #[error("the checkpoint holds no state of the configured indicators")]
+    Lacks,
 }
 
 /// A checkpoint, read.
@@ -97,12 +104,46 @@ impl Restored {
         let Some(Entry::Manifest(manifest)) = Entry::decode(entry.as_bytes()) else {
             return Err(RestoreError::Manifest);
         };
+        Restored::of(depot, &manifest, symbols)
+    }
+
+    /// The same of a manifest that is known.
+    pub fn of(
+        depot: &dyn Depot,
+        manifest: &Manifest,
+        symbols: &Symbols,
+    ) -> Result<Restored, RestoreError> {
         let read = |name: &String| {
             let bytes = depot.read(name)?.ok_or_else(|| RestoreError::Missing(name.clone()))?;
             let bundle = Bundle::decode(&bytes, symbols);
             bundle.map_err(|error| RestoreError::Bundle { name: name.clone(), error })
         };
         let bundles = manifest.bundles.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Restored { manifest, bundles })
+        Ok(Restored { manifest: manifest.clone(), bundles })
+    }
+
+    /// The pieces of a name, in force: what was warmed up is in place of all that the run before cut.
+    pub fn pieces<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> impl Iterator<Item = (Restore<'a>, &'a [u8])> + 'a {
+        let bundles = match is_indicators(name) {
+            true => self.indicators(),
+            false => &self.bundles[..],
+        };
+        bundles.iter().flat_map(|bundle| bundle.pieces(name))
+    }
+
+    /// The bundles whose indicators are in force.
+    pub fn indicators(&self) -> &[Bundle] {
+        let last = self.manifest.bundles.iter().rposition(|name| is_warmed_up(name));
+        &self.bundles[last.unwrap_or(0)..]
+    }
+
+    /// Whether it holds what a plan's indicators need.
+    pub fn fits(&self, plan: &Plan) -> bool {
+        let name = name_of(plan);
+        let is_there = || self.pieces(&name).next().is_some();
+        self.manifest.epoch.is_none() || plan.indicator_columns().is_empty() || is_there()
     }
 }

@@ -141,7 +141,7 @@ impl Desk {
                 (self.checkpoints.listener)(&manifest);
                 let (keep, generation) = (self.checkpoints.keep, claimed.generation);
                 if let Err(error) = prune(depot, keep, generation, whole.checkpoint + 1) {
-                    self.run.progress.checkpoint_failed(&error.what);
+                    self.run.progress.checkpoint_failed(&error.to_string());
                 }
             }
             Err(SequenceError::Depot(error)) => self.run.progress.checkpoint_failed(&error.what),

@@ -1,7 +1,7 @@
 //! The numbered sequence of claims and manifests: who may write, and where a run goes on.
 
 use super::depot::{Depot, DepotError};
-use super::manifest::{Entry, Manifest, PARTS, SEQUENCE};
+use super::manifest::{Entry, FORMAT, Manifest, PARTS, SEQUENCE, other_format};
 use std::collections::BTreeSet;
 
 /// Why a run may not begin, or go on.
@@ -10,6 +10,17 @@ pub enum SequenceError {
     /// The store could not be used.
     #[error(transparent)]
     Depot(#[from] DepotError),
+    /// Written by another version of the program.
+    #[error(
+        "number {number} of the checkpoints is of format {format}, this program reads {FORMAT}: run the program \
+         that wrote it, or begin anew under another deployment.name"
+    )]
+    Format {
+        /// The number.
+        number: u64,
+        /// Its format.
+        format: u64,
+    },
     /// Another run has begun, or goes on, with the same checkpoints.
     #[error("number {number} of the checkpoints is taken by another run")]
     Taken {
@@ -36,14 +47,17 @@ pub struct Claimed {
 /// The whole entries with their numbers, in order, and the number behind the last one that is taken.
 ///
 /// # Errors
-/// Fails when the store is away or refuses.
-pub fn entries(depot: &dyn Depot) -> Result<(Vec<(u64, Entry)>, u64), DepotError> {
+/// Fails when the store is away or refuses, and where an entry is of another format.
+pub fn entries(depot: &dyn Depot) -> Result<(Vec<(u64, Entry)>, u64), SequenceError> {
     let (mut entries, mut next) = (Vec::new(), 0);
     for name in depot.list(SEQUENCE)? {
         let Ok(number) = name[SEQUENCE.len()..].parse::<u64>() else { continue };
         next = next.max(number + 1);
-        let entry = depot.read(&name)?.and_then(|bytes| Entry::decode(&bytes));
-        entries.extend(entry.map(|entry| (number, entry)));
+        let bytes = depot.read(&name)?.unwrap_or_default();
+        if let Some(format) = other_format(&bytes) {
+            return Err(SequenceError::Format { number, format });
+        }
+        entries.extend(Entry::decode(&bytes).map(|entry| (number, entry)));
     }
     Ok((entries, next))
 }
@@ -101,13 +115,13 @@ pub fn create(depot: &dyn Depot, number: u64, entry: &Entry) -> Result<(), Seque
 /// that a crash left. Parts numbered `current` and later of this generation are still being written.
 ///
 /// # Errors
-/// Fails when the store is away or refuses; what was removed by then is gone.
+/// As [`entries`]; what was removed by then is gone.
 pub fn prune(
     depot: &dyn Depot,
     keep: usize,
     generation: u64,
     current: u64,
-) -> Result<u64, DepotError> {
+) -> Result<u64, SequenceError> {
     let (entries, _) = entries(depot)?;
     let mut kept = BTreeSet::new();
     let mut oldest = u64::MAX;
@@ -151,6 +165,11 @@ pub fn prune(
 /// The name of what worker `worker` writes for checkpoint number `checkpoint` of a generation.
 pub(crate) fn part_name(generation: u64, checkpoint: u64, worker: usize) -> String {
     format!("{PARTS}{generation:010}/{checkpoint:010}-{worker:04}")
+}
+
+/// Whether an object is no cut of a run, whose checkpoints are numbered from 1, but made before it.
+pub(crate) fn is_warmed_up(name: &str) -> bool {
+    part_number(name).is_some_and(|(_, checkpoint)| checkpoint == 0)
 }
 
 /// Generation and checkpoint of a part's name.

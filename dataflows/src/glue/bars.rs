@@ -191,9 +191,22 @@ impl BarBook {
         self
     }
 
+    /// The width of its bars.
+    pub(crate) fn width(&self) -> Width {
+        self.width
+    }
+
     /// Symbols of which more than one partition held trades of the same bar.
     pub fn spread_symbols(&self) -> u64 {
         self.spread
+    }
+
+    /// The bars of each symbol that were handed out and can still change, in order of time.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (SymbolId, Vec<Bar>)> + '_ {
+        self.index.symbols().iter().enumerate().map(|(place, symbol)| {
+            let shown = self.bars.cells_from(NEVER, place).filter(|slot| slot.shown);
+            (*symbol, shown.map(Slot::bar).collect())
+        })
     }
 
     /// Takes a change of the epoch that is being applied.

@@ -13,6 +13,7 @@ mod windowed;
 pub use bars::{BarBook, Empty};
 pub use index::SymbolIndex;
 pub use keyed::{Keyed, Lane};
+pub(crate) use parts::{Line, load_symbols, save_lines};
 pub use parts::{Parts, Words};
 pub use pending::{Batch, Pending};
 pub use timeline::{At, Cell, Settled, Timelines};

@@ -4,7 +4,7 @@
 //! follows a restored cut is what would have followed it, bit for bit.
 
 use super::SymbolIndex;
-use market::{Bar, Epoch, SymbolId};
+use market::{Bar, Epoch, SymbolId, Time};
 use operators::bar::{load_bar, save_bar};
 use operators::{Restore, Snapshot};
 
@@ -48,6 +48,45 @@ impl Words for Box<[f64]> {
     }
 }
 
+/// A key's part of its timeline: a state, and the inputs since.
+pub(crate) struct Line<I> {
+    /// Where the newest input stands, kept or not.
+    pub newest: Time,
+    /// The kernel's state before the first input.
+    pub state: Vec<u64>,
+    /// How often its output changed, and the input.
+    pub inputs: Vec<(u32, I)>,
+}
+
+impl<I: Words> Words for Line<I> {
+    fn save(&self, to: &mut Snapshot) {
+        to.i64(self.newest.ns());
+        to.measured(|to| to.u64s(&self.state));
+        to.u64(self.inputs.len() as u64);
+        for (revision, input) in &self.inputs {
+            to.u64(u64::from(*revision));
+            input.save(to);
+        }
+    }
+
+    fn load(from: &mut Restore<'_>) -> Self {
+        let newest = Time::from_ns(from.i64());
+        let mut state = vec![0; from.u64() as usize];
+        from.u64s(&mut state);
+        let inputs = (0..from.u64()).map(|_| (from.u64() as u32, I::load(from))).collect();
+        Line { newest, state, inputs }
+    }
+}
+
+/// Appends lines as [`save_symbols`] appends what is held of symbols.
+pub(crate) fn save_lines<I: Words>(lines: &[(SymbolId, Line<I>)], to: &mut Snapshot) {
+    to.u64(lines.len() as u64);
+    for (symbol, line) in lines {
+        to.symbol(*symbol);
+        to.measured(|to| line.save(to));
+    }
+}
+
 /// Appends how many symbols of `index` are chosen, then each with the length of what `save` says of its
 /// place, so that it can be passed over, and that.
 pub(super) fn save_symbols(
@@ -67,7 +106,7 @@ pub(super) fn save_symbols(
 }
 
 /// Reads back what [`save_symbols`] wrote: `load` is called for each symbol that is chosen.
-pub(super) fn load_symbols(
+pub(crate) fn load_symbols(
     of: &dyn Fn(SymbolId) -> bool,
     from: &mut Restore<'_>,
     mut load: impl FnMut(SymbolId, &mut Restore<'_>),

@@ -18,6 +18,7 @@
 
 use super::Words;
 use super::grid::Grid;
+use super::parts::Line;
 use market::{Bar, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
 
@@ -305,15 +306,12 @@ where
 
     /// Gives a key, which has no entry yet, what [`Timelines::save`] wrote of one with an equal kernel.
     pub fn load(&mut self, key: usize, from: &mut Restore<'_>) {
-        let newest = Time::from_ns(from.i64());
-        let mut state = vec![0; from.u64() as usize];
-        from.u64s(&mut state);
-        self.series[key].kernel.restore(&mut Restore::new(&state));
-        for _ in 0..from.u64() {
-            let revision = from.u64() as u32;
-            self.append(key, &K::Input::load(from), revision);
+        let line = Line::<K::Input>::load(from);
+        self.series[key].kernel.restore(&mut Restore::new(&line.state));
+        for (revision, input) in &line.inputs {
+            self.append(key, input, *revision);
         }
-        self.series[key].newest = newest;
+        self.series[key].newest = line.newest;
     }
 }
 

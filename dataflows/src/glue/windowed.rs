@@ -51,6 +51,16 @@ where
         self.closing.first_key_value().map(|(epoch, _)| *epoch)
     }
 
+    /// The outputs of each key that were handed out and can still change, in order of time.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (SymbolId, Vec<C>)> + '_ {
+        let outputs = |windows: &VecDeque<Window<C>>| {
+            let shown = windows.iter().filter_map(|window| window.shown.as_ref());
+            shown.map(|(output, _)| output.clone()).collect()
+        };
+        let windows = self.windows.iter().map(outputs);
+        self.index.symbols().iter().copied().zip(windows)
+    }
+
     /// Takes what `epoch`, which is complete, did to one key, and hands out what changed of intervals
     /// that are over.
     pub fn apply<'a>(

@@ -16,11 +16,15 @@ mod told;
 mod watch;
 mod wiring;
 
+pub(crate) use by_epoch::Stage;
 pub use inputs::{Inputs, JoinOpener, Joins, OpenAll};
 pub use plan::{IndicatorPlan, Plan, PlanError};
-pub(crate) use run::Shared;
 pub use run::{Cluster, Opener, RunError, Start, run};
+pub(crate) use run::{Shared, leave};
+pub(crate) use stages::{Bars, Layouts, RollUps};
+pub(crate) use told::Heard;
 pub use watch::{
     CheckpointProgress, Event, Observer, Outcome, PartitionProgress, Progress, TableCount, Watch,
     WorkerProgress,
 };
+pub(crate) use wiring::{Beginning, build, roll_up_name};

@@ -149,8 +149,13 @@ impl Shared {
         self.stop.store(true, Ordering::SeqCst);
     }
 
+    /// Why the run failed, if it did.
+    pub(crate) fn failure(&self) -> Option<RunError> {
+        self.failure.lock().expect("no holder of this lock panics").take()
+    }
+
     /// Opens the partitions of worker `index` of `peers`.
-    fn open(
+    pub(crate) fn open(
         &self,
         (index, peers): (usize, usize),
         heard: &Heard,
@@ -216,8 +221,7 @@ pub fn run(
             ..Left::default()
         },
     };
-    let failure = shared.failure.lock().expect("no holder of this lock panics").take();
-    if let Some(error) = failure {
+    if let Some(error) = shared.failure() {
         return Err(error);
     }
     workers?;
@@ -342,6 +346,9 @@ fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -
         greatest::tell(worker, greatest, worker.index().is_multiple_of(given.threads));
     }
     let from = shared.restore(heard.from.as_deref(), &plan.symbols);
+    if from.is_some_and(|from| !from.fits(plan)) {
+        shared.fail(RestoreError::Lacks.into());
+    }
     let partitions = shared.open((worker.index(), worker.peers()), &heard, from);
     let cuts = match &shared.office {
         None => Cuts::open(),
@@ -374,7 +381,7 @@ fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -
 }
 
 /// Drops what has not ended, so that the worker does.
-fn leave(worker: &mut Worker) -> bool {
+pub(crate) fn leave(worker: &mut Worker) -> bool {
     for dataflow in worker.installed_dataflows() {
         worker.drop_dataflow(dataflow);
     }

@@ -7,7 +7,7 @@ use crate::glue::{BarBook, Batch, Keyed, Lane, Parts, Pending, Windowed};
 use crate::wire::{Parcel, Partials, Shared, Timed};
 use market::{Bar, Epoch, Scales, SymbolId, Symbols, Width};
 use operators::bar::RollUp;
-use operators::indicator::{IndicatorLayout, IndicatorSet};
+use operators::indicator::{IndicatorLayout, IndicatorSet, Spec};
 use operators::{Kernel, Restore, Snapshot};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -52,6 +52,14 @@ impl Bars {
 
     fn spread_symbols(&self) -> u64 {
         self.books.first().map_or(0, BarBook::spread_symbols)
+    }
+}
+
+impl Bars {
+    /// The bars of `width`, if it is folded from ticks, that were handed out and can still change.
+    pub(crate) fn shown(&self, width: Width) -> Option<Vec<(SymbolId, Vec<Bar>)>> {
+        let book = self.books.iter().find(|book| book.width() == width);
+        book.map(|book| book.shown().collect())
     }
 }
 
@@ -110,6 +118,13 @@ impl RollUps {
     }
 }
 
+impl RollUps {
+    /// The bars that were handed out and can still change.
+    pub(crate) fn shown(&self) -> Vec<(SymbolId, Vec<Bar>)> {
+        self.windows.shown().collect()
+    }
+}
+
 impl Stage<Shared> for RollUps {
     fn receive(&mut self, parcel: Shared) {
         if parcel.rows().is_some_and(|rows| rows.width == self.from) {
@@ -159,19 +174,9 @@ impl Indicators {
             let outputs = specs.iter().flat_map(|spec| spec.outputs());
             let place = |output| columns.iter().position(|column| column == output);
             let places: Vec<usize> = outputs.filter_map(place).collect();
-            let (symbols, stride) = (plan.symbols.clone(), columns.len());
-            // One for each scales: as many as a price and a size have scales, at most.
-            let layouts = RefCell::new(Vec::<(Scales, Arc<IndicatorLayout>)>::new());
-            let make = move |symbol| {
-                let scales = symbols.scales(symbol);
-                let mut layouts = layouts.borrow_mut();
-                let known = layouts.iter().position(|(known, _)| *known == scales);
-                let at = known.unwrap_or_else(|| {
-                    layouts.push((scales, Arc::new(IndicatorLayout::new(&specs, scales))));
-                    layouts.len() - 1
-                });
-                Scatter::new(IndicatorSet::of(layouts[at].1.clone()), &places, stride)
-            };
+            let stride = columns.len();
+            let layouts = Layouts::new(specs, &plan.symbols);
+            let make = move |symbol| Scatter::new(layouts.set(symbol), &places, stride);
             Some(Lane::new(width, stride, Box::new(make)))
         };
         let lanes = plan.sorted_widths().into_iter().filter_map(lane).collect();
@@ -208,6 +213,37 @@ impl Stage<Shared> for Indicators {
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
         self.lanes.restore(of, from);
+    }
+}
+
+/// The indicators of a lane for symbols of any scales.
+pub(crate) struct Layouts {
+    specs: Vec<Spec>,
+    symbols: Symbols,
+    /// One for each scales: as many as a price and a size have scales, at most.
+    known: RefCell<Vec<(Scales, Arc<IndicatorLayout>)>>,
+}
+
+impl Layouts {
+    pub(crate) fn new(specs: Vec<Spec>, symbols: &Symbols) -> Self {
+        Layouts { specs, symbols: symbols.clone(), known: RefCell::default() }
+    }
+
+    /// The indicators.
+    pub(crate) fn specs(&self) -> &[Spec] {
+        &self.specs
+    }
+
+    /// The indicators for a symbol, before its first bar.
+    pub(crate) fn set(&self, symbol: SymbolId) -> IndicatorSet {
+        let scales = self.symbols.scales(symbol);
+        let mut layouts = self.known.borrow_mut();
+        let known = layouts.iter().position(|(known, _)| *known == scales);
+        let at = known.unwrap_or_else(|| {
+            layouts.push((scales, Arc::new(IndicatorLayout::new(&self.specs, scales))));
+            layouts.len() - 1
+        });
+        IndicatorSet::of(layouts[at].1.clone())
     }
 }
 

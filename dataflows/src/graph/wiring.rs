@@ -15,6 +15,7 @@ use super::stages::{Bars, Indicators, RollUps};
 use super::ticks::ticks;
 use super::watch::Event;
 use crate::checkpoint::{Cuts, Restored};
+use crate::warm_up::name_of;
 use crate::wire::{Route, Shared, ToFirst, owner};
 use market::{Epoch, Partition, Time, Width};
 use std::cell::RefCell;
@@ -96,7 +97,7 @@ pub(crate) fn build(
         if columns > 0 {
             let rows = Output::new(INDICATORS, columns, &plan.symbols);
             let stage = Indicators::new(plan);
-            all.push(stages.put(bars, Pipeline, "Indicators", stage, rows));
+            all.push(stages.put(bars, Pipeline, &name_of(plan), stage, rows));
         }
         let leaving = scope.concatenate(all);
         leave(leaving, outlet, run.clone()).probe_with(&complete);
@@ -121,8 +122,7 @@ impl Stages<'_> {
     {
         let symbols = &self.plan.symbols;
         let is_mine = |symbol| owner(symbols.group(symbol), self.peers) == self.index;
-        let bundles = self.from.into_iter().flat_map(|from| &from.bundles);
-        for (mut words, _) in bundles.flat_map(|bundle| bundle.pieces(name)) {
+        for (mut words, _) in self.from.into_iter().flat_map(|from| from.pieces(name)) {
             stage.load(&is_mine, &mut words);
         }
         by_epoch(input, pact, name, stage, out, (&self.cuts, self.plan.course.until))
@@ -140,7 +140,7 @@ fn roll_ups<'s>(stages: &Stages<'_>, bases: Streams<'s, Shared>) -> Vec<Streams<
             Some(from) => {
                 let (stage, rows) =
                     (RollUps::new(plan, from, width), Output::new(BARS, 0, &plan.symbols));
-                let name = format!("RollUps {width}");
+                let name = roll_up_name(width);
                 let wide = stages.put(streams[&from].clone(), Pipeline, &name, stage, rows);
                 all.push(wide.clone());
                 wide
@@ -149,6 +149,11 @@ fn roll_ups<'s>(stages: &Stages<'_>, bases: Streams<'s, Shared>) -> Vec<Streams<
         streams.insert(width, stream);
     }
     all
+}
+
+/// The name of the stage that makes the bars of `width` from narrower ones.
+pub(crate) fn roll_up_name(width: Width) -> String {
+    format!("RollUps {width}")
 }
 
 /// Hands everything to the thread of the sinks, on worker 0.

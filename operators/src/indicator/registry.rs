@@ -33,6 +33,8 @@ pub const SPECS_MAX: usize = 256;
 pub struct Definition {
     /// Its name, lower case.
     pub name: &'static str,
+    /// Rises when the same bars give other values than before, or its state is other words.
+    pub version: u32,
     /// How it is written, defaults included.
     pub written: &'static str,
     /// Its formula.
@@ -46,7 +48,7 @@ pub struct Definition {
 impl Definition {
     /// A name without documentation.
     pub const fn named(name: &'static str) -> Self {
-        Definition { name, written: name, formula: "", warm_up: "", cost: "" }
+        Definition { name, version: 1, written: name, formula: "", warm_up: "", cost: "" }
     }
 }
 
@@ -87,12 +89,12 @@ impl Registry {
     pub fn parse(&self, text: &str) -> Result<Spec, SpecError> {
         let mut arguments = Arguments::parse(text)?;
         let found = self.entries.iter().find(|(known, _)| known.name == arguments.indicator());
-        let Some((_, factory)) = found else {
+        let Some((definition, factory)) = found else {
             return Err(self.unknown(arguments.indicator()));
         };
         let spec = factory(&mut arguments)?;
         arguments.finish()?;
-        Ok(spec)
+        Ok(spec.of_version(definition.version))
     }
 
     /// Parses a list, `sma(20), ema(12), macd(12,26,9)`, in its order.

@@ -35,6 +35,11 @@ impl IndicatorLayout {
         IndicatorLayout { parts, words, outputs }
     }
 
+    /// Words of the state of each indicator, in their order.
+    pub fn words(&self) -> impl Iterator<Item = usize> + '_ {
+        self.parts.iter().map(|part| part.words)
+    }
+
     /// The state before the first bar.
     fn start(&self) -> Box<[u64]> {
         let mut state = vec![0; self.words].into_boxed_slice();

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 type Build = dyn Fn(Scales) -> Box<dyn Indicator> + Send + Sync;
 
-/// An indicator as configured. Two are equal when their canonical texts are.
+/// An indicator as configured. Two are equal when their canonical texts and versions are.
 #[derive(Clone)]
 pub struct Spec {
     text: Arc<str>,
+    version: u32,
     outputs: Arc<[String]>,
     build: Arc<Build>,
 }
@@ -25,8 +26,22 @@ impl Spec {
     {
         Spec {
             text: arguments.canonical().into(),
+            version: 1,
             outputs: outputs.iter().map(|output| arguments.column(output)).collect(),
             build: Arc::new(move |scales| Box::new(build(scales))),
+        }
+    }
+
+    /// The same by a kernel of this version.
+    pub(super) fn of_version(self, version: u32) -> Self {
+        Spec { version, ..self }
+    }
+
+    /// Its text, with the version of its kernel behind it from the second on: what its values depend on.
+    pub fn versioned(&self) -> String {
+        match self.version {
+            0 | 1 => self.text.to_string(),
+            version => format!("{} v{version}", self.text),
         }
     }
 
@@ -55,7 +70,7 @@ impl fmt::Debug for Spec {
 
 impl PartialEq for Spec {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        (&self.text, self.version) == (&other.text, other.version)
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn register(registry: &mut Registry) {
 const AVERAGES: [(Definition, Factory); 5] = [
     (
         Definition {
+            version: 1,
             name: "sma",
             written: "sma(period, of=close)",
             formula: "mean of the last period values, from a whole sum",
@@ -33,6 +34,7 @@ const AVERAGES: [(Definition, Factory); 5] = [
     ),
     (
         Definition {
+            version: 1,
             name: "ema",
             written: "ema(period, of=close)",
             formula: "k x + (1 - k) ema before, k = 2 / (period + 1), seeded with the sma",
@@ -43,6 +45,7 @@ const AVERAGES: [(Definition, Factory); 5] = [
     ),
     (
         Definition {
+            version: 1,
             name: "rsi",
             written: "rsi(period=14, of=close)",
             formula: "100 gain / (gain + loss), Wilder's means of the changes; 50 when flat",
@@ -57,6 +60,7 @@ const AVERAGES: [(Definition, Factory); 5] = [
     ),
     (
         Definition {
+            version: 1,
             name: "macd",
             written: "macd(fast=12, slow=26, signal=9, of=close)",
             formula: "line = ema(fast) - ema(slow), signal = ema(signal) of the line, hist = line - signal",
@@ -67,6 +71,7 @@ const AVERAGES: [(Definition, Factory); 5] = [
     ),
     (
         Definition {
+            version: 1,
             name: "bb",
             written: "bb(period=20, deviations=2, of=close)",
             formula: "upper, middle, lower = sma + d s, sma, sma - d s, s the population standard deviation",
@@ -80,6 +85,7 @@ const AVERAGES: [(Definition, Factory); 5] = [
 const OTHERS: [(Definition, Factory); 6] = [
     (
         Definition {
+            version: 1,
             name: "atr",
             written: "atr(period=14)",
             formula: "Wilder's mean of max(high - low, |close before - high|, |close before - low|)",
@@ -93,6 +99,7 @@ const OTHERS: [(Definition, Factory); 6] = [
     ),
     (
         Definition {
+            version: 1,
             name: "obv",
             written: "obv",
             formula: "volume added where the close rose, taken away where it fell; starts at the first volume",
@@ -103,6 +110,7 @@ const OTHERS: [(Definition, Factory); 6] = [
     ),
     (
         Definition {
+            version: 1,
             name: "vwap",
             written: "vwap, vwap(session)",
             formula: "sum(price size) / sum(size) of the bar, or of the UTC day so far",
@@ -113,6 +121,7 @@ const OTHERS: [(Definition, Factory); 6] = [
     ),
     (
         Definition {
+            version: 1,
             name: "hv",
             written: "hv(period, periods_per_year=252, of=close)",
             formula: "sample standard deviation of log returns, times sqrt(periods_per_year)",
@@ -123,6 +132,7 @@ const OTHERS: [(Definition, Factory); 6] = [
     ),
     (
         Definition {
+            version: 1,
             name: "mom",
             written: "mom(period, of=close)",
             formula: "x - x[period]",
@@ -137,6 +147,7 @@ const OTHERS: [(Definition, Factory); 6] = [
     ),
     (
         Definition {
+            version: 1,
             name: "roc",
             written: "roc(period, of=close)",
             formula: "100 (x / x[period] - 1)",

@@ -12,7 +12,7 @@ use super::file::read;
 use super::merge::{INPUT_ROWS, Input, Merge};
 use super::sorted::Sorted;
 use crate::names::Names;
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use market::Epoch;
 use parquet::errors::ParquetError;
 use std::collections::BTreeMap;
@@ -155,8 +155,23 @@ fn source<'a>(
     let file = |path: &PathBuf| Ok(Input::File(read(path, INPUT_ROWS)?));
     let mut inputs = files.iter().map(file).collect::<Result<Vec<_>, ParquetError>>()?;
     inputs.extend(rows.map(|rows| Input::Memory(Arc::new(rows), 0)));
-    let none = || ParquetError::General("nothing to merge".to_owned());
-    let schema = inputs.first().ok_or_else(none)?.schema();
+    let schema = union(inputs.iter().map(Input::schema))?;
     let merge = Merge::new(inputs, &schema)?;
     Ok((schema, Source::Merge(Box::new(merge))))
+}
+
+/// The columns of all: those of rows that were written before an indicator was added lack it.
+fn union(mut schemas: impl Iterator<Item = SchemaRef>) -> Result<SchemaRef, ParquetError> {
+    let none = || ParquetError::General("nothing to merge".to_owned());
+    let first = schemas.next().ok_or_else(none)?;
+    let mut fields: Vec<_> = first.fields().iter().cloned().collect();
+    for schema in schemas.filter(|schema| *schema != first) {
+        for field in schema.fields() {
+            if !fields.iter().any(|known| known.name() == field.name()) {
+                // Behind the values stand the revision and the time.
+                fields.insert(fields.len().saturating_sub(2), field.clone());
+            }
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
 }

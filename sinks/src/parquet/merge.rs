@@ -11,8 +11,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampNanosecondType};
 use arrow_array::{
     Array, Int64Array, RecordBatch, RecordBatchReader, StringArray, TimestampNanosecondArray,
+    new_null_array,
 };
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use arrow_select::{concat::concat_batches, interleave::interleave_record_batch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
@@ -32,6 +33,20 @@ pub(super) enum Input<'a> {
 }
 
 impl Input<'_> {
+    /// The next batch that holds a row, with the columns of `schema`.
+    fn next_of(&mut self, schema: &SchemaRef) -> Result<Option<RecordBatch>, ParquetError> {
+        let Some(batch) = self.next_batch()? else { return Ok(None) };
+        if batch.schema() == *schema {
+            return Ok(Some(batch));
+        }
+        let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+            Some(column) => column.clone(),
+            None => new_null_array(field.data_type(), batch.num_rows()),
+        };
+        let columns = schema.fields().iter().map(column).collect();
+        RecordBatch::try_new(schema.clone(), columns).map(Some).map_err(|_| misshapen())
+    }
+
     /// The next batch that holds a row.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ParquetError> {
         match self {
@@ -120,7 +135,7 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// Stands at the first row of every input; all have these columns.
+    /// Stands at the first row of every input; none has other columns than these.
     pub(super) fn new(inputs: Vec<Input<'a>>, schema: &SchemaRef) -> Result<Self, ParquetError> {
         let output = Output { schema: schema.clone(), gathered: Vec::new(), rows: 0 };
         let mut merge = Merge {
@@ -131,10 +146,7 @@ impl<'a> Merge<'a> {
             output,
         };
         for mut input in inputs {
-            if input.schema() != *schema {
-                return Err(misshapen());
-            }
-            let Some(batch) = input.next_batch()? else { continue };
+            let Some(batch) = input.next_of(schema)? else { continue };
             let none = Int64Array::from(Vec::<i64>::new());
             let mut cursor = Cursor {
                 input,
@@ -229,7 +241,7 @@ impl<'a> Merge<'a> {
         if cursor.row < cursor.symbols.len() {
             return Ok(true);
         }
-        let Some(batch) = cursor.input.next_batch()? else { return Ok(false) };
+        let Some(batch) = cursor.input.next_of(&self.output.schema)? else { return Ok(false) };
         cursor.look_at(&batch, self.held.len())?;
         self.held.push(batch);
         Ok(true)

@@ -15,8 +15,11 @@ mod encode;
 mod file;
 mod fold;
 mod merge;
+mod read;
 mod sorted;
 mod spool;
+
+pub(crate) use read::{each_bar, each_json};
 
 use crate::batch::{done_rows, failed, is_done};
 use crate::marks::Marks;
@@ -149,9 +152,7 @@ impl ParquetSink {
             parts: BTreeMap::new(),
         });
         if table.spec != rows.table {
-            let what =
-                format!("{}: other columns than those of the rows that wait", table.spec.name);
-            return Err(ParquetError::General(what));
+            table.renew(&self.folder, &self.names, &self.options, &rows.table)?;
         }
         let rows_max = Buffer::rows_in(self.options.part_bytes, table.spec.columns.len());
         let rows_max = rows_max.min(self.options.part_rows);
@@ -252,6 +253,24 @@ impl ParquetSink {
 }
 
 impl Table {
+    /// Rows of other columns follow: cuts off the files of what waits.
+    fn renew(
+        &mut self,
+        folder: &Path,
+        names: &Names,
+        options: &ParquetOptions,
+        spec: &Arc<TableSpec>,
+    ) -> Result<(), ParquetError> {
+        let options = ParquetOptions { folds_spans: false, ..*options };
+        write_all(&self.jobs(folder, names, &options, Epoch::MAX)?)?;
+        for part in self.parts.values_mut() {
+            let cut = part.cut + u32::from(part.buffer.len() > 0);
+            *part = Part { cut, ..Part::new(spec) };
+        }
+        self.spec = spec.clone();
+        Ok(())
+    }
+
     /// The files of what waits of epochs before `before`.
     fn jobs<'a>(
         &'a self,

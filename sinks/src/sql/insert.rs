@@ -3,7 +3,7 @@
 //! Neighbours in key order fall into the same page of the tree, and a parameter that stays the same
 //! (symbol, width) is bound once for many rows: both save more than the sort costs.
 
-use super::dialect::Sqlite;
+use super::dialect::{Dialect, Sqlite};
 use super::schema::{KEY_COLUMNS, Table};
 use crate::names::Names;
 use market::{Cell, DeadLetter, Rows, Width};
@@ -17,15 +17,34 @@ type Place = (u32, Width, i64, u32, u32, u32);
 #[derive(Default)]
 pub(crate) struct Inserter {
     names: Names,
+    /// Columns of tables that earlier runs wrote.
+    known: BTreeMap<String, Vec<String>>,
 }
 
 impl Inserter {
+    /// Learns that a table has columns; those that rows do not bring are NULL in every row that is written.
+    pub(crate) fn learn(&mut self, table: &str, columns: Vec<String>) {
+        self.known.insert(table.to_owned(), columns);
+    }
+
+    /// The statement that writes rows with the columns of `table`.
+    fn upsert(&self, table: &Table) -> String {
+        let mut upsert = table.upsert(&Sqlite);
+        let is_own = |name: &String| table.columns.iter().any(|column| column.0 == *name);
+        for name in self.known.get(&table.name).into_iter().flatten() {
+            if !is_own(name) {
+                upsert += &format!(", {} = NULL", Sqlite.quoted(name));
+            }
+        }
+        upsert
+    }
+
     /// Writes the last revision of each key, table by table.
     pub(crate) fn insert(&mut self, db: &Connection, batches: &[Rows]) -> rusqlite::Result<()> {
         // By upsert text, so that batches of one table with other columns are kept apart.
         let mut tables: BTreeMap<String, Vec<&Rows>> = BTreeMap::new();
         for rows in batches {
-            let upsert = Table::derived(&rows.table).upsert(&Sqlite);
+            let upsert = self.upsert(&Table::derived(&rows.table));
             tables.entry(upsert).or_default().push(rows);
         }
         for (upsert, batches) in tables {

@@ -130,13 +130,14 @@ impl SqliteSink {
         let table = Table::derived(spec);
         self.db.execute_batch(&table.create(&Sqlite))?;
         let mut known = self.db.prepare("SELECT name FROM pragma_table_info(?1)")?;
-        let known: HashSet<String> =
+        let known: Vec<String> =
             known.query_map([&spec.name], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for (at, (name, _, _)) in table.columns.iter().enumerate() {
             if !known.contains(name) {
                 self.db.execute_batch(&table.add_column(&Sqlite, at))?;
             }
         }
+        self.inserter.learn(&spec.name, known);
         Ok(())
     }
 
