@@ -63,8 +63,8 @@ fn topics(file: &Path) -> Result<Side, Failure> {
         let Some(topic) = there.get(&plan.name) else { continue };
         let table = &plan.name[target.prefix.len()..];
         for partition in 0..topic.partitions as u32 {
-            let mut put = |key: &str, value: Option<&str>| side.put(table, key, at(key), value);
-            gather(&config, &plan.name, partition, &mut put).map_err(Failure::failed)?;
+            let put = |key: &str, value: Option<&str>| side.put(table, key, at(key), value);
+            gather(&config, &plan.name, partition, put).map_err(Failure::failed)?;
         }
     }
     Ok(side)
@@ -74,7 +74,7 @@ fn gather(
     config: &Config,
     topic: &str,
     partition: u32,
-    put: &mut dyn FnMut(&str, Option<&str>) -> Result<(), SinkError>,
+    mut put: impl FnMut(&str, Option<&str>) -> Result<(), SinkError>,
 ) -> Result<(), KafkaError> {
     let settings = config.sinks().iter().find_map(|sink| match &sink.kind {
         SinkKind::Kafka(target) => Some(&target.settings),

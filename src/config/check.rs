@@ -181,7 +181,7 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
         let kind = match choice(tree, &path("kind"), &source.kind, &kinds)? {
             0 => SourceKind::Files(files_of(tree, source, &path)?),
             1 => SourceKind::Simulator(simulator(tree, &source.simulator, &path)?),
-            _ => SourceKind::Kafka(kafka_of(tree, source, &path)?),
+            _ => SourceKind::Kafka(Box::new(kafka_of(tree, source, &path)?)),
         };
         Ok(SourceConfig {
             name: source.name.clone(),

@@ -126,7 +126,7 @@ pub enum SourceKind {
     /// A simulated session.
     Simulator(SimulatorConfig),
     /// Topics of Kafka.
-    Kafka(KafkaConfig),
+    Kafka(Box<KafkaConfig>),
 }
 
 /// Files and how they are read; texts are checked where they are parsed, by the source.

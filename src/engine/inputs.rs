@@ -105,7 +105,7 @@ impl Inputs {
                         number,
                         name: source.name.clone(),
                         source: kafka_source(kafka),
-                        config: kafka.clone(),
+                        config: (**kafka).clone(),
                         timing: source.timing,
                         pace: source.pace.filter(|_| !reading.at_once),
                         behind,

@@ -122,8 +122,8 @@ impl Topics {
             self.histories = known.cloned().collect();
         }
         self.order(found, basis.manifest, &recalled)?;
-        for source in 0..self.sources.len() {
-            self.begin(source, basis, &recalled[source])?;
+        for (source, recalled) in recalled.iter().enumerate() {
+            self.begin(source, basis, recalled)?;
         }
         Ok(())
     }
