@@ -7,6 +7,11 @@
 //! (with commas) hold into the topic OUT, in transactions. Reading those rows is not measured. Prints what it took
 //! as JSON.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures time, and its reference is what one would write"
+)]
+
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampNanosecondType};

@@ -5,6 +5,8 @@
 //! without them takes in five seconds. A pause is the CPU time of a worker's thread between two polls
 //! of its partition, which always has a batch: neighbours on the machine are not in it.
 
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
 #[path = "../w1/data.rs"]
 #[expect(dead_code, reason = "the feed that keeps its batches is another bench's")]
 mod data;
@@ -44,9 +46,9 @@ struct Laps {
 
 impl Feed for Laps {
     fn poll(&mut self) -> Result<Fed, PartitionError> {
-        let now = cpu_ns(ClockId::ThreadCPUTime);
-        if let Some(polled) = self.polled.replace(now) {
-            let pause = now - polled;
+        let spent = cpu_ns(ClockId::ThreadCPUTime);
+        if let Some(polled) = self.polled.replace(spent) {
+            let pause = spent - polled;
             let mut pauses = self.pauses.lock().expect("no holder of this lock panics");
             pauses.0 += 1;
             if pause >= 1_000_000 {
