@@ -1,14 +1,14 @@
 //! The law of checkpoints: however often a run is stopped or fails, and with however many workers it goes on,
 //! what its sinks hold in the end is what an uninterrupted run gives them, each row once and in order.
 
+#[path = "log/joining.rs"]
+mod joining;
 mod log;
 
 use dataflows::checkpoint::{
-    Checkpoints, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
+    Checkpoints, Claimed, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
-use dataflows::{
-    Cluster, Course, Empty, Inputs, JoinOpener, Joins, Opener, Plan, RunError, Start, Watch, run,
-};
+use dataflows::{Cluster, Course, Empty, Inputs, Joins, Opener, Plan, RunError, Start, Watch, run};
 use log::{Log, Trade, coarse, lines_of, logs, plan, same};
 use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
@@ -136,45 +136,24 @@ fn live(
 /// A log that joins, and where its watermark begins, once that is decided.
 type Joining<'a> = (&'a [Trade], &'a Arc<Mutex<Option<Epoch>>>);
 
-/// Opens a log from the beginning where it is decided where its watermark begins, else has it join.
-fn join(
-    log: Log,
-    decided: &Arc<Mutex<Option<Epoch>>>,
-    joins: &Joins,
-    (number, behind): (usize, bool),
-) -> Option<Opener> {
-    let mut log = if behind { log.following() } else { log };
-    let known = *decided.lock().unwrap();
-    if let Some(epoch) = known {
-        return Some(Box::new(move |start: Start| {
-            log.begin(epoch);
-            start.saved.iter().for_each(|saved| log.restore(saved));
-            Ok(Box::new(log) as Box<dyn Partition>)
-        }));
+/// Claims what is kept there, and begins it where nothing is.
+fn claimed(depot: &MemoryDepot) -> Claimed {
+    let mut claimed = claim(depot, &["store".to_owned()]).unwrap();
+    if claimed.manifest.is_none() {
+        let manifest = Manifest {
+            generation: claimed.generation,
+            lineage: "law".to_owned(),
+            facts: Vec::new(),
+            started_at: Time::from_ns(0),
+            epoch: None,
+            positions: Vec::new(),
+            bundles: Vec::new(),
+        };
+        create(depot, claimed.next, &Entry::Manifest(manifest.clone())).unwrap();
+        claimed.manifest = Some((claimed.next, manifest));
+        claimed.next += 1;
     }
-    let decided = decided.clone();
-    let open = move |_: Start, epoch: Epoch| {
-        *decided.lock().unwrap() = Some(epoch);
-        log.begin(epoch);
-        Ok(Box::new(log) as Box<dyn Partition>)
-    };
-    put(joins, number, behind, Box::new(open));
-    None
-}
-
-/// Has a log join: behind another once that one has ended.
-fn put(joins: &Joins, number: usize, behind: bool, open: JoinOpener) {
-    if !behind {
-        return joins.put(number, open);
-    }
-    joins.expect(0);
-    let joins = joins.clone();
-    std::thread::spawn(move || {
-        while !joins.has_ended(0) && !joins.is_over() {
-            std::thread::yield_now();
-        }
-        joins.put(number, open);
-    });
+    claimed
 }
 
 /// As [`live`], with a log that joins.
@@ -201,29 +180,16 @@ fn live_with(
     };
     let mut partitions: Vec<Opener> = logs.iter().enumerate().map(open).collect();
     let joins = Joins::default();
-    if let Some((log, decided)) = joining {
+    if let Some((trades, decided)) = joining {
+        let log = Log::new(trades.to_vec(), &symbols, vec![7, 31], life.slow);
         let behind = course.leads.contains(&0);
-        let log = Log::new(log.to_vec(), &symbols, vec![7, 31], life.slow);
-        partitions.extend(join(log, decided, &joins, (logs.len(), behind)));
+        let log = if behind { log.following() } else { log };
+        partitions.extend(joining::join(log, decided, behind, (&joins, logs.len())));
     }
     let inputs = Inputs { joins, ..Inputs::from(partitions) };
     let (waiting, before) = (Vec::new(), None);
     let store = Store { held: held.clone(), waiting, before, fails_in: life.fails_in };
-    let mut claimed = claim(&**depot, &["store".to_owned()]).unwrap();
-    if claimed.manifest.is_none() {
-        let manifest = Manifest {
-            generation: claimed.generation,
-            lineage: "law".to_owned(),
-            facts: Vec::new(),
-            started_at: Time::from_ns(0),
-            epoch: None,
-            positions: Vec::new(),
-            bundles: Vec::new(),
-        };
-        create(&**depot, claimed.next, &Entry::Manifest(manifest.clone())).unwrap();
-        claimed.manifest = Some((claimed.next, manifest));
-        claimed.next += 1;
-    }
+    let claimed = claimed(depot);
     // Every look is a hundredth of a second on, so that a checkpoint is due at every few of them.
     let ticks = AtomicU64::new(0);
     let (inner, calls) = (depot.clone(), AtomicU64::new(0));

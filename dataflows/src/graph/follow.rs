@@ -4,7 +4,6 @@
 //! the bars are closed by those behind it. In a checkpoint it holds the bars that are open there, so that a run which
 //! goes on from it hands over the same again. A log that waits is in a checkpoint as one that has not begun.
 
-use super::inputs::Joins;
 use super::reader::{Reader, Readers, Round};
 use super::run::RunError;
 use super::ticks::Left;
@@ -50,14 +49,6 @@ impl Reader {
         self.waits = self.partition.behind();
         self.leads = course.leads(self.number as u32);
         self.stays_open = course.is_open();
-    }
-
-    /// Joins behind a log that has ended.
-    pub(super) fn follow_at_once(&mut self, joins: &Joins) -> Result<(), RunError> {
-        let Some(left) = self.waits.and_then(|number| joins.left(number)) else { return Ok(()) };
-        self.partition.follow(&left)?;
-        self.waits = None;
-        Ok(())
     }
 
     /// The least epoch that it can still change.

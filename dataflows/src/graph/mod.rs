@@ -5,6 +5,7 @@ mod follow;
 mod greatest;
 mod held;
 mod inputs;
+mod joining;
 mod meet;
 mod outlet;
 mod plan;

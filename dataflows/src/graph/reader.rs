@@ -8,7 +8,7 @@
 
 use super::by_epoch::RESERVE_MAX;
 use super::held::{Held, load_letters, save_letters};
-use super::run::{RunError, Shared as Run, Start};
+use super::run::{RunError, Shared as Run};
 use super::ticks::Left;
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{Course, TickOutput, TickPath, TickPlan};
@@ -17,7 +17,6 @@ use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use timely::scheduling::SyncActivator;
 
 /// Batches of a partition under way in the graph.
 const AHEAD_MAX: usize = 16;
@@ -42,7 +41,7 @@ pub(crate) struct Reader {
     /// Epochs that batches ended in, as long as the graph has not completed them.
     ahead: VecDeque<Epoch>,
     /// A batch that is not folded to its end.
-    held: Option<Held>,
+    pub(super) held: Option<Held>,
     /// The last boundary it was cut at.
     pub(super) cut: Epoch,
     /// The log has ended, and what is open waits to be closed.
@@ -82,13 +81,13 @@ pub(crate) struct Readers {
     pub(super) readers: Vec<Reader>,
     symbols: Symbols,
     peers: usize,
-    cuts: Cuts,
+    pub(super) cuts: Cuts,
     pub(super) run: Arc<Run>,
-    plan: TickPlan,
+    pub(super) plan: TickPlan,
     pub(super) course: Course,
     /// When the run first started.
-    at: Time,
-    waker: Option<Waker>,
+    pub(super) at: Time,
+    pub(super) waker: Option<Waker>,
     /// Letters that a restored cut sends again.
     letters: Vec<Parcel>,
     /// Rows of the longest round so far, at most [`RESERVE_MAX`]: one as long need not move while it grows.
@@ -138,40 +137,6 @@ impl Readers {
         self.waker = Some(waker);
     }
 
-    /// Has partitions that join wake the worker, where it reads any.
-    pub(crate) fn join_by(&self, waker: SyncActivator) {
-        if !self.readers.is_empty() {
-            self.run.joins.wake_by(waker);
-        }
-    }
-
-    /// Takes a partition that joins, once one of its own was read to where its log ends: the new one begins in
-    /// that one's epoch, which the capability allows, and no run before has completed.
-    fn join(&mut self) {
-        let at_end = |reader: &&Reader| {
-            let is_read = !reader.done && !reader.leads && reader.waits.is_none();
-            is_read && reader.held.is_none() && reader.partition.is_at_end()
-        };
-        let epochs = self.readers.iter().filter(at_end).map(|reader| reader.path.epoch());
-        let Some(epoch) = epochs.max().filter(|&epoch| epoch > Epoch::MIN) else { return };
-        let Some((number, open)) = self.run.joins.take() else { return };
-        match open(Start { at: self.at, saved: None }, epoch) {
-            Ok(mut partition) => {
-                self.waker.iter().for_each(|waker| partition.wake_by(waker.clone()));
-                let mut reader = Reader::new(number, partition, &self.plan);
-                reader.go_by(&self.course);
-                if let Err(error) = reader.follow_at_once(&self.run.joins) {
-                    return self.run.fail(error);
-                }
-                // Nothing was open before: there is nothing to say.
-                reader.path.enter(epoch, &mut TickOutput::default());
-                reader.cut = self.cuts.widen(epoch);
-                self.readers.push(reader);
-            }
-            Err(error) => self.run.fail(error.into()),
-        }
-    }
-
     /// The least epoch that can still change; `None` when all partitions have ended.
     pub(crate) fn epoch(&self) -> Option<Epoch> {
         self.readers.iter().filter(|reader| !reader.done).map(Reader::epoch).min()
@@ -214,7 +179,7 @@ impl Readers {
 }
 
 impl Reader {
-    fn new(number: usize, partition: Box<dyn Partition>, plan: &TickPlan) -> Self {
+    pub(super) fn new(number: usize, partition: Box<dyn Partition>, plan: &TickPlan) -> Self {
         Reader {
             number,
             partition,
@@ -395,23 +360,6 @@ impl Reader {
         let position = Position { partition: self.number as u32, offset };
         cuts.give(Piece { name, words, bytes }, Some(position));
         Ok(())
-    }
-
-    fn report(&self, run: &Run) {
-        let partition = &self.partition;
-        run.progress.report(
-            self.number,
-            || partition.name(),
-            |known| {
-                known.counts = partition.counts();
-                known.counts.late = self.path.late();
-                known.part = partition.progress();
-                known.position = partition.position();
-                known.next_offset = partition.next_offset();
-                known.watermark = partition.watermark();
-                (known.epoch, known.ended) = (self.path.epoch(), self.done);
-            },
-        );
     }
 }
 
