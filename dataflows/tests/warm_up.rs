@@ -279,7 +279,7 @@ fn checkpoints_that_hold_something_are_warmed_up() {
     };
     let logs = [(0..6_000).map(trade).collect(), (0..3_000).map(|k| trade(2 * k)).collect()];
     let choice = |of: usize| -> Choice {
-        let has = |lane: usize, at: usize| (lane * 5 + at + of) % 3 != 0;
+        let has = |lane: usize, at: usize| !(lane * 5 + at + of).is_multiple_of(3);
         (0..WIDTHS.len())
             .map(|lane| (0..INDICATORS.len()).map(|at| has(lane, at)).collect())
             .collect()
