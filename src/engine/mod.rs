@@ -250,10 +250,9 @@ impl Engine {
         if self.process == 0 {
             inputs.topics.resolve(&self.watch.stop)?;
         }
-        let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
+        let mut started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
-        let mut sinks = self.sinks;
-        let mut store = None;
+        let (mut sinks, mut store, mut checkpoints) = (self.sinks, None, None);
         let mut identity = inputs.identity(&self.config);
         let terms = identity.fingerprint.clone();
         // What is read to where it ends now is read whole by every run.
@@ -265,7 +264,6 @@ impl Engine {
             }
         }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
-        let (mut checkpoints, mut started_at) = (None, started_at);
         if let Some(given) = kept {
             if let (Some((folder, _)), 0) = (&self.store, self.process) {
                 // A run that the store refuses must not have taken the checkpoints from the one that has it.
