@@ -4,10 +4,10 @@ use super::Failure;
 use super::brokers::configuration;
 use super::output::{print, print_json};
 use super::store_args::DiffArgs;
-use crate::config::{Config, SinkKind};
+use crate::config::SinkKind;
 use crate::engine::{grouped, kafka_options};
-use kafka::{KafkaError, Topics, read_committed};
-use market::{SinkError, TableSpec, Time};
+use kafka::{KafkaError, Settings, Topics, read_committed};
+use market::{TableSpec, Time};
 use serde_json::{Value, json};
 use sinks::{DiffOptions, PROGRESS_TOPIC, RowDiff, Side, TableDiff, topic_plans};
 use std::path::Path;
@@ -63,28 +63,25 @@ fn topics(file: &Path) -> Result<Side, Failure> {
         let Some(topic) = there.get(&plan.name) else { continue };
         let table = &plan.name[target.prefix.len()..];
         for partition in 0..topic.partitions as u32 {
-            let put = |key: &str, value: Option<&str>| side.put(table, key, at(key), value);
-            gather(&config, &plan.name, partition, put).map_err(Failure::failed)?;
+            let from = (plan.name.as_str(), partition);
+            gather(&target.settings, from, table, &mut side).map_err(Failure::failed)?;
         }
     }
     Ok(side)
 }
 
+/// Puts what is committed in a partition of a topic into a side, as rows of `table`.
 fn gather(
-    config: &Config,
-    topic: &str,
-    partition: u32,
-    mut put: impl FnMut(&str, Option<&str>) -> Result<(), SinkError>,
+    settings: &Settings,
+    (topic, partition): (&str, u32),
+    table: &str,
+    side: &mut Side,
 ) -> Result<(), KafkaError> {
-    let settings = config.sinks().iter().find_map(|sink| match &sink.kind {
-        SinkKind::Kafka(target) => Some(&target.settings),
-        _ => None,
-    });
-    let Some(settings) = settings else { return Ok(()) };
     let mut failed = None;
     read_committed(settings, topic, partition, |key, value| {
         let [key, value] = [key, value].map(|bytes| bytes.map(String::from_utf8_lossy));
-        let put = put(key.as_deref().unwrap_or_default(), value.as_deref());
+        let key = key.as_deref().unwrap_or_default();
+        let put = side.put(table, key, at(key), value.as_deref());
         failed = failed.take().or(put.err());
     })?;
     failed.map_or(Ok(()), |error| Err(KafkaError { what: error.what }))

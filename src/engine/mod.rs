@@ -262,29 +262,20 @@ impl Engine {
         if self.process == 0 {
             inputs.topics.resolve(&self.watch.stop)?;
         }
-        let started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
+        let mut started_at = self.started_at.unwrap_or_else(|| time_of(SystemTime::now()));
         let plan = plan(&self.config, &inputs, &self.symbols);
-        let mut sinks = self.sinks;
-        let mut store = None;
+        let (mut sinks, mut store, mut checkpoints) = (self.sinks, None, None);
         let mut identity = inputs.identity(&self.config);
         let terms = identity.fingerprint.clone();
         // What is read to where it ends now is read whole by every run.
         let kept = self.config.checkpoints().filter(|_| !reading.until_now);
-        if kept.is_none() && warm::history_store(&self.config).is_some() {
-            let what = "source.history.store: bars of another store stand in the first checkpoint, and this run \
-                        keeps none: leave the key out, or use tidemill run";
-            return Err(EngineError::Source(what.to_owned()));
-        }
-        if kept.is_none() && self.process == 0 {
-            let (generation, writers) = (0, &inputs.topics.writers(processes)[..]);
-            inputs.topics.agree(&Basis { manifest: None, generation, writers })?;
-            // Where inputs begin is found anew by every run, and is part of what its rows are of.
-            identity.parts.extend(inputs.topics.facts());
-            identity.parts.extend(inputs.topics.starts());
-            identity.fingerprint = crate::config::fingerprint(&identity.parts);
+        if kept.is_none() {
+            warm::refuse_history(&self.config)?;
+            if self.process == 0 {
+                inputs.settle(processes, &mut identity)?;
+            }
         }
         let replace = self.store.as_ref().is_some_and(|(_, replace)| *replace);
-        let (mut checkpoints, mut started_at) = (None, started_at);
         if let Some(given) = kept {
             if let (Some((folder, _)), 0) = (&self.store, self.process) {
                 // A run that the store refuses must not have taken the checkpoints from the one that has it.
@@ -365,6 +356,17 @@ pub(crate) fn time_of(now: SystemTime) -> Time {
 }
 
 impl Inputs {
+    /// Settles where inputs begin, which a run that keeps no checkpoints finds anew: it is part of what its rows
+    /// are of.
+    fn settle(&mut self, processes: usize, identity: &mut Identity) -> Result<(), EngineError> {
+        let (generation, writers) = (0, &self.topics.writers(processes)[..]);
+        self.topics.agree(&Basis { manifest: None, generation, writers })?;
+        identity.parts.extend(self.topics.facts());
+        identity.parts.extend(self.topics.starts());
+        identity.fingerprint = crate::config::fingerprint(&identity.parts);
+        Ok(())
+    }
+
     fn identity(&self, config: &Config) -> Identity {
         let mut parts = config.facts();
         parts.extend(self.facts().iter().cloned());

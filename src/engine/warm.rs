@@ -149,11 +149,18 @@ fn finish_files(
 }
 
 /// The store whose bars warm up a deployment that begins.
-pub(super) fn history_store(config: &Config) -> Option<&Path> {
+fn history_store(config: &Config) -> Option<&Path> {
     config.sources().iter().find_map(|source| match &source.kind {
         SourceKind::Kafka(kafka) => kafka.history_store.as_deref(),
         _ => None,
     })
+}
+
+/// A run that keeps no checkpoints has no place for the bars of another store.
+pub(super) fn refuse_history(config: &Config) -> Result<(), EngineError> {
+    let what = "source.history.store: bars of another store stand in the first checkpoint, and this run keeps none: \
+                leave the key out, or use tidemill run";
+    history_store(config).map_or(Ok(()), |_| Err(EngineError::Source(what.to_owned())))
 }
 
 /// The first manifest of a lineage, its indicators warmed up from the store that the configuration names: from the
