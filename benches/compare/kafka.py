@@ -47,7 +47,7 @@ list = [{", ".join(f'"{one}"' for one in re.findall(r"[a-z]+[(][^)]*[)]", INDICA
 [[sink]]
 kind = "kafka"
 brokers = "{address}"
-prefix = "{prefix}."
+topics_prefix = "{prefix}."
 """
         )
     return path
@@ -55,7 +55,7 @@ prefix = "{prefix}."
 
 def figures(source, trades, runs, folder):
     """One trade a message, arrays, and Arrow, from the Parquet file `source`."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--example", "bare_kafka"], check=True)
+    subprocess.run(["cargo", "build", "--release", "--quiet", "--package", "tidemill-kafka", "--example", "bare_kafka"], check=True)
     address, found = brokers(), []
     for codec, ours, batch, share in CODECS:
         topic = f"bench-{codec}-{uuid.uuid4().hex[:8]}"

@@ -99,15 +99,6 @@ impl Snapshot {
         self.words[place] = save(self);
     }
 
-    /// Appends what `save` does, behind the number of its words.
-    pub fn measured(&mut self, save: impl FnOnce(&mut Snapshot)) {
-        self.counted(|to| {
-            let before = to.words.len();
-            save(to);
-            (to.words.len() - before) as u64
-        });
-    }
-
     /// Empties it and keeps the buffer.
     pub fn clear(&mut self) {
         self.words.clear();

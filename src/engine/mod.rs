@@ -38,7 +38,7 @@ pub(crate) use warm::{Outlook, outlook};
 
 use crate::config::Config;
 use crate::observe::Observatory;
-use dataflows::checkpoint::SequenceError;
+use dataflows::checkpoint::{Checkpoints, SequenceError};
 use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
 use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
 use sinks::{Identity, Store, StoreError};
@@ -290,9 +290,8 @@ impl Engine {
         }
         if let (Some((folder, replace)), 0) = (self.store, self.process) {
             let opened = Store::open(&folder, &identity, replace, started_at)?;
-            let generation =
-                checkpoints.as_ref().and_then(|kept| Some(kept.claimed.as_ref()?.generation));
-            let options = (generation.unwrap_or(0), &self.watch.stop);
+            let generation = checkpoints.as_ref().map_or(0, Checkpoints::generation);
+            let options = (generation, &self.watch.stop);
             sinks.extend(outputs::open(&self.config, &plan, &opened, options)?);
             store = Some(opened);
         }

@@ -1,7 +1,8 @@
 //! A topic that holds everything that can be wrong: nothing of it is lost or stops the run, the counts add up,
 //! and what is refused lies in `dead_letter` once, however often the run was killed.
 
-use super::lab::{Chance, Committed, Lab, Life};
+use super::committed::Committed;
+use super::lab::{Chance, Lab, Life};
 use kafka::{Headers, Producer, Record, Settings, TopicPlan, Topics};
 use market::Symbols;
 use serde_json::{Value, json};

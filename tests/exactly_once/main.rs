@@ -3,6 +3,7 @@
 //! output topics in the end, record by record and in order, is what a run leaves that nothing stopped.
 
 mod brokers;
+mod committed;
 mod determinism;
 mod history;
 mod lab;

@@ -61,6 +61,13 @@ pub struct Checkpoints {
     pub listener: Listener,
 }
 
+impl Checkpoints {
+    /// The generation that this process claimed; 0 where it claimed none.
+    pub fn generation(&self) -> u64 {
+        self.claimed.as_ref().map_or(0, |claimed| claimed.generation)
+    }
+}
+
 /// Why a run cannot go on from a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {

@@ -61,7 +61,7 @@ pub(crate) struct Line<I> {
 impl<I: Words> Words for Line<I> {
     fn save(&self, to: &mut Snapshot) {
         to.i64(self.newest.ns());
-        to.measured(|to| to.u64s(&self.state));
+        measured(to, |to| to.u64s(&self.state));
         to.u64(self.inputs.len() as u64);
         for (revision, input) in &self.inputs {
             to.u64(u64::from(*revision));
@@ -83,7 +83,7 @@ pub(crate) fn save_lines<I: Words>(lines: &[(SymbolId, Line<I>)], to: &mut Snaps
     to.u64(lines.len() as u64);
     for (symbol, line) in lines {
         to.symbol(*symbol);
-        to.measured(|to| line.save(to));
+        measured(to, |to| line.save(to));
     }
 }
 
@@ -99,9 +99,18 @@ pub(super) fn save_symbols(
         let symbols = index.symbols().iter().enumerate().filter(|(_, symbol)| of(**symbol));
         let each = symbols.map(|(place, symbol)| {
             to.symbol(*symbol);
-            to.measured(|to| save(place, to));
+            measured(to, |to| save(place, to));
         });
         each.count() as u64
+    });
+}
+
+/// Appends what `save` does, behind the number of its words.
+pub(super) fn measured(to: &mut Snapshot, save: impl FnOnce(&mut Snapshot)) {
+    to.counted(|to| {
+        let before = to.words().len();
+        save(to);
+        (to.words().len() - before) as u64
     });
 }
 

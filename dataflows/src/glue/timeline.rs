@@ -19,6 +19,7 @@
 use super::Words;
 use super::grid::Grid;
 use super::parts::Line;
+use super::parts::measured;
 use market::{Bar, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
 
@@ -276,7 +277,7 @@ where
         let changeable = Time::from_ns(self.floor.ns().saturating_sub(self.width.ns() - 1));
         let first = self.entries.first(changeable, key).map_or(LATEST, |(at, _)| at);
         to.i64(self.series[key].newest.ns());
-        to.measured(|to| match first {
+        measured(to, |to| match first {
             LATEST => self.series[key].kernel.snapshot(to),
             _ => self.save_before(key, first, to),
         });

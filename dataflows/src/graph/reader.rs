@@ -355,7 +355,7 @@ impl Reader {
         let mut bytes = (partition.len() as u64).to_le_bytes().to_vec();
         bytes.extend(partition);
         bytes.extend(save_letters(self.held.as_ref(), boundary));
-        let (name, words) = (piece_name(self.number), words.words().to_vec());
+        let (name, words) = (piece_name(self.number), words.into_words());
         let offset = self.partition.position().map(market::Offset::raw);
         let position = Position { partition: self.number as u32, offset };
         cuts.give(Piece { name, words, bytes }, Some(position));
