@@ -74,9 +74,7 @@ impl ObjectDepot {
     }
 
     fn failed(&self, doing: &str, name: &str, error: &Error) -> DepotError {
-        let what = format!("{}: {doing} {name}: {error}", self.name);
-        tracing::warn!("checkpoints: {what}");
-        DepotError { what }
+        DepotError { what: format!("{}: {doing} {name}: {error}", self.name) }
     }
 }
 

@@ -7,7 +7,7 @@ use super::output::{print, print_json};
 use crate::config::{Config, SourceKind};
 use crate::depot::ObjectDepot;
 use crate::engine::{Changes, Outlook, outlook};
-use dataflows::checkpoint::{Entry, entries};
+use dataflows::checkpoint::{Entry, SequenceError, entries};
 use serde_json::json;
 
 /// Checks it.
@@ -21,7 +21,11 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
 fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
     let config = configuration(&args.config)?;
     let fingerprint = config.fingerprint();
-    let outlook = if args.print && !args.json { Outlook::default() } else { changed(&config)? };
+    let mut unseen = None;
+    let outlook = match args.print && !args.json {
+        true => Outlook::default(),
+        false => changed(&config, &mut unseen)?,
+    };
     let Changes { refused, added, removed } = &outlook.changes;
     let code = if refused.is_empty() { 0 } else { super::USAGE };
     if args.json {
@@ -30,6 +34,7 @@ fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
         let mut document = json!({
             "ok": refused.is_empty(), "fingerprint": fingerprint, "facts": facts,
             "refused": refused, "added": added, "removed": removed, "warms_up_from": outlook.from,
+            "unseen": unseen,
         });
         if args.print {
             document["configuration"] = config.print().into();
@@ -41,19 +46,29 @@ fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
         print(&format!("{}\n# fingerprint {fingerprint}\n", config.print()))?;
         return Ok(0);
     }
-    print(&format!("{}: valid\n{}{}", args.config.display(), outline(&config), lines(&outlook)))?;
+    let unseen = unseen.map(|error| format!("what changed is not known: checkpoints: {error}\n"));
+    let said = lines(&outlook) + &unseen.unwrap_or_default();
+    print(&format!("{}: valid\n{}{said}", args.config.display(), outline(&config)))?;
     Ok(code)
 }
 
-/// What changed since the deployment's newest checkpoint, where there is one.
-fn changed(config: &Config) -> Result<Outlook, Failure> {
+/// What changed since the deployment's newest checkpoint, where there is one; why that is not known, where its store
+/// cannot be looked into from here.
+fn changed(config: &Config, unseen: &mut Option<String>) -> Result<Outlook, Failure> {
     // A store that a run would make is not made here.
     let is_there = |to: &str| to.starts_with("s3://") || std::path::Path::new(to).is_dir();
     let Some(given) = config.checkpoints().filter(|given| is_there(&given.to)) else {
         return Ok(Outlook::default());
     };
     let depot = ObjectDepot::open(&given.to, config.name()).map_err(Failure::failed)?;
-    let (entries, _) = entries(&depot).map_err(Failure::usage)?;
+    let entries = match entries(&depot) {
+        Ok((entries, _)) => entries,
+        Err(SequenceError::Depot(error)) => {
+            *unseen = Some(error.to_string());
+            return Ok(Outlook::default());
+        }
+        Err(error) => return Err(Failure::usage(error)),
+    };
     let newest = entries.into_iter().rev().find_map(|(_, entry)| match entry {
         Entry::Manifest(manifest) => Some(manifest),
         Entry::Claim { .. } => None,

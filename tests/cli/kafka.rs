@@ -84,8 +84,11 @@ fn a_run_reads_what_comes_until_it_is_stopped() {
     let topic = trial::topic("run", 1);
     let brokers = trial::brokers();
     let source = format!(
-        "[[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\nstart = \"earliest\"\n\
-         kafka = {{ \"client.rack\" = \"r1\" }}\n"
+        "[deployment]\nname = \"{}\"\ndata = \"{}\"\n\
+         [[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\nstart = \"earliest\"\n\
+         kafka = {{ \"client.rack\" = \"r1\" }}\n",
+        trial::fresh("deployment"),
+        folder.0.join("run").display(),
     );
     let config = Config::parse("test", &source, &[], &Registry::standard()).unwrap();
     let (memory, watch) = (sinks::MemorySink::new(), Watch::default());
@@ -118,10 +121,11 @@ fn a_quiet_partition_holds_nobody_back_and_a_replay_gives_what_was_live() {
     let topic = trial::topic("idle", 2);
     let brokers = trial::brokers();
     let source = format!(
-        "[deployment]\nname = \"{}\"\n[[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\n\
+        "[deployment]\nname = \"{}\"\ndata = \"{}\"\n[[source]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\n\
          topics = [\"{topic}\"]\nstart = \"earliest\"\nidle_after = \"100ms\"\ncontrol = \"{}\"\n\
          max_jump = \"1d\"\n",
         trial::fresh("deployment"),
+        folder.0.join("live").display(),
         trial::fresh("control"),
     );
     let engine = || {

@@ -62,11 +62,24 @@ pub fn entries(depot: &dyn Depot) -> Result<(Vec<(u64, Entry)>, u64), SequenceEr
     Ok((entries, next))
 }
 
+/// How often a run looks again for the next number, which one that is alive may take in between.
+const CLAIMS_MAX: u32 = 16;
+
 /// Claims the next generation for a run whose writers have these names.
 ///
 /// # Errors
 /// Fails when the store cannot be used, or another run claims at the same time.
 pub fn claim(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceError> {
+    for _ in 1..CLAIMS_MAX {
+        match claim_next(depot, writers) {
+            Err(SequenceError::Taken { .. }) => {}
+            claimed => return claimed,
+        }
+    }
+    claim_next(depot, writers)
+}
+
+fn claim_next(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, SequenceError> {
     let (entries, number) = entries(depot)?;
     let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0) + 1;
     let mine = Entry::Claim { generation, writers: writers.to_vec() };
