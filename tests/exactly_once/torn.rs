@@ -15,7 +15,9 @@ fn sequence(lab: &Lab) -> Vec<PathBuf> {
 
 /// What the newest manifest names first, where it names something.
 fn newest_part(lab: &Lab) -> Option<PathBuf> {
-    let texts = sequence(lab).into_iter().rev().map(|path| std::fs::read_to_string(path).unwrap());
+    // One that is torn may hold anything.
+    let text = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let texts = sequence(lab).into_iter().rev().map(text);
     let mut manifests = texts.filter(|text| text.contains("\"manifest\""));
     let (_, body) = manifests.next()?.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))?;
     let value: serde_json::Value = serde_json::from_str(&body).unwrap();
