@@ -18,9 +18,10 @@ fn newest_part(lab: &Lab) -> Option<PathBuf> {
     // One that is torn may hold anything.
     let text = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
     let texts = sequence(lab).into_iter().rev().map(text);
-    let mut manifests = texts.filter(|text| text.contains("\"manifest\""));
-    let (_, body) = manifests.next()?.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()))?;
-    let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let whole = |text: String| serde_json::from_str(text.split_once(' ')?.1).ok();
+    let mut manifests =
+        texts.filter_map(whole).filter(|value: &serde_json::Value| value.get("manifest").is_some());
+    let value = manifests.next()?;
     let name = value["manifest"]["bundles"][0].as_str()?;
     Some(lab.kept("kills").join(name))
 }
