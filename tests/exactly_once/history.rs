@@ -36,7 +36,9 @@ fn kills_while_history_is_read_and_handed_over_lose_and_double_nothing() {
     let ingest = ingest_late(&lab, 500.0);
     let mut chance = lab.chance();
     for _ in 0..25 {
-        let life = Life::of_chance(&mut chance);
+        // Some of them long enough for a start and a checkpoint.
+        let ms = chance.below(3_000);
+        let life = Life { ms, ..Life::of_chance(&mut chance) };
         lab.live(&life, &mut chance);
     }
     lab.ended(ingest);

@@ -44,11 +44,11 @@ fn kills_before_the_first_checkpoint_lose_and_double_nothing() {
 #[test]
 fn what_is_not_whole_is_passed_over() {
     let lab = Lab::new("kills", 2);
-    let ingest = lab.ingest(20_000, 2_000.0);
+    let ingest = lab.ingest(40_000, 2_000.0);
     let mut chance = lab.chance();
     let mut removed = 0;
     for round in 0..8 {
-        let life = Life { ms: 1_000 + chance.below(500), ..Life::of_chance(&mut chance) };
+        let life = Life { ms: 2_000 + chance.below(500), ..Life::of_chance(&mut chance) };
         lab.live(&life, &mut chance);
         let Some(last) = sequence(&lab).pop() else { continue };
         let name: u64 = last.file_name().unwrap().to_str().unwrap().parse().unwrap();
