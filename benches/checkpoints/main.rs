@@ -177,15 +177,8 @@ fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, seconds: u64, with_checkpoi
 /// The first manifest of a run.
 fn first(depot: &dyn Depot) -> Claimed {
     let mut claimed = claim(depot, &[]).expect("a claim");
-    let manifest = Manifest {
-        generation: claimed.generation,
-        lineage: "bench".to_owned(),
-        facts: Vec::new(),
-        started_at: Time::from_ns(0),
-        epoch: None,
-        positions: Vec::new(),
-        bundles: Vec::new(),
-    };
+    let (lineage, started_at) = ("bench".to_owned(), Time::from_ns(0));
+    let manifest = Manifest::first(claimed.generation, lineage, Vec::new(), started_at);
     create(depot, claimed.next, &Entry::Manifest(manifest.clone())).expect("a manifest");
     claimed.manifest = Some((claimed.next, manifest));
     claimed.next += 1;

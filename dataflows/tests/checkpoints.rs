@@ -140,15 +140,8 @@ type Joining<'a> = (&'a [Trade], &'a Arc<Mutex<Option<Epoch>>>);
 fn claimed(depot: &MemoryDepot) -> Claimed {
     let mut claimed = claim(depot, &["store".to_owned()]).unwrap();
     if claimed.manifest.is_none() {
-        let manifest = Manifest {
-            generation: claimed.generation,
-            lineage: "law".to_owned(),
-            facts: Vec::new(),
-            started_at: Time::from_ns(0),
-            epoch: None,
-            positions: Vec::new(),
-            bundles: Vec::new(),
-        };
+        let (lineage, started_at) = ("law".to_owned(), Time::from_ns(0));
+        let manifest = Manifest::first(claimed.generation, lineage, Vec::new(), started_at);
         create(depot, claimed.next, &Entry::Manifest(manifest.clone())).unwrap();
         claimed.manifest = Some((claimed.next, manifest));
         claimed.next += 1;

@@ -11,20 +11,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
 /// How long an answer is waited for.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
-
-/// How long a look for brokers that may not be there yet takes.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Such looks, at most.
-const FIRST_WAITS_MAX: u32 = 60;
-/// Every so many of them it is said that there are none.
-const FIRST_WAITS_TOLD: u32 = 10;
 
 /// Between two looks whether every broker knows of a new topic.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -68,26 +60,6 @@ impl Topics {
         let what = format!("kafka {}", settings.brokers());
         let admin = settings.client().create().map_err(|error| KafkaError::of(&what, error))?;
         Ok(Topics { admin, what })
-    }
-
-    /// Waits for the brokers' first answer, up to a minute, and says so; `stop` ends it within a second.
-    ///
-    /// # Errors
-    /// Fails when none answers.
-    pub fn wait_for_brokers(&self, stop: &AtomicBool) -> Result<(), KafkaError> {
-        for wait in 0..FIRST_WAITS_MAX {
-            let Err(error) = self.admin.inner().fetch_metadata(None, FIRST_WAIT) else {
-                return Ok(());
-            };
-            if stop.load(Ordering::Relaxed) {
-                return Err(KafkaError::of(&self.what, "stopped while waiting for the brokers"));
-            }
-            if wait.is_multiple_of(FIRST_WAITS_TOLD) {
-                tracing::warn!(target: "kafka", "{}: waiting for the brokers: {error}", self.what);
-            }
-        }
-        let seconds = FIRST_WAIT.as_secs() * u64::from(FIRST_WAITS_MAX);
-        Err(KafkaError::of(&self.what, format!("no broker answered within {seconds} s")))
     }
 
     /// Every topic there is that may be seen, but Kafka's own.

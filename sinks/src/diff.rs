@@ -6,10 +6,11 @@
 
 use crate::batch::failed;
 use crate::parquet::each_json;
+use crate::sql::read_only;
 use crate::store::{PARQUET_FOLDER, SQLITE_FILE};
 use market::{SinkError, Time};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,8 +94,7 @@ impl Side {
     pub fn store(folder: &Path) -> Result<Self, SinkError> {
         let (what, path) = (folder.display().to_string(), folder.join(SQLITE_FILE));
         if path.is_file() {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let db = Connection::open_with_flags(path, flags).map_err(failed(&what))?;
+            let db = read_only(&path).map_err(failed(&what))?;
             return Ok(Side { db, is_gathered: false, what });
         }
         let parquet = folder.join(PARQUET_FOLDER);

@@ -5,9 +5,10 @@
 
 use crate::batch::failed;
 use crate::parquet::each_bar;
+use crate::sql::read_only;
 use crate::store::{PARQUET_FOLDER, SQLITE_FILE};
 use market::{Bar, Price, Scale, Scales, SinkError, SymbolId, Symbols, TableSpec, Time, Width};
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 use std::path::{Path, PathBuf};
 
 /// What is told of each bar: its width, its symbol, itself.
@@ -83,8 +84,7 @@ impl StoredBars {
 }
 
 fn open(path: &Path) -> Result<Connection, SinkError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(failed(format!("sqlite: {}", path.display())))
+    read_only(path).map_err(failed(format!("sqlite: {}", path.display())))
 }
 
 fn from_sqlite(db: &Connection, tell: &mut dyn FnMut(StoredBar<'_>)) -> rusqlite::Result<()> {

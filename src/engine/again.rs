@@ -4,7 +4,7 @@
 use super::{Inputs, Reading};
 use crate::config::Config;
 use crate::engine::EngineError;
-use crate::engine::topics::{TopicPart, Topics, fact_of, kafka_error, start_of};
+use crate::engine::topics::{TopicPart, Topics, kafka_error, known_of};
 use dataflows::checkpoint::Manifest;
 use market::{Offset, PartitionError, Symbols, Time};
 use sources::{Begin, Fed, Feed, KafkaStart, Recalled};
@@ -79,16 +79,9 @@ impl Topics {
 /// Bounds a partition to what the run of a manifest read of it, or where nothing was read yet to what is there from
 /// its beginning on; whether that is still there.
 fn bound(part: &mut TopicPart, manifest: &Manifest, recalled: &Recalled, deployment: &str) -> bool {
-    let fact = |name: String| {
-        manifest.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-    };
-    let joined = recalled.joined().iter().find(|joined| joined.part == part.log.key());
-    let (id, began) = match fact(fact_of(part)) {
-        Some(id) => (Some(id), fact(start_of(part)).and_then(|start| start.parse().ok())),
-        None => (joined.map(|joined| &joined.topic_id), joined.map(|joined| joined.start)),
-    };
+    let (id, began) = known_of(part, manifest, recalled);
     let began = began.unwrap_or(0);
-    let number = part.number;
+    let last = manifest.position(part.number).and_then(Offset::message);
     let log = &mut part.log;
     log.decided = recalled.of(log);
     let is_same = id.is_none_or(|id| *id == log.topic_id);
@@ -100,8 +93,6 @@ fn bound(part: &mut TopicPart, manifest: &Manifest, recalled: &Recalled, deploym
     if is_same {
         log.start = log.start.max(began);
     }
-    let position = manifest.positions.iter().find(|at| at.partition as usize == number);
-    let last = position.and_then(|at| Offset::from_raw(at.offset?).message());
     let behind = match (last, manifest.epoch) {
         (Some((offset, _)), _) if is_same || is_behind => offset + 1,
         (None, None) => u64::MAX,

@@ -131,15 +131,8 @@ fn first(
 ) -> Result<Manifest, EngineError> {
     facts.extend(inputs.topics.facts());
     facts.extend(inputs.topics.starts());
-    let manifest = Manifest {
-        generation: claimed.generation,
-        lineage: crate::config::fingerprint(&facts),
-        facts,
-        started_at: how.now,
-        epoch: None,
-        positions: Vec::new(),
-        bundles: Vec::new(),
-    };
+    let lineage = crate::config::fingerprint(&facts);
+    let manifest = Manifest::first(claimed.generation, lineage, facts, how.now);
     let manifest = warm::begin(config, plan, depot, manifest)?;
     note(depot, claimed, manifest)
 }

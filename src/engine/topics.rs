@@ -206,17 +206,17 @@ impl Topics {
         let topics = &self.sources[source].source;
         let mine = || (0..self.parts.len()).filter(|&at| self.parts[at].source == source);
         let places: Vec<usize> = mine().collect();
-        let mut logs: Vec<LogPart> = places.iter().map(|&at| self.parts[at].log.clone()).collect();
         if let Some(manifest) = basis.manifest {
-            for (log, &at) in logs.iter_mut().zip(&places) {
-                self.parts[at].open &= !go_on(log, &self.parts[at], manifest, recalled);
-                let accepted = recalled.accepted(&self.name).filter(|accepted| {
-                    (&accepted.gap.topic, accepted.gap.partition) == (&log.topic, log.partition)
-                });
-                for accepted in accepted.cloned().collect::<Vec<_>>() {
-                    self.parts[at].anew |= leap(log, &accepted, manifest.generation);
+            for &at in &places {
+                let part = &mut self.parts[at];
+                part.open &= !go_on(part, manifest, recalled);
+                for accepted in recalled.accepted(&self.name) {
+                    part.anew |= leap(&mut part.log, accepted, manifest.generation);
                 }
             }
+        }
+        let mut logs: Vec<LogPart> = places.iter().map(|&at| self.parts[at].log.clone()).collect();
+        if basis.manifest.is_some() {
             let gaps = topics.mend(&mut logs, self.reading.accept_gap).map_err(kafka_error)?;
             for gap in gaps {
                 let at = logs
@@ -330,26 +330,38 @@ pub(super) fn is_of_topics(name: &str) -> bool {
     is_part(name) || name.starts_with("start ")
 }
 
+/// The topic's id and the first offset of a part that a manifest names, or else that joined since.
+pub(super) fn known_of<'a>(
+    part: &TopicPart,
+    manifest: &'a Manifest,
+    recalled: &'a Recalled,
+) -> (Option<&'a String>, Option<u64>) {
+    match manifest.fact(&fact_of(part)) {
+        Some(id) => (Some(id), manifest.fact(&start_of(part)).and_then(|start| start.parse().ok())),
+        None => {
+            let mut joined = recalled.joined().iter();
+            let joined = joined.find(|joined| joined.part == part.log.key());
+            joined.map(|joined| (&joined.topic_id, joined.start)).unzip()
+        }
+    }
+}
+
 /// Where a part is read on; whether a checkpoint, or a decision, knows that.
-fn go_on(log: &mut LogPart, part: &TopicPart, manifest: &Manifest, recalled: &Recalled) -> bool {
-    let fact = |name: String| {
-        manifest.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-    };
-    let joined = || recalled.joined().iter().find(|joined| joined.part == log.key());
-    let (id, start) = match fact(fact_of(part)) {
-        Some(id) => (Some(id), fact(start_of(part)).and_then(|start| start.parse().ok())),
-        None => joined().map(|joined| (&joined.topic_id, joined.start)).unzip(),
-    };
-    id.into_iter().for_each(|id| log.topic_id.clone_from(id));
-    let position = manifest.positions.iter().find(|at| at.partition as usize == part.number);
-    let after = position.and_then(|position| position.offset).map(market::Offset::from_raw);
+fn go_on(part: &mut TopicPart, manifest: &Manifest, recalled: &Recalled) -> bool {
+    let (id, start) = known_of(part, manifest, recalled);
+    id.into_iter().for_each(|id| part.log.topic_id.clone_from(id));
+    let after = manifest.position(part.number);
     let start = after.and_then(sources::resume_at).or(start);
-    log.start = start.unwrap_or(log.start);
+    part.log.start = start.unwrap_or(part.log.start);
     start.is_some()
 }
 
-/// Takes an accepted gap; whether the topic behind it is another one, which the checkpoint knows nothing of.
+/// Takes an accepted gap, where it is one of this part; whether the topic behind it is another one, which the
+/// checkpoint knows nothing of.
 fn leap(log: &mut LogPart, accepted: &Accepted, checkpoint: u64) -> bool {
+    if (&accepted.gap.topic, accepted.gap.partition) != (&log.topic, log.partition) {
+        return false;
+    }
     let is_before = checkpoint < accepted.generation;
     if is_before && log.start == accepted.gap.from {
         log.start = accepted.gap.to;

@@ -8,7 +8,7 @@
 //! Claims and manifests are one numbered sequence, each created only where its number is free. One that is
 //! half written, or damaged, takes its number and is not whole.
 
-use market::{Epoch, Time};
+use market::{Epoch, Offset, Time};
 use serde_json::{Value, json};
 
 /// The shape of manifests and of the objects they name.
@@ -120,6 +120,29 @@ fn whole(bytes: &[u8]) -> Option<Value> {
 }
 
 impl Manifest {
+    /// Of a lineage that begins with these facts: nothing was read of it yet.
+    pub fn first(
+        generation: u64,
+        lineage: String,
+        facts: Vec<(String, String)>,
+        started_at: Time,
+    ) -> Self {
+        let (positions, bundles) = (Vec::new(), Vec::new());
+        Manifest { generation, lineage, facts, started_at, epoch: None, positions, bundles }
+    }
+
+    /// The fact of a name.
+    pub fn fact(&self, name: &str) -> Option<&String> {
+        self.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// The last record of a partition that was judged; none before the first.
+    pub fn position(&self, partition: usize) -> Option<Offset> {
+        let mut positions = self.positions.iter();
+        let position = positions.find(|at| at.partition as usize == partition);
+        position.and_then(|position| position.offset).map(Offset::from_raw)
+    }
+
     /// As a JSON document.
     pub fn json(&self) -> Value {
         let positions = self.positions.iter().map(|at| json!([at.partition, at.offset]));

@@ -109,8 +109,8 @@ impl KafkaSink {
         tables: &[TableSpec],
         what: &str,
     ) -> Result<Self, KafkaError> {
+        kafka::Admin::new(&options.settings)?.wait(&options.stop)?;
         let topics = Topics::open(&options.settings)?;
-        topics.wait_for_brokers(&options.stop)?;
         let plans = plans(&options, tables);
         let (there, warnings) = topics::ensure(&topics, &plans)?;
         let target = |(name, topic): (String, kafka::Topic)| Target {

@@ -7,7 +7,7 @@ mod schema;
 mod sqlite;
 
 pub use dialect::{Dialect, Postgres, Sqlite};
-pub(crate) use query::csv_field;
 pub use query::{Format, QueryError, query};
+pub(crate) use query::{csv_field, read_only};
 pub use schema::Table;
 pub use sqlite::SqliteSink;

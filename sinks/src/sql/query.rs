@@ -67,6 +67,14 @@ impl QueryError {
     }
 }
 
+/// Opens a file of tables that is only read, a writer beside it waited for.
+pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")?;
+    Ok(db)
+}
+
 /// Answers `sql` from the store at `folder`; how many rows there were.
 ///
 /// # Errors
@@ -81,9 +89,7 @@ pub fn query(
     if !path.is_file() {
         return Err(QueryError::NoStore(folder.to_owned()));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    db.execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")?;
+    let db = read_only(&path)?;
     let mut batch = rusqlite::Batch::new(&db, sql);
     let mut statement = batch.next()?.ok_or(QueryError::Count("none"))?;
     if !statement.readonly() {
