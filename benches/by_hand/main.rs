@@ -4,8 +4,8 @@
 //! bare_kafka BROKERS CODEC TICKS ROWS OUT      CODEC: one, array or arrow
 //! ```
 //! Reads the topic TICKS to its end, decoding each message into columns; then writes what the topics named in ROWS
-//! (with commas) hold into the topic OUT, in transactions. Reading those rows is not measured. Prints what it took
-//! as JSON.
+//! (with commas) hold, headers included, into topics of as many partitions whose names begin with OUT, in
+//! transactions. Reading those rows is not measured. Prints what it took as JSON.
 
 #![expect(
     clippy::disallowed_methods,
@@ -18,10 +18,12 @@ use arrow_array::types::{Decimal128Type, Int64Type, TimestampNanosecondType};
 use arrow_ipc::reader::StreamReader;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -36,7 +38,7 @@ struct Columns {
     price: Vec<f64>,
     size: Vec<f64>,
     /// Symbols so far, by their number.
-    symbols: std::collections::HashMap<String, u32>,
+    symbols: HashMap<String, u32>,
     rows: u64,
 }
 
@@ -156,18 +158,26 @@ fn consumer(brokers: &str, topic: &str) -> (BaseConsumer, usize) {
 }
 
 /// Hands every message of a topic over, up to the end.
-fn read(brokers: &str, topic: &str, mut each: impl FnMut(Option<&[u8]>, Option<&[u8]>)) {
+fn read(brokers: &str, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)) {
     let (consumer, mut open) = consumer(brokers, topic);
     while open > 0 {
         match consumer.poll(WAIT).expect("a message or an end") {
-            Ok(message) => each(message.key(), message.payload()),
+            Ok(message) => each(&message),
             Err(KafkaError::PartitionEOF(_)) => open -= 1,
             Err(error) => panic!("{topic}: {error}"),
         }
     }
 }
 
-fn write(brokers: &str, topic: &str, rows: &[(Vec<u8>, Vec<u8>)]) {
+/// A row as it stands in a topic.
+struct Row {
+    topic: usize,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    headers: Option<OwnedHeaders>,
+}
+
+fn write(brokers: &str, topics: &[String], rows: &[Row]) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("transactional.id", "bare");
     config
@@ -178,8 +188,9 @@ fn write(brokers: &str, topic: &str, rows: &[(Vec<u8>, Vec<u8>)]) {
     producer.init_transactions(WAIT).expect("a producer's id");
     for some in rows.chunks(TRANSACTION_ROWS) {
         producer.begin_transaction().expect("a transaction");
-        for (key, value) in some {
-            let mut record = BaseRecord::to(topic).key(key).payload(value);
+        for row in some {
+            let mut record = BaseRecord::to(&topics[row.topic]).key(&row.key).payload(&row.value);
+            record.headers.clone_from(&row.headers);
             while let Err((error, back)) = producer.send(record) {
                 assert_eq!(
                     error.rdkafka_error_code(),
@@ -194,6 +205,16 @@ fn write(brokers: &str, topic: &str, rows: &[(Vec<u8>, Vec<u8>)]) {
     }
 }
 
+/// Makes a topic of as many partitions as another has.
+fn twin(brokers: &str, of: &str, name: &str) {
+    let settings = kafka::Settings::new(brokers, BTreeMap::new()).expect("settings");
+    let topics = kafka::Topics::open(&settings).expect("settings that go together");
+    let partitions = topics.list().expect("the topics")[of].partitions;
+    let (name, config) = (name.to_owned(), Vec::new());
+    let plan = kafka::TopicPlan { name, partitions, replication: 1, config };
+    topics.ensure(&[plan]).expect("a topic");
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [brokers, codec, ticks, rows, out] = &args[..] else {
@@ -201,17 +222,22 @@ fn main() {
         println!("usage: bare_kafka BROKERS CODEC TICKS ROWS OUT");
         return;
     };
-    let mut all = Vec::new();
-    for topic in rows.split(',') {
-        read(brokers, topic, |key, value| {
-            all.push((key.unwrap_or_default().to_vec(), value.unwrap_or_default().to_vec()));
+    let (mut all, mut twins) = (Vec::new(), Vec::new());
+    for (topic, name) in rows.split(',').enumerate() {
+        read(brokers, name, |message| {
+            let bytes = |of: Option<&[u8]>| of.unwrap_or_default().to_vec();
+            let headers = message.headers().map(|headers| headers.detach());
+            let (key, value) = (bytes(message.key()), bytes(message.payload()));
+            all.push(Row { topic, key, value, headers });
         });
+        twins.push(format!("{out}-{topic}"));
+        twin(brokers, name, &twins[topic]);
     }
     let (began, before) = (Instant::now(), cpu_s());
     let mut columns = Columns::default();
-    read(brokers, ticks, |_, value| columns.decode(codec, value.unwrap_or_default()));
+    read(brokers, ticks, |message| columns.decode(codec, message.payload().unwrap_or_default()));
     let (read_s, decoded) = (cpu_s() - before, columns.rows + columns.symbol.len() as u64);
-    write(brokers, out, &all);
+    write(brokers, &twins, &all);
     let (cpu, wall) = (cpu_s() - before, began.elapsed().as_secs_f64());
     println!(
         r#"{{"cpu": {cpu}, "wall": {wall}, "read_cpu": {read_s}, "ticks": {decoded}, "rows": {}}}"#,
