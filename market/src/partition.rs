@@ -59,10 +59,10 @@ pub trait Partition: Send {
     /// Fails when the source can't be read on.
     fn poll(&mut self) -> Result<Polled, PartitionError>;
 
-    /// All that the next batch depends on, in bytes: taken between two polls, it goes on from there in any
-    /// process. None where a partition cannot say it: a run with checkpoints refuses such a one.
-    fn snapshot(&self) -> Option<Vec<u8>> {
-        None
+    /// Appends all that the next batch depends on: taken between two polls, it goes on from there in any
+    /// process. False where a partition cannot say it: a run with checkpoints refuses such a one.
+    fn snapshot(&self, _to: &mut Vec<u8>) -> bool {
+        false
     }
 
     /// The number of the partition that this one is read behind, if it is.

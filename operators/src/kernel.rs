@@ -114,6 +114,11 @@ impl Snapshot {
         self.words
     }
 
+    /// Appends to words that are there already.
+    pub fn onto(words: Vec<u64>) -> Self {
+        Snapshot { words }
+    }
+
     /// Reads it from the start.
     pub fn reader(&self) -> Restore<'_> {
         Restore::new(&self.words)

@@ -102,10 +102,13 @@ impl Partition for FollowingPartition {
         self.opened.iter_mut().for_each(|opened| opened.pass(watermark));
     }
 
-    fn snapshot(&self) -> Option<Vec<u8>> {
+    fn snapshot(&self, to: &mut Vec<u8>) -> bool {
         match &self.opened {
-            Some(opened) => opened.snapshot(),
-            None => Some(self.saved.clone().unwrap_or_default()),
+            Some(opened) => opened.snapshot(to),
+            None => {
+                to.extend(self.saved.iter().flatten());
+                true
+            }
         }
     }
 

@@ -188,8 +188,9 @@ impl Partition for AdmittedPartition {
         self.admission.pass(watermark);
     }
 
-    fn snapshot(&self) -> Option<Vec<u8>> {
-        Some(self.admission.snapshot())
+    fn snapshot(&self, to: &mut Vec<u8>) -> bool {
+        self.admission.snapshot_onto(to);
+        true
     }
 
     fn position(&self) -> Option<Offset> {

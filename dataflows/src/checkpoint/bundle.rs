@@ -7,6 +7,8 @@ use super::manifest::FORMAT;
 use bytes::Bytes;
 use market::{SymbolId, Symbols};
 use operators::Restore;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tells a bundle from other files.
 const MAGIC: u64 = u64::from_le_bytes(*b"TMBUNDLE");
@@ -33,8 +35,46 @@ pub enum BundleError {
     Format(u64),
 }
 
-/// A bundle as buffers that follow one another; words that pieces hold are not copied.
-pub fn encode(symbols: &Symbols, pieces: Vec<Piece>) -> Vec<Bytes> {
+/// Buffers of pieces that were written, by the names of those, for the next ones: memory that was written before is
+/// written again for half the cost of new memory. As much is kept as one checkpoint takes.
+#[derive(Clone, Default)]
+pub struct Shelf(Arc<Mutex<HashMap<String, Buffers>>>);
+
+#[derive(Default)]
+struct Buffers {
+    words: Vec<Vec<u64>>,
+    bytes: Vec<Vec<u8>>,
+}
+
+/// Buffers of one name that are kept: a stage's slices have one.
+const KEPT_MAX: usize = 16;
+
+impl Shelf {
+    /// An empty piece of a name.
+    pub fn piece(&self, name: String) -> Piece {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = shelf.get_mut(&name);
+        let words = buffers.as_mut().and_then(|buffers| buffers.words.pop());
+        let bytes = buffers.and_then(|buffers| buffers.bytes.pop());
+        Piece { name, words: words.unwrap_or_default(), bytes: bytes.unwrap_or_default() }
+    }
+
+    fn put_back(&self, name: &str, put: impl FnOnce(&mut Buffers)) {
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        put(shelf.entry(name.to_owned()).or_default());
+    }
+}
+
+fn keep<T>(kept: &mut Vec<Vec<T>>, mut buffer: Vec<T>) {
+    buffer.clear();
+    if buffer.capacity() > 0 && kept.len() < KEPT_MAX {
+        kept.push(buffer);
+    }
+}
+
+/// A bundle as buffers that follow one another; words that pieces hold are not copied. They go back to the shelf
+/// once they were written.
+pub fn encode(symbols: &Symbols, pieces: Vec<Piece>, shelf: &Shelf) -> Vec<Bytes> {
     let texts = symbols.texts_from(0);
     let mut buffers = Vec::with_capacity(pieces.len() * 2 + 2);
     let mut words = vec![MAGIC, FORMAT, texts.len() as u64];
@@ -44,12 +84,16 @@ pub fn encode(symbols: &Symbols, pieces: Vec<Piece>) -> Vec<Bytes> {
         append(&mut words, piece.name.as_bytes());
         append(&mut words, &piece.bytes);
         words.push(piece.words.len() as u64);
-        buffers.extend([std::mem::take(&mut words), piece.words]);
+        shelf.put_back(&piece.name, |buffers| keep(&mut buffers.bytes, piece.bytes));
+        let home = Some((piece.name, shelf.clone()));
+        let before = Words { words: std::mem::take(&mut words), home: None };
+        buffers.extend([before, Words { words: piece.words, home }]);
     }
-    let sum = buffers.iter().chain([&words]).fold(SEED, |sum, words| sum_on(sum, words));
+    let all = buffers.iter().map(|buffer| &buffer.words).chain([&words]);
+    let sum = all.fold(SEED, |sum, words| sum_on(sum, words));
     words.push(sum);
-    buffers.push(words);
-    buffers.into_iter().map(|words| Bytes::from_owner(Words(words))).collect()
+    buffers.push(Words { words, home: None });
+    buffers.into_iter().map(Bytes::from_owner).collect()
 }
 
 /// Appends bytes behind their number, filled up to whole words.
@@ -65,11 +109,24 @@ fn append(to: &mut Vec<u64>, bytes: &[u8]) {
 }
 
 /// Words as the bytes of an object.
-struct Words(Vec<u64>);
+struct Words {
+    words: Vec<u64>,
+    /// The shelf that they are put back on, and under which name.
+    home: Option<(String, Shelf)>,
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        if let Some((name, shelf)) = self.home.take() {
+            let words = std::mem::take(&mut self.words);
+            shelf.put_back(&name, |buffers| keep(&mut buffers.words, words));
+        }
+    }
+}
 
 impl AsRef<[u8]> for Words {
     fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
+        bytemuck::cast_slice(&self.words)
     }
 }
 
@@ -185,7 +242,14 @@ mod tests {
         words.symbol(a);
         let name = "tick/0".to_owned();
         let piece = Piece { name, words: words.words().to_vec(), bytes: vec![1, 2, 3] };
-        let bytes = encode(&symbols, vec![piece.clone(), Piece::default()]).concat();
+        let shelf = Shelf::default();
+        let written = encode(&symbols, vec![piece.clone(), Piece::default()], &shelf);
+        let bytes = written.concat();
+        assert_eq!(shelf.piece("tick/0".to_owned()).words.capacity(), 0, "it is being written");
+        drop(written);
+        let again = shelf.piece("tick/0".to_owned());
+        assert!(again.words.is_empty() && again.words.capacity() >= piece.words.len());
+        assert!(again.bytes.is_empty() && again.bytes.capacity() >= piece.bytes.len());
         let others = Symbols::default();
         others.intern(b"B").unwrap();
         let bundle = Bundle::decode(&bytes, &others).unwrap();

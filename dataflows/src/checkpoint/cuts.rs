@@ -1,6 +1,6 @@
 //! What the operators of one worker share: how far they may go, the boundary to cut at, and their pieces.
 
-use super::bundle::Piece;
+use super::bundle::{Piece, Shelf};
 use super::manifest::Position;
 use market::Epoch;
 use std::cell::RefCell;
@@ -45,6 +45,8 @@ pub(crate) struct Cut {
     expected: usize,
     pub pieces: Vec<Piece>,
     pub positions: Vec<Position>,
+    /// Where their buffers are put back.
+    pub shelf: Shelf,
 }
 
 struct Inner {
@@ -65,6 +67,7 @@ struct Inner {
     waiting: Vec<Activator>,
     /// The operator that asks.
     asking: Option<SyncActivator>,
+    shelf: Shelf,
 }
 
 /// A worker's share in the checkpoints of its run.
@@ -95,6 +98,7 @@ impl Cuts {
             whole: Vec::new(),
             waiting: Vec::new(),
             asking: None,
+            shelf: Shelf::default(),
         })))
     }
 
@@ -146,6 +150,11 @@ impl Cuts {
         }
     }
 
+    /// An empty piece of a name.
+    pub fn piece(&self, name: String) -> Piece {
+        self.0.borrow().shelf.piece(name)
+    }
+
     /// Takes a piece of the present boundary.
     pub fn give(&self, piece: Piece, position: Option<Position>) {
         let mut inner = self.0.borrow_mut();
@@ -191,7 +200,8 @@ impl Cuts {
             // A boundary that was given up leaves its pieces behind.
             let (pieces, positions) = (Vec::new(), Vec::new());
             let (checkpoint, expected) = (grant.checkpoint, inner.expected);
-            inner.cut = Some(Cut { checkpoint, expected, pieces, positions });
+            let shelf = inner.shelf.clone();
+            inner.cut = Some(Cut { checkpoint, expected, pieces, positions, shelf });
         }
         inner.grant = grant;
         inner.waiting.iter().for_each(Activator::activate);

@@ -1,12 +1,13 @@
 //! The thread of a process that writes checkpoints, so that no worker waits for the store.
 
-use super::bundle::{Piece, encode};
+use super::bundle::encode;
 use super::coordinator::{Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
 use super::sequence::{Claimed, SequenceError, create, part_name, prune};
 use super::{Checkpoints, DepotError};
 use crate::graph::Shared as Run;
+use bytes::Bytes;
 use market::Symbols;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -102,9 +103,9 @@ impl Desk {
     }
 
     fn store(&self, worker: usize, cut: Cut) -> Said {
-        let Cut { checkpoint, pieces, positions, .. } = cut;
+        let Cut { checkpoint, pieces, positions, shelf, .. } = cut;
         let object = part_name(self.generation, checkpoint, worker);
-        match self.put(&object, pieces) {
+        match self.put(&object, encode(&self.symbols, pieces, &shelf)) {
             Ok(bytes) => {
                 self.run.progress.checkpoint_part(bytes);
                 Said::Part { checkpoint, worker, object, positions }
@@ -116,8 +117,7 @@ impl Desk {
         }
     }
 
-    fn put(&self, object: &str, pieces: Vec<Piece>) -> Result<u64, DepotError> {
-        let bytes = encode(&self.symbols, pieces);
+    fn put(&self, object: &str, bytes: Vec<Bytes>) -> Result<u64, DepotError> {
         let length = bytes.iter().map(|bytes| bytes.len() as u64).sum();
         self.checkpoints.depot.put(object, bytes)?;
         Ok(length)

@@ -151,7 +151,8 @@ where
                     if let Some(at) = gate.boundary.filter(|&at| is_before(at))
                         && let Some(slice) = cut.next(at, &out.symbols)
                     {
-                        cuts.give(piece_of(&piece, &mut stage, at, slice), None);
+                        let piece = cuts.piece(piece.clone());
+                        cuts.give(filled(piece, &mut stage, at, slice), None);
                         again.activate();
                         barred = next.or(Some(at));
                         break;
@@ -210,13 +211,13 @@ impl Cut {
     }
 }
 
-fn piece_of<C, S: Stage<C>>(
-    name: &str,
+fn filled<C, S: Stage<C>>(
+    piece: Piece,
     stage: &mut S,
     before: Epoch,
     symbols: Range<usize>,
 ) -> Piece {
-    let mut words = Snapshot::default();
+    let mut words = Snapshot::onto(piece.words);
     stage.save(before, &|symbol| symbols.contains(&symbol.index()), &mut words);
-    Piece { name: name.to_owned(), words: words.into_words(), bytes: Vec::new() }
+    Piece { words: words.into_words(), ..piece }
 }

@@ -69,7 +69,10 @@ impl Reader {
         round: &mut Round,
     ) -> Result<(), RunError> {
         self.path.hand_over(ticks);
-        let left = self.partition.snapshot().ok_or(RunError::NoSnapshot(self.number))?;
+        let mut left = Vec::new();
+        if !self.partition.snapshot(&mut left) {
+            return Err(RunError::NoSnapshot(self.number));
+        }
         round.left.push((self.number as u32, left));
         self.finish(round);
         Ok(())

@@ -345,17 +345,21 @@ impl Reader {
     pub(super) fn cut_at(&mut self, boundary: Option<Epoch>, cuts: &Cuts) -> Result<(), RunError> {
         let Some(boundary) = boundary.filter(|&at| self.cut < at) else { return Ok(()) };
         self.cut = boundary;
-        let mut words = Snapshot::default();
+        let Piece { name, words, mut bytes } = cuts.piece(piece_name(self.number));
+        let mut words = Snapshot::onto(words);
         self.path.snapshot(&mut words);
         match &self.held {
             Some(held) => held.save(&mut words),
             None => words.u64(0),
         }
-        let partition = self.partition.snapshot().ok_or(RunError::NoSnapshot(self.number))?;
-        let mut bytes = (partition.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(partition);
+        bytes.extend([0; LENGTH]);
+        if !self.partition.snapshot(&mut bytes) {
+            return Err(RunError::NoSnapshot(self.number));
+        }
+        let length = (bytes.len() - LENGTH) as u64;
+        bytes[..LENGTH].copy_from_slice(&length.to_le_bytes());
         bytes.extend(save_letters(self.held.as_ref(), boundary));
-        let (name, words) = (piece_name(self.number), words.into_words());
+        let words = words.into_words();
         let offset = self.partition.position().map(market::Offset::raw);
         let position = Position { partition: self.number as u32, offset };
         cuts.give(Piece { name, words, bytes }, Some(position));
@@ -367,6 +371,9 @@ impl Reader {
 fn piece_name(number: usize) -> String {
     format!("tick/{number}")
 }
+
+/// Bytes of the length that stands before what the partition itself saved.
+const LENGTH: usize = size_of::<u64>();
 
 /// What the partition itself saved, and the letters behind it.
 fn saved_of(bytes: &[u8]) -> (&[u8], &[u8]) {

@@ -215,16 +215,18 @@ impl Fold {
         to.u64(self.intervals.len() as u64);
         for interval in &self.intervals {
             to.i64(interval.start.ns());
-            let newest = interval.newest.iter().map(|&s| (s, true, self.current[s.index()]));
+            let newest = interval.newest.iter().map(|&s| (s, true, &self.current[s.index()]));
             let newest = newest.filter(|(_, _, partial)| partial.ts_open() == interval.start);
             let older = interval.symbols.iter().zip(&interval.partials);
-            let all: Vec<_> = newest.chain(older.map(|(&s, &p)| (s, false, p))).collect();
-            to.u64(all.len() as u64);
-            for (symbol, newest, partial) in all {
-                to.symbol(symbol);
-                to.u64(u64::from(newest));
-                partial.snapshot(to);
-            }
+            let all = newest.chain(older.map(|(&s, p)| (s, false, p)));
+            to.counted(|to| {
+                let each = all.map(|(symbol, newest, partial)| {
+                    to.symbol(symbol);
+                    to.u64(u64::from(newest));
+                    partial.snapshot(to);
+                });
+                each.count() as u64
+            });
         }
     }
 

@@ -20,7 +20,7 @@ pub use seeds::Seeds;
 pub(crate) use layout::{is_indicators, name_of};
 
 use crate::checkpoint::{
-    Bundle, Depot, Manifest, Piece, RestoreError, Restored, encode, part_name,
+    Bundle, Depot, Manifest, Piece, RestoreError, Restored, Shelf, encode, part_name,
 };
 use crate::glue::{Line, Words, load_symbols, save_lines};
 use crate::graph::{Bars, IndicatorPlan, Plan, RollUps, Stage, roll_up_name};
@@ -128,7 +128,7 @@ fn with_piece(
     let piece = Piece { name: name_of(plan), words: words.into_words(), bytes: Vec::new() };
     // The checkpoints that the run cuts itself are numbered from 1.
     let object = part_name(generation, 0, 0);
-    depot.put(&object, encode(&plan.symbols, vec![piece]))?;
+    depot.put(&object, encode(&plan.symbols, vec![piece], &Shelf::default()))?;
     let mut manifest = manifest.clone();
     manifest.bundles.push(object);
     Ok(Manifest { generation, ..manifest })

@@ -132,12 +132,12 @@ impl Partition for Log {
 
     fn recycle(&mut self, _batch: Box<Admitted>) {}
 
-    fn snapshot(&self) -> Option<Vec<u8>> {
-        if self.waits && self.watermark == i64::MIN {
-            return Some(Vec::new());
+    fn snapshot(&self, to: &mut Vec<u8>) -> bool {
+        if !self.waits || self.watermark > i64::MIN {
+            let words = [self.trades.len() as u64, self.watermark.cast_unsigned(), self.row];
+            to.extend(words.into_iter().flat_map(u64::to_le_bytes));
         }
-        let words = [self.trades.len() as u64, self.watermark.cast_unsigned(), self.row];
-        Some(words.into_iter().flat_map(u64::to_le_bytes).collect())
+        true
     }
 
     fn wake_by(&mut self, waker: Waker) {

@@ -98,14 +98,31 @@ impl Partial {
 
     /// Appends it as [`Partial::WORDS`] words.
     pub fn snapshot(&self, to: &mut Snapshot) {
-        let times = [self.ts_open, self.first_ts, self.last_ts].map(Time::ns);
-        to.i64s(&times);
-        to.u64(self.first_at.raw());
-        to.u64(self.last_at.raw());
-        to.i64s(&[self.open, self.close, self.high, self.low].map(Price::raw));
-        to.u64(self.count);
-        to.i128(self.volume);
-        to.i128(self.notional);
+        let [ts_open, first_ts, last_ts] =
+            [self.ts_open, self.first_ts, self.last_ts].map(|time| time.ns() as u64);
+        let prices = [self.open, self.close, self.high, self.low];
+        let [open, close, high, low] = prices.map(|price| price.raw() as u64);
+        let (first_at, last_at) = (self.first_at.raw(), self.last_at.raw());
+        let halves = |sum: i128| [sum as u64, (sum >> 64) as u64];
+        let ([volume, volume_high], [notional, notional_high]) =
+            (halves(self.volume), halves(self.notional));
+        // All at once: there are many of them in a checkpoint.
+        to.u64s(&[
+            ts_open,
+            first_ts,
+            last_ts,
+            first_at,
+            last_at,
+            open,
+            close,
+            high,
+            low,
+            self.count,
+            volume,
+            volume_high,
+            notional,
+            notional_high,
+        ]);
     }
 
     /// Reads back what [`Partial::snapshot`] appended.

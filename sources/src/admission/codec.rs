@@ -13,6 +13,9 @@ pub enum SnapshotError {
     Corrupt(usize),
 }
 
+/// The most bytes that a word takes.
+const MOST: usize = u64::BITS.div_ceil(7) as usize;
+
 /// Appends words and texts.
 #[derive(Default)]
 pub(super) struct Writer {
@@ -20,12 +23,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    #[inline]
     pub(super) fn u64(&mut self, mut value: u64) {
+        let (mut word, mut length) = ([0; MOST], 0);
         while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
+            word[length] = value as u8 | 0x80;
             value >>= 7;
+            length += 1;
         }
-        self.bytes.push(value as u8);
+        word[length] = value as u8;
+        self.bytes.extend_from_slice(&word[..=length]);
     }
 
     /// Small ones of either sign in few bytes.

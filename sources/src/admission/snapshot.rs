@@ -14,7 +14,14 @@ const NOWHERE: u64 = u64::MAX;
 impl Admission {
     /// Its state between two batches.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut to = Writer::default();
+        let mut bytes = Vec::new();
+        self.snapshot_onto(&mut bytes);
+        bytes
+    }
+
+    /// Appends its state between two batches.
+    pub fn snapshot_onto(&self, bytes: &mut Vec<u8>) {
+        let mut to = Writer { bytes: std::mem::take(bytes) };
         to.u64(self.position.map_or(NOWHERE, Offset::raw));
         self.mark.snapshot(&mut to);
         let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
@@ -36,7 +43,7 @@ impl Admission {
             Place::Ahead => to.u64(u64::from(self.ended)),
             Place::Behind => to.u64(counts.left_out),
         }
-        to.bytes
+        *bytes = to.bytes;
     }
 
     /// What is judged from now on stands in another log: no position of it was judged.
