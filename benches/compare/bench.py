@@ -13,6 +13,7 @@ import decode as decode_part
 import figures
 import kafka as kafka_part
 import measure
+import recovery as recovery_part
 from figures import Figure
 
 TIDEMILL = "target/release/tidemill"
@@ -104,6 +105,11 @@ def kafka(options):
     os.makedirs(SCRATCH, exist_ok=True)
     source = lambda count: simulated(f"w1-{count}.parquet", count)
     return kafka_part.figures(source, options.trades, options.runs, SCRATCH)
+
+
+def recovery(options):
+    """How long a killed deployment writes nothing."""
+    return recovery_part.figures(options.runs, SCRATCH)
 
 
 def check_bars(theirs):
@@ -211,6 +217,7 @@ PARTS = {
     "sqlite": rust_bench("tidemill-sinks", "sqlite"),
     "checkpoints": rust_bench("tidemill", "checkpoints"),
     "kafka": kafka,
+    "recovery": recovery,
     "engines": engines,
     "cores": cores,
     "sessions": sessions,

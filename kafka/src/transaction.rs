@@ -82,6 +82,8 @@ impl Transactions {
             is_beyond: false,
             kept_bytes_max: KEPT_BYTES_MAX,
         };
+        // Asked before a broker is connected, the id's coordinator is looked for again only half a second later.
+        let _unknown = opened.inner.client().fetch_cluster_id(WAIT);
         for _ in 0..OPENING_WAITS_MAX {
             match opened.inner.init_transactions(WAIT) {
                 Ok(()) => return Ok(opened),

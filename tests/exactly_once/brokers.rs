@@ -1,6 +1,7 @@
 //! Brokers that are killed, and one that is cut off: the engine waits, goes on, and nothing is lost or doubled.
 
-use super::lab::{Lab, Life, kill, number, signal};
+use super::lab::{Lab, number};
+use super::life::{Life, kill, signal};
 use super::servers::Servers;
 use std::time::Duration;
 
@@ -41,10 +42,7 @@ fn kills_of_brokers(brokers: usize, rounds: u64) {
         }
     }
     kill(children, &mut chance);
-    lab.ended(ingest);
-    lab.finish("kills");
-    lab.finish("clean");
-    lab.compare("clean", "kills");
+    lab.ends_like_a_clean_one(ingest);
 }
 
 #[test]
@@ -97,7 +95,7 @@ fn a_broker_that_is_cut_off_is_waited_for_in_bounded_memory() {
     let ingest = lab.ingest(120_000, 4_000.0);
     // Away when the run starts.
     servers.cut_off(true);
-    let life = Life { processes: 1, workers: 2, ms: 0 };
+    let life = Life::of(1, 2);
     let mut children = lab.start("cut", &life);
     sleep(5_000);
     assert_eq!(children[0].try_wait().unwrap(), None, "it ended: {}", lab.said("cut"));

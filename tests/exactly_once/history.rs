@@ -1,6 +1,7 @@
 //! Files that are read before a topic, through kills while they are read, at the seam and behind it.
 
-use crate::lab::{Lab, Life};
+use crate::lab::Lab;
+use crate::life::Life;
 use std::process::Child;
 
 /// A lab of which the earlier part of a session of `trades` is history, and the later part, which overlaps
@@ -36,14 +37,8 @@ fn kills_while_history_is_read_and_handed_over_lose_and_double_nothing() {
     let ingest = ingest_late(&lab, 500.0);
     let mut chance = lab.chance();
     for _ in 0..25 {
-        // Some of them long enough for a start and a checkpoint.
-        let ms = chance.below(3_000);
-        let life = Life { ms, ..Life::of_chance(&mut chance) };
-        lab.live(&life, &mut chance);
+        lab.live(&Life::of_chance(&mut chance), &mut chance);
     }
-    lab.ended(ingest);
-    lab.finish("kills");
+    lab.ends_like_a_clean_one(ingest);
     assert!(lab.gone_on("kills") > 5, "lives went on from checkpoints");
-    lab.finish("clean");
-    lab.compare("clean", "kills");
 }

@@ -1,37 +1,12 @@
 //! A topic of ticks, deployments that read it, and what they committed.
 
+use crate::life::{Chance, Life, kill, signal};
 use kafka::trial::{brokers, fresh};
 use kafka::{Producer, Record, Settings, Topics, read_committed};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-
-/// A generator of chance whose seed is printed.
-pub struct Chance(u64);
-
-impl Chance {
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
-
-/// How long a run lives, and with what.
-#[derive(Clone, Debug)]
-pub struct Life {
-    pub processes: usize,
-    pub workers: u64,
-    pub ms: u64,
-}
-
-impl Life {
-    pub fn of_chance(chance: &mut Chance) -> Self {
-        let (processes, workers) = (1 + chance.below(2) as usize, 1 + chance.below(4));
-        Life { processes, workers, ms: 50 + chance.below(1_800) }
-    }
-}
 
 /// One topic of ticks, and the deployments that read it.
 pub struct Lab {
@@ -56,6 +31,9 @@ const HOUR: i64 = 3_600;
 
 /// Waits for the log at most so often, a tenth of a second each.
 const LOOKS_MAX: u32 = 1_800;
+
+/// Waits for a checkpoint at most so often: on a log that stands still none is cut.
+const CHECKPOINT_LOOKS_MAX: u32 = 100;
 
 impl Lab {
     pub fn new(word: &str, partitions: u32) -> Self {
@@ -103,7 +81,7 @@ impl Lab {
     pub fn chance(&self) -> Chance {
         let seed = u64::from(std::process::id());
         println!("seed {seed}");
-        Chance(seed)
+        Chance::of(seed)
     }
 
     pub fn tidemill(&self, args: &[&str]) -> Command {
@@ -256,7 +234,14 @@ impl Lab {
 
     /// A life of a deployment, which ends by SIGKILL.
     pub fn live_as(&self, word: &str, life: &Life, chance: &mut Chance) {
+        let before = self.generations(word).max();
         let children = self.start(word, life);
+        for _ in 0..CHECKPOINT_LOOKS_MAX {
+            if !life.is_kept || self.kept_in(word).max() > before {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         std::thread::sleep(Duration::from_millis(life.ms));
         kill(children, chance);
     }
@@ -270,23 +255,44 @@ impl Lab {
 
     /// Whether a deployment has settled which partitions it begins with.
     pub fn has_begun(&self, word: &str) -> bool {
-        let folder = self.folder.path().join(word).join("checkpoints").join(self.deployment(word));
-        let entries = std::fs::read_dir(folder.join("seq")).into_iter().flatten();
-        let mut texts =
-            entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
-        texts.any(|text| text.contains("{\"manifest\""))
+        self.entries(word).any(|entry| entry["manifest"].is_object())
     }
 
-    /// How many lives went on from a checkpoint that held something.
-    pub fn gone_on(&self, word: &str) -> usize {
-        let entries = std::fs::read_dir(self.kept(word).join("seq")).unwrap();
+    /// What stands in the sequence of a deployment's checkpoints and is whole.
+    fn entries(&self, word: &str) -> impl Iterator<Item = serde_json::Value> {
+        let entries = std::fs::read_dir(self.kept(word).join("seq")).into_iter().flatten();
         let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
-        texts.filter_map(|text| generation_of(&text)).max().unwrap_or(0)
+        texts.filter_map(|text| serde_json::from_str(text.split_once(' ')?.1).ok())
+    }
+
+    /// The generations of claims.
+    fn generations(&self, word: &str) -> impl Iterator<Item = u64> {
+        self.entries(word).filter_map(|entry| entry["claim"]["generation"].as_u64())
+    }
+
+    /// The generations of checkpoints that hold something.
+    fn kept_in(&self, word: &str) -> impl Iterator<Item = u64> {
+        let held = self.entries(word).filter(|entry| entry["manifest"]["epoch"].is_i64());
+        held.filter_map(|entry| entry["manifest"]["generation"].as_u64())
+    }
+
+    /// The last of the lives that came to a checkpoint that held something.
+    pub fn gone_on(&self, word: &str) -> u64 {
+        self.kept_in(word).max().unwrap_or(0)
+    }
+
+    /// The log ends; what a deployment that was killed commits in the end is what a run commits that nothing
+    /// stopped.
+    pub fn ends_like_a_clean_one(&self, ingest: Child) {
+        self.ended(ingest);
+        self.finish("kills");
+        self.finish("clean");
+        self.compare("clean", "kills");
     }
 
     /// Runs a deployment until it committed all that the topic holds, and ends it.
     pub fn finish(&self, word: &str) {
-        self.finish_as(word, &Life { processes: 1, workers: 2, ms: 0 }, self.last_epoch());
+        self.finish_as(word, &Life::of(1, 2), self.last_epoch());
     }
 
     /// Runs a deployment until it committed all before an epoch, and ends it.
@@ -360,32 +366,6 @@ impl Lab {
 /// Settings for these brokers.
 pub fn at(brokers: &str) -> Settings {
     Settings::new(brokers, BTreeMap::new()).unwrap()
-}
-
-/// Sends a signal to a process.
-pub fn signal(name: &str, pid: u32) {
-    let kill = format!("kill -{name} {pid}");
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-}
-
-/// Kills processes of a run, one of them first.
-pub fn kill(mut children: Vec<Child>, chance: &mut Chance) {
-    let first = chance.below(children.len() as u64) as usize;
-    // One that has ended is no fault.
-    let _ = children[first].kill();
-    std::thread::sleep(Duration::from_millis(chance.below(30)));
-    for child in &mut children {
-        let _ = child.kill();
-        child.wait().unwrap();
-    }
-}
-
-/// The generation of a manifest that holds something.
-fn generation_of(text: &str) -> Option<usize> {
-    let value: serde_json::Value = serde_json::from_str(text.split_once(' ')?.1).ok()?;
-    let manifest = value.get("manifest")?;
-    manifest["epoch"].as_i64()?;
-    manifest["generation"].as_u64().map(|generation| generation as usize)
 }
 
 /// A number that the environment may give, for runs that last longer.

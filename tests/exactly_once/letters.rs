@@ -2,7 +2,8 @@
 //! and what is refused lies in `dead_letter` once, however often the run was killed.
 
 use super::committed::Committed;
-use super::lab::{Chance, Lab, Life};
+use super::lab::Lab;
+use super::life::{Chance, Life};
 use kafka::{Headers, Producer, Record, Settings, TopicPlan, Topics};
 use market::Symbols;
 use serde_json::{Value, json};

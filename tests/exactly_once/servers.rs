@@ -1,6 +1,6 @@
 //! Brokers of a test's own, which it may kill, stop and cut off.
 
-use super::lab::signal;
+use super::life::signal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,6 +1,7 @@
 //! Kills before there is a checkpoint, and checkpoints that are not whole.
 
-use super::lab::{Lab, Life};
+use super::lab::Lab;
+use super::life::Life;
 use std::path::PathBuf;
 
 /// The entries of the sequence of a deployment, in order.
@@ -32,13 +33,10 @@ fn kills_before_the_first_checkpoint_lose_and_double_nothing() {
     let ingest = lab.ingest(6_000, 2_000.0);
     let mut chance = lab.chance();
     for _ in 0..25 {
-        let life = Life { ms: chance.below(400), ..Life::of_chance(&mut chance) };
+        let life = Life { ms: chance.below(400), is_kept: false, ..Life::of_chance(&mut chance) };
         lab.live(&life, &mut chance);
     }
-    lab.ended(ingest);
-    lab.finish("kills");
-    lab.finish("clean");
-    lab.compare("clean", "kills");
+    lab.ends_like_a_clean_one(ingest);
 }
 
 #[test]
@@ -48,7 +46,7 @@ fn what_is_not_whole_is_passed_over() {
     let mut chance = lab.chance();
     let mut removed = 0;
     for round in 0..8 {
-        let life = Life { ms: 2_000 + chance.below(500), ..Life::of_chance(&mut chance) };
+        let life = Life { ms: chance.below(500), is_kept: true, ..Life::of_chance(&mut chance) };
         lab.live(&life, &mut chance);
         let Some(last) = sequence(&lab).pop() else { continue };
         let name: u64 = last.file_name().unwrap().to_str().unwrap().parse().unwrap();
@@ -69,8 +67,5 @@ fn what_is_not_whole_is_passed_over() {
         std::fs::write(last.with_file_name("of-nobody"), "no entry").unwrap();
     }
     assert!(removed > 0, "no checkpoint lost a part");
-    lab.ended(ingest);
-    lab.finish("kills");
-    lab.finish("clean");
-    lab.compare("clean", "kills");
+    lab.ends_like_a_clean_one(ingest);
 }

@@ -1,6 +1,7 @@
 //! A run that is stopped, overtaken by another, and let go on: it writes nothing more that counts, and says so.
 
-use super::lab::{Lab, Life, kill, signal};
+use super::lab::Lab;
+use super::life::{Life, kill, signal};
 use std::time::Duration;
 
 #[test]
@@ -29,17 +30,14 @@ fn a_run_that_was_overtaken_writes_nothing_and_says_so() {
         assert!(codes[1..].iter().all(|code| *code == Some(4)), "{codes:?}: {said}");
         kill(new, &mut chance);
     }
-    lab.ended(ingest);
-    lab.finish("kills");
-    lab.finish("clean");
-    lab.compare("clean", "kills");
+    lab.ends_like_a_clean_one(ingest);
 }
 
 #[test]
 fn a_store_that_a_stopped_run_holds_is_not_written_by_another() {
     let lab = Lab::new("held", 1);
     let ingest = lab.ingest(2_000, 2_000.0);
-    let life = Life { processes: 1, workers: 1, ms: 0 };
+    let life = Life::of(1, 1);
     let old = lab.start("held", &life);
     lab.wait_for("a commit", || lab.mark("held").is_some());
     signal("STOP", old[0].id());

@@ -33,6 +33,11 @@ impl Owner {
     pub(super) fn read(&self, settings: &Settings) -> Result<Option<Epoch>, KafkaError> {
         let mut groups: Vec<Option<Epoch>> = vec![None; KEY_GROUPS as usize];
         read_committed(settings, TOPIC, 0, |key, value| {
+            // Marks of other lineages are many.
+            let text = std::str::from_utf8(key.unwrap_or_default()).unwrap_or_default();
+            if !text.contains(&self.lineage) {
+                return;
+            }
             let (Some(key), Some(value)) = (parsed(key), parsed(value)) else { return };
             let group = |name: &str| u32::try_from(key.get(name)?.as_u64()?).ok();
             let (Some(first), Some(last)) = (group("first_group"), group("last_group")) else {

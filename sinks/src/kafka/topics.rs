@@ -58,8 +58,15 @@ pub fn plans(options: &KafkaOptions, tables: &[TableSpec]) -> Vec<TopicPlan> {
         names.into_iter().map(|name| plan(name, options.partitions, config("compact,delete")));
     let letters =
         plan(letters_topic(&options.prefix), options.partitions, config("compact,delete"));
-    let compacted = vec![("cleanup.policy", "compact".to_owned())];
-    rows.chain([letters, plan(marks::TOPIC.to_owned(), 1, compacted)]).collect()
+    // Small segments: a start reads all that was not compacted yet, and what is being written never is.
+    let marks = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1048576"),
+        ("min.cleanable.dirty.ratio", "0.1"),
+        ("delete.retention.ms", "60000"),
+    ];
+    let marks = marks.map(|(name, value)| (name, value.to_owned())).to_vec();
+    rows.chain([letters, plan(marks::TOPIC.to_owned(), 1, marks)]).collect()
 }
 
 /// Makes what is missing; what there is, by name, and what about it is not as it was to be.

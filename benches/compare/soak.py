@@ -1,0 +1,151 @@
+"""Runs a deployment for a long time at a steady rate and watches what it holds: memory, file descriptors, threads.
+
+usage: scripts/soak [--minutes N] [--rate N] [--symbols N]
+
+A simulated session is streamed into a topic; a deployment reads it, computes bars and indicators and writes them to
+Kafka, with checkpoints every five seconds. Every ten seconds what the system says of its process is
+written down. At the end: a table, a picture of the memory, and whether all of it stood still after the warm-up.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+
+import kafka
+import measure
+
+EVERY_S = 10
+#: The share of the run that memory may take to find its size: the horizon fills, buffers grow.
+WARM_UP = 0.25
+#: How much the last quarter's memory may be above the first quarter's behind the warm-up.
+GROWTH = 1.05
+PICTURE_ROWS = 10
+
+
+def held(pid):
+    """Resident bytes, open file descriptors and threads of a process."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    resident = int(fields["VmRSS"].split()[0]) * 1024
+    return resident, len(os.listdir(f"/proc/{pid}/fd")), int(fields["Threads"])
+
+
+def metrics(address):
+    """The sums of the counters that a process shows."""
+    said = subprocess.run(["curl", "-sf", f"http://{address}/metrics"], capture_output=True, text=True, check=False)
+    sums = {}
+    for line in said.stdout.splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.rsplit(" ", 1)
+            name = name.split("{", 1)[0]
+            sums[name] = sums.get(name, 0.0) + float(value)
+    return sums
+
+
+def picture(values):
+    """A column a sample, as high as its value is near the greatest."""
+    top = max(values)
+    rows = []
+    for row in range(PICTURE_ROWS, 0, -1):
+        label = f"{top * row / PICTURE_ROWS / 2**20:6.0f} MiB |"
+        rows.append(label + "".join("#" if value >= top * (row - 0.5) / PICTURE_ROWS else " " for value in values))
+    return "\n".join(rows)
+
+
+def thinned(samples, count):
+    """At most so many of the samples, evenly."""
+    step = max(1, -(-len(samples) // count))
+    return samples[::step]
+
+
+def watch(engine, seconds, address):
+    """What the process held, sample by sample, until the time is over."""
+    samples, began = [], time.monotonic()
+    while time.monotonic() - began < seconds:
+        time.sleep(EVERY_S)
+        if engine.poll() is not None:
+            raise measure.Failed(f"the engine ended with {engine.returncode}")
+        samples.append((time.monotonic() - began, *held(engine.pid)))
+        if len(samples) % 6 == 1:
+            at, resident, files, threads = samples[-1]
+            used = metrics(address).get("tidemill_records_used_total", 0)
+            print(f"  {at / 60:5.1f} min: {resident / 2**20:.0f} MiB, {files} files, {threads} threads, {used:,.0f} trades used", file=sys.stderr)
+    return samples
+
+
+def verdict(samples):
+    """Lines that say what stood still, and whether all did."""
+    warm = samples[int(len(samples) * WARM_UP) :]
+    third = max(1, len(warm) // 3)
+    first, last = warm[:third], warm[-third:]
+    before, after = (statistics.median(sample[1] for sample in some) for some in (first, last))
+    lines = [f"resident memory: {before / 2**20:.0f} MiB after the warm-up, {after / 2**20:.0f} MiB at the end ({after / before:.3f}, at most {GROWTH})"]
+    good = after <= before * GROWTH
+    for name, column in (("file descriptors", 2), ("threads", 3)):
+        early, late = ([sample[column] for sample in some] for some in (first, last))
+        lines.append(f"{name}: {min(early)} to {max(early)} after the warm-up, {min(late)} to {max(late)} at the end")
+        good &= max(late) <= max(early)
+    return lines, good
+
+
+def main():
+    """Soaks, and ends with 1 when something grew."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--rate", type=int, default=100_000, help="trades a second [default: 100000]")
+    parser.add_argument("--symbols", type=int, default=1000)
+    options = parser.parse_args()
+    address, folder = kafka.brokers(), f"target/bench/soak-{uuid.uuid4().hex[:8]}"
+    os.makedirs(folder)
+    topic = os.path.basename(folder)
+    trades = int(options.rate * (options.minutes + 1) * 60)
+    feed = [kafka.TIDEMILL, "ingest", "--simulate", "--trades", str(trades), "--symbols", str(options.symbols), "--late", "0.011"]
+    feed += ["--brokers", address, "--topic", topic, "--partitions", str(kafka.PARTITIONS), "--codec", "arrow", "--batch", "256"]
+    feed += ["--rate", str(options.rate), "--data", f"{folder}/ingest", "--kafka", "compression.type=lz4"]
+    path = kafka.configuration(address, topic, "arrow", folder, topic)
+    observe = "127.0.0.1:0"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(f'[observe]\nlisten = "{observe}"\n[cluster]\ncheckpoints = {{ every = "5s" }}\n')
+    with open(f"{folder}/ingest.log", "w", encoding="utf-8") as said:
+        ingest = subprocess.Popen(feed, stdout=said, stderr=said)
+    log = f"{folder}/engine.log"
+    try:
+        time.sleep(3)
+        with open(log, "w", encoding="utf-8") as said:
+            engine = subprocess.Popen([kafka.TIDEMILL, "run", "--config", path, "--workers", "2"], stdout=said, stderr=said)
+        samples = watch(engine, options.minutes * 60, listening(log))
+        engine.send_signal(signal.SIGINT)
+        engine.wait(60)
+    finally:
+        for process in (ingest, engine):
+            process.kill()
+    lines, good = verdict(samples)
+    print(f"{options.minutes:g} minutes at {options.rate:,} trades/s, {options.symbols} symbols, {kafka.PARTITIONS} partitions; load {os.getloadavg()[0]:.1f}\n")
+    print(picture([sample[1] for sample in thinned(samples, 100)]))
+    print("\n" + "\n".join(lines))
+    with open(f"{folder}/samples.json", "w", encoding="utf-8") as file:
+        json.dump(samples, file)
+    print("nothing grew" if good else "SOMETHING GREW")
+    sys.exit(0 if good else 1)
+
+
+def listening(log):
+    """Where the engine serves its metrics, once it says so."""
+    for _ in range(600):
+        with open(log, encoding="utf-8") as file:
+            found = re.search(r"http://([^/]+)/metrics", file.read())
+        if found:
+            return found.group(1)
+        time.sleep(0.1)
+    raise measure.Failed(f"{log} does not say where metrics are")
+
+
+if __name__ == "__main__":
+    main()
