@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench checkpoints [-- SYMBOLS SECONDS]`. Every round runs both, one after the other. The cost of a
 //! checkpoint is the CPU time that the run with checkpoints takes more, by checkpoint, beside what the run
-//! without them takes in five seconds. A pause is the CPU time of a worker's thread between two polls
-//! of its partition, which always has a batch: neighbours on the machine are not in it.
+//! without them takes in five seconds. Pauses are those of a log that comes at a pace, once the horizon is full: how long
+//! a batch that has come waits until its worker takes it.
 
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
@@ -19,48 +19,76 @@ use market::{EpochLength, Offset, PartitionError, Symbols, Time, TradeId, Trades
 use operators::indicator::Registry;
 use rustix::time::{ClockId, clock_gettime};
 use sources::{AdmissionConfig, AdmittedPartition, Decoded, Fed, Feed};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 3;
+/// Pauses that are shown.
+const SHOWN: usize = 8;
 /// How often a run with checkpoints cuts one, so that a short one has several.
 const EVERY_MS: u64 = 1_000;
 /// How often one would: what the cost is a part of.
 const USUAL_S: f64 = 5.0;
 const LAP_NS: i64 = 7 * 3_600 * Time::SECOND;
 
-/// Pauses of all workers in nanoseconds, those below a millisecond only counted.
-type Pauses = Arc<Mutex<(u64, Vec<u64>)>>;
+/// How many times faster than its own time a log comes, after so many batches that come at once.
+const PACE: i64 = 20;
+const AT_ONCE: usize = 40;
+/// Trades of a batch that comes at a pace.
+const PACED_ROWS: usize = 256;
+
+/// Pauses of all workers.
+type Pauses = Arc<Mutex<Vec<Duration>>>;
+
+/// When a log that comes at a pace began to, and at what time of its own.
+type Began = (Instant, Time);
+
+const TICK: Duration = Duration::from_millis(1);
 
 /// The log again and again until a moment, each lap later and with ids of its own.
 struct Laps {
     batches: Arc<Vec<Trades>>,
     at: usize,
+    /// Where in its batch it stands, where it comes at a pace.
+    row: usize,
     rows: u64,
     until: Instant,
-    /// CPU time of the worker's thread at the poll before.
-    polled: Option<u64>,
-    pauses: Pauses,
+    pace: Option<(Option<Began>, Pauses)>,
+}
+
+impl Laps {
+    /// How many rows of the batch come now; none while they are not due.
+    fn due(&mut self) -> Option<usize> {
+        let batch = &self.batches[self.at % self.batches.len()];
+        let Some((began, pauses)) = self.pace.as_mut().filter(|_| self.at >= AT_ONCE) else {
+            return Some(batch.len());
+        };
+        let lap = (self.at / self.batches.len()) as i64 * LAP_NS;
+        let time = Time::from_ns(batch.ts_event[self.row].ns() + lap);
+        let (since, first) = *began.get_or_insert((Instant::now(), time));
+        let after = (time.ns() - first.ns()).max(0) / PACE;
+        let late =
+            Instant::now().checked_duration_since(since + Duration::from_nanos(after as u64))?;
+        pauses.lock().expect("no holder of this lock panics").push(late);
+        Some(PACED_ROWS.min(batch.len() - self.row))
+    }
 }
 
 impl Feed for Laps {
     fn poll(&mut self) -> Result<Fed, PartitionError> {
-        let spent = cpu_ns(ClockId::ThreadCPUTime);
-        if let Some(polled) = self.polled.replace(spent) {
-            let pause = spent - polled;
-            let mut pauses = self.pauses.lock().expect("no holder of this lock panics");
-            pauses.0 += 1;
-            if pause >= 1_000_000 {
-                pauses.1.push(pause);
-            }
-        }
         if Instant::now() >= self.until {
             return Ok(Fed::End);
         }
+        let Some(count) = self.due() else { return Ok(Fed::Pending) };
         let (lap, at) = (self.at / self.batches.len(), self.at % self.batches.len());
-        self.at += 1;
-        let mut trades = self.batches[at].clone();
+        let rows = self.row..self.row + count;
+        self.row = rows.end;
+        if self.row == self.batches[at].len() {
+            (self.at, self.row) = (self.at + 1, 0);
+        }
+        let mut trades = part(&self.batches[at], rows);
         for ts in &mut trades.ts_event {
             *ts = Time::from_ns(ts.ns() + lap as i64 * LAP_NS);
         }
@@ -74,7 +102,18 @@ impl Feed for Laps {
 
     fn recycle(&mut self, _batch: Box<Decoded>) {}
 
-    fn wake_by(&mut self, _waker: Waker) {}
+    /// A log that comes at a pace is looked at every millisecond.
+    fn wake_by(&mut self, waker: Waker) {
+        let until = self.until;
+        if self.pace.is_some() {
+            std::thread::spawn(move || {
+                while Instant::now() < until + TICK {
+                    std::thread::sleep(TICK);
+                    waker();
+                }
+            });
+        }
+    }
 
     fn source_of(&self, _offset: Offset) -> String {
         "memory".to_owned()
@@ -82,6 +121,18 @@ impl Feed for Laps {
 
     fn progress(&self) -> Option<f64> {
         None
+    }
+}
+
+/// Some rows of a batch.
+fn part(of: &Trades, rows: Range<usize>) -> Trades {
+    Trades {
+        ts_event: of.ts_event[rows.clone()].to_vec(),
+        symbol: of.symbol[rows.clone()].to_vec(),
+        price: of.price[rows.clone()].to_vec(),
+        size: of.size[rows.clone()].to_vec(),
+        offset: of.offset[rows].to_vec(),
+        ..Trades::default()
     }
 }
 
@@ -124,12 +175,22 @@ fn cpu_ns(clock: ClockId) -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, seconds: u64, with_checkpoints: bool) -> Seen {
+/// What is asked of a run.
+#[derive(Clone, Copy)]
+struct How {
+    seconds: u64,
+    is_paced: bool,
+    with_checkpoints: bool,
+}
+
+fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, how: How) -> Seen {
+    let How { seconds, is_paced, with_checkpoints } = how;
     let (pauses, began) = (Pauses::default(), Instant::now());
     let until = began + Duration::from_secs(seconds);
     let open = |(number, batches): (usize, &Arc<Vec<Trades>>)| {
         let (batches, pauses, symbols) = (batches.clone(), pauses.clone(), symbols.clone());
-        let feed = Laps { batches, at: 0, rows: 0, until, polled: None, pauses };
+        let pace = is_paced.then_some((None, pauses));
+        let feed = Laps { batches, at: 0, row: 0, rows: 0, until, pace };
         Box::new(move |_| {
             let config = AdmissionConfig::new(Time::from_ns(i64::MAX));
             let length = EpochLength::SECOND;
@@ -162,7 +223,7 @@ fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, seconds: u64, with_checkpoi
     let outcome = outcome.expect("the run ends well");
     let cpu_s = (cpu_ns(ClockId::ProcessCPUTime) - before) as f64 / 1e9;
     let wall_s = began.elapsed().as_secs_f64();
-    let mut longest = pauses.lock().expect("no holder of this lock panics").1.clone();
+    let mut longest = pauses.lock().expect("no holder of this lock panics").clone();
     longest.sort_unstable_by(|a, b| b.cmp(a));
     Seen {
         trades: outcome.counts.read,
@@ -170,7 +231,7 @@ fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, seconds: u64, with_checkpoi
         wall_s,
         checkpoints: written.load(Ordering::Relaxed),
         bytes: depot.largest(),
-        pauses: longest.iter().take(5).map(|&ns| ns as f64 / 1e6).collect(),
+        pauses: longest.iter().take(SHOWN).map(|pause| pause.as_secs_f64() * 1e3).collect(),
     }
 }
 
@@ -200,29 +261,44 @@ fn main() {
         let mut logs = vec![Vec::new(); workers];
         batches.into_iter().enumerate().for_each(|(at, batch)| logs[at % workers].push(batch));
         let logs: Vec<_> = logs.into_iter().map(Arc::new).collect();
-        let (mut costs, mut pauses, mut said) = (Vec::new(), Vec::new(), String::new());
+        let name = format!("a checkpoint every 5 s, {count} symbols, {workers} workers");
+        let both = |is_paced| {
+            let run = |with_checkpoints| {
+                run(&logs, &symbols, How { seconds, is_paced, with_checkpoints })
+            };
+            [false, true].map(run)
+        };
+        let (mut costs, mut said) = (Vec::new(), String::new());
         for _ in 0..ROUNDS {
-            let [plain, with] = [false, true].map(|with| run(&logs, &symbols, seconds, with));
+            let [plain, with] = both(false);
             let more = with.cpu_s - plain.cpu_ns_a_trade() * with.trades as f64 / 1e9;
             let cost_s = more / with.checkpoints.max(1) as f64;
             let usual = plain.cpu_s / plain.wall_s * USUAL_S;
             costs.push(cost_s / usual);
-            let longest = |seen: &Seen| seen.pauses.first().copied().unwrap_or_default();
-            pauses.push(longest(&with));
             said = format!(
-                "{cost_s:.3} s of CPU each, {} of {} MiB in {:.0} s; longest pauses {:.0?} ms, without {:.0?} ms; {:.1} ns a trade",
+                "{cost_s:.3} s of CPU each, {} of {} MiB in {:.0} s; {:.1} ns a trade",
                 with.checkpoints,
                 with.bytes >> 20,
                 with.wall_s,
-                with.pauses,
-                plain.pauses,
                 plain.cpu_ns_a_trade(),
             );
             println!("{workers} workers: {:.2}%, {said}", costs[costs.len() - 1] * 100.0);
         }
-        let (cost, pause) = (median(costs), median(pauses));
-        let name = format!("a checkpoint every 5 s, {count} symbols, {workers} workers");
-        println!("figure\t{name}, CPU\twithout\t{:.3}\t1.05\t{said}", 1.0 + cost);
-        println!("figure\t{name}, longest pause\t1 ms\t{pause:.1}\t50\t{said}");
+        println!("figure\t{name}, CPU\twithout\t{:.3}\t1.05\t{said}", 1.0 + median(costs));
+        let (mut pauses, mut said) = (Vec::new(), String::new());
+        for _ in 0..ROUNDS {
+            let [plain, with] = both(true);
+            pauses.push(with.pauses.first().copied().unwrap_or_default());
+            said = format!(
+                "{} of {} MiB in {:.0} s; longest {:.0?} ms, without {:.0?} ms",
+                with.checkpoints,
+                with.bytes >> 20,
+                with.wall_s,
+                with.pauses,
+                plain.pauses
+            );
+            println!("{workers} workers at a pace: {said}");
+        }
+        println!("figure\t{name}, longest pause\t1 ms\t{:.1}\t50\t{said}", median(pauses));
     }
 }

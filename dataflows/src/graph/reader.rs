@@ -1,7 +1,7 @@
 //! The readers of a worker's partitions: poll, fold, send what changed, move the capability.
 //!
 //! The capability stands at the least epoch that any of the worker's partitions can still change. A
-//! partition reads ahead of the slowest by at most [`AHEAD_MAX`] batches whose results are not yet
+//! partition reads ahead of the slowest by at most [`AHEAD_ROWS_MAX`] trades whose results are not yet
 //! complete everywhere; the one that holds the frontier may always read. No reader enters an epoch that was
 //! not granted, and each is cut when it crosses a boundary: what was folded before it, what admission knows,
 //! and the rows in hand beyond it.
@@ -18,8 +18,8 @@ use operators::Snapshot;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Batches of a partition under way in the graph.
-const AHEAD_MAX: usize = 16;
+/// Trades of a partition under way in the graph, but for those of the last batch.
+const AHEAD_ROWS_MAX: usize = 1 << 18;
 
 /// Batches that a partition reads at a time where it has as many: what they change goes out in one
 /// message, and the workers tell each other once how far they are.
@@ -38,8 +38,9 @@ pub(crate) struct Reader {
     pub(super) leads: bool,
     /// Whether its end closes nothing.
     pub(super) stays_open: bool,
-    /// Epochs that batches ended in, as long as the graph has not completed them.
-    ahead: VecDeque<Epoch>,
+    /// Epochs that batches ended in and trades of those, as long as the graph has not completed them.
+    ahead: VecDeque<(Epoch, usize)>,
+    ahead_rows: usize,
     /// A batch that is not folded to its end.
     pub(super) held: Option<Held>,
     /// The last boundary it was cut at.
@@ -189,6 +190,7 @@ impl Reader {
             leads: false,
             stays_open: false,
             ahead: VecDeque::new(),
+            ahead_rows: 0,
             held: None,
             cut: Epoch::MIN,
             ending: false,
@@ -204,8 +206,8 @@ impl Reader {
         ticks: &mut TickOutput,
         round: &mut Round,
     ) -> Result<(), RunError> {
-        while self.ahead.front().is_some_and(|&epoch| epoch < complete) {
-            self.ahead.pop_front();
+        while let Some((_, rows)) = self.ahead.pop_front_if(|(epoch, _)| *epoch < complete) {
+            self.ahead_rows -= rows;
         }
         let gate = cuts.gate();
         if self.waits.is_some() {
@@ -216,7 +218,7 @@ impl Reader {
                 break;
             }
             // The one that holds the frontier must go on, or nothing would.
-            if self.ahead.len() >= AHEAD_MAX && self.path.epoch() > complete {
+            if self.ahead_rows >= AHEAD_ROWS_MAX && self.path.epoch() > complete {
                 round.blocked = true;
                 break;
             }
@@ -271,8 +273,11 @@ impl Reader {
             }
         }
         if let Some(held) = self.held.take() {
+            // One of which nothing was admitted counts, too.
+            let rows = held.batch.trades.len().max(1);
             self.partition.recycle(held.batch);
-            self.ahead.push_back(self.path.epoch());
+            self.ahead.push_back((self.path.epoch(), rows));
+            self.ahead_rows += rows;
         }
         Ok(Step::Read)
     }

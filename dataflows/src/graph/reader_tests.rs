@@ -6,7 +6,11 @@ use crate::tick::Horizons;
 use market::{Admitted, Counts, EpochLength, Offset, PartitionError, Price, Size, Time, Waker};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A partition of one trade a batch, whose epochs rise by `step`.
+/// Batches under way at most, and trades of each.
+const BATCHES: usize = 16;
+const ROWS: usize = AHEAD_ROWS_MAX / BATCHES;
+
+/// A partition whose epochs rise by `step`, a batch each.
 struct Steps {
     epoch: Epoch,
     step: i64,
@@ -18,12 +22,13 @@ impl Partition for Steps {
     fn poll(&mut self) -> Result<Polled, PartitionError> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         let mut batch = Admitted::default();
-        batch.runs.push(market::Run { epoch: self.epoch, rows: 0..1 });
-        batch.trades.ts_event.push(Time::from_ns(self.epoch * Time::SECOND));
-        batch.trades.symbol.push(self.symbols.intern(b"A").unwrap());
-        batch.trades.price.push(Price::from_raw(1));
-        batch.trades.size.push(Size::from_raw(1));
-        batch.trades.offset.push(Offset::from_raw(0));
+        batch.runs.push(market::Run { epoch: self.epoch, rows: 0..ROWS as u32 });
+        let (ts, symbol) = (self.epoch * Time::SECOND, self.symbols.intern(b"A").unwrap());
+        batch.trades.ts_event = vec![Time::from_ns(ts); ROWS];
+        batch.trades.symbol = vec![symbol; ROWS];
+        batch.trades.price = vec![Price::from_raw(1); ROWS];
+        batch.trades.size = vec![Size::from_raw(1); ROWS];
+        batch.trades.offset = vec![Offset::from_raw(0); ROWS];
         self.epoch += self.step;
         Ok(Polled::Batch(Box::new(batch)))
     }
@@ -61,13 +66,13 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
     let mut readers =
         Readers::new(partitions, &plan, symbols.clone(), 1, Cuts::open(), run, Time::from_ns(0));
     let read = || polls.each_ref().map(|polls| polls.load(Ordering::Relaxed));
-    for round in 1..=3 * AHEAD_MAX {
+    for round in 1..=3 * BATCHES {
         let blocked = readers.round(100).blocked;
         let batches = round * ROUND_BATCHES;
-        assert_eq!((read(), blocked), ([batches, batches.min(AHEAD_MAX)], batches > AHEAD_MAX));
+        assert_eq!((read(), blocked), ([batches, batches.min(BATCHES)], batches > BATCHES));
     }
     assert_eq!(readers.epoch(), Some(100));
     // Four epochs more are complete, so there is room for as many batches.
-    (0..AHEAD_MAX).for_each(|_| drop(readers.round(104)));
-    assert_eq!(read(), [4 * AHEAD_MAX * ROUND_BATCHES, AHEAD_MAX + 4]);
+    (0..BATCHES).for_each(|_| drop(readers.round(104)));
+    assert_eq!(read(), [4 * BATCHES * ROUND_BATCHES, BATCHES + 4]);
 }
