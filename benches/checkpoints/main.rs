@@ -42,8 +42,8 @@ const PACED_ROWS: usize = 256;
 /// Pauses of all workers.
 type Pauses = Arc<Mutex<Vec<Duration>>>;
 
-/// When a log that comes at a pace began to, and at what time of its own.
-type Began = (Instant, Time);
+/// When a log that comes at a pace began to, at what time of its own, and its newest.
+type Began = (Instant, Time, Time);
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -67,10 +67,12 @@ impl Laps {
         };
         let lap = (self.at / self.batches.len()) as i64 * LAP_NS;
         let time = Time::from_ns(batch.ts_event[self.row].ns() + lap);
-        let (since, first) = *began.get_or_insert((Instant::now(), time));
-        let after = (time.ns() - first.ns()).max(0) / PACE;
+        let (since, first, newest) = began.get_or_insert((Instant::now(), time, time));
+        // A late trade comes when it comes.
+        *newest = time.max(*newest);
+        let after = (newest.ns() - first.ns()) / PACE;
         let late =
-            Instant::now().checked_duration_since(since + Duration::from_nanos(after as u64))?;
+            Instant::now().checked_duration_since(*since + Duration::from_nanos(after as u64))?;
         pauses.lock().expect("no holder of this lock panics").push(late);
         Some(PACED_ROWS.min(batch.len() - self.row))
     }
