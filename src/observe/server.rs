@@ -16,12 +16,13 @@ use serde_json::{Value, json};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
 /// Connections at a time; one more is closed unheard.
@@ -30,6 +31,8 @@ const CONNECTIONS_MAX: usize = 64;
 const ASK_WAIT: Duration = Duration::from_secs(5);
 /// How long a connection may last in all.
 const CALL_MAX: Duration = Duration::from_secs(30);
+/// What may wait for a caller, in the socket and before it: one who reads slowly finds no more than that of old values.
+const BUFFER_BYTES: usize = 1 << 16;
 /// Between two looks whether the run has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -84,15 +87,9 @@ async fn serve(listener: TcpListener, observed: Arc<Observed>) {
 }
 
 /// Answers a connection's one question, as long as that may take.
-async fn hear(
-    stream: tokio::net::TcpStream,
-    observed: &Observed,
-    door: Option<&Rc<Door>>,
-) -> io::Result<()> {
+async fn hear(stream: TcpStream, observed: &Observed, door: Option<&Rc<Door>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let stream = stream.into_std()?;
-    let peer = stream.try_clone()?;
-    let stream = tokio::net::TcpStream::from_std(stream)?;
+    rustix::net::sockopt::set_socket_send_buffer_size(&stream, BUFFER_BYTES)?;
     let pace = Rc::new(Cell::new(Pace::Asking));
     let answer = service_fn(|request: Request<Incoming>| {
         let answer = match (request.uri().path(), door) {
@@ -104,28 +101,23 @@ async fn hear(
         async { Ok::<_, Infallible>(answer) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(ASK_WAIT).keep_alive(false);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(ASK_WAIT)
+        .keep_alive(false)
+        .max_buf_size(BUFFER_BYTES);
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), answer));
     let began = super::now();
     while tokio::time::timeout(LOOK_EVERY, served.as_mut()).await.is_err() {
         let is_over = match pace.get() {
             Pace::Asking => began.elapsed() > CALL_MAX,
-            Pace::Idle => has_hung_up(&peer),
-            Pace::Given(since) => since.elapsed() > STALL_MAX || has_hung_up(&peer),
+            Pace::Idle => false,
+            Pace::Given(since) => since.elapsed() > STALL_MAX,
         };
         if is_over {
             break;
         }
     }
     Ok(())
-}
-
-/// Whether nothing comes from there any more: who only listens would not be missed before the next value.
-fn has_hung_up(peer: &TcpStream) -> bool {
-    match peer.peek(&mut [0]) {
-        Ok(bytes) => bytes == 0,
-        Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-    }
 }
 
 /// The live view, or why there is none for this caller.

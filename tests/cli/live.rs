@@ -165,7 +165,7 @@ fn every_subscriber_ends_with_what_the_log_says() {
     assert_eq!(status["refused"], 0, "{status}");
     let (_, _, text) = ask(&address, "GET /metrics");
     for metric in [
-        "tidemill_live_subscribers 3",
+        "tidemill_live_subscribers{} 3.0",
         "tidemill_live_updates_total",
         "tidemill_live_conflated_total",
     ] {
@@ -219,7 +219,7 @@ fn what_cannot_be_served_is_said() {
     until("a place", || (ask(&address, "HEAD /live").0 == 200).then_some(()));
     until("no subscriber", || {
         let (_, _, text) = ask(&address, "GET /metrics");
-        text.contains("tidemill_live_subscribers 0").then_some(())
+        text.contains("tidemill_live_subscribers{} 0.0").then_some(())
     });
     drop(open());
     run.interrupt();
