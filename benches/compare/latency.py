@@ -31,8 +31,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def configuration(address, topic, folder, port):
-    """Writes a configuration with a live view at a port; its path."""
+def configuration(address, topic, folder, port, widths):
+    """Writes a configuration with a live view at a port and bars of these widths; its path."""
     path = f"{folder}/latency.toml"
     with open(path, "w", encoding="utf-8") as file:
         file.write(
@@ -49,14 +49,14 @@ topics = ["{topic}"]
 start = "latest"
 lateness = "0s"
 [[bars]]
-widths = ["1s", "1min", "5min"]
+widths = [{widths}]
 [[indicators]]
 widths = ["1min"]
 list = ["sma(20)", "ema(12)", "rsi(14)"]
 [[sink]]
 kind = "kafka"
 brokers = "{address}"
-prefix = "{topic}."
+topics_prefix = "{topic}."
 partitions = 1
 """
         )
@@ -75,18 +75,19 @@ def ready(port, process):
     raise measure.Failed(f"tidemill run was not ready, exit code {process.poll()}")
 
 
-def once(address, rate, seconds, folder):
-    """One run of an engine of its own: what the bench measured."""
+def once(what, address, rate, seconds, folder):
+    """One run of an engine of its own, for the live view or for bars: what the bench measured."""
     topic = f"latency-{uuid.uuid4().hex[:8]}"
     subprocess.run([BENCH, "make", address, topic, str(PARTITIONS)], check=True)
     port = free_port()
-    engine = [TIDEMILL, "run", "--config", configuration(address, topic, folder, port)]
+    widths = '"1min", "5min"' if what == "live" else '"1s", "1min"'
+    engine = [TIDEMILL, "run", "--config", configuration(address, topic, folder, port, widths)]
     with open(f"{folder}/latency.log", "wb") as log, subprocess.Popen(engine, stdout=log, stderr=log) as process:
         try:
             ready(port, process)
-            where = [topic, str(PARTITIONS), str(rate), str(seconds), f"127.0.0.1:{port}"]
-            bars = f"{topic}.aggregated_data_1s"
-            return json.loads(measure.run([BENCH, "run", address, *where, bars]).out)
+            where = f"127.0.0.1:{port}" if what == "live" else f"{topic}.aggregated_data_1s"
+            flags = [topic, str(PARTITIONS), str(rate), str(seconds), where]
+            return json.loads(measure.run([BENCH, what, address, *flags]).out)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
@@ -94,34 +95,37 @@ def once(address, rate, seconds, folder):
 
 def told(millis):
     """Percentiles in words."""
-    return ", ".join("?" if millis[of] is None else f"{millis[of]:.2f}" for of in ("p50", "p99", "p999"))
+    return ", ".join(f"{millis[of]:.2f}" for of in ("p50", "p99", "p999"))
+
+
+def medians(runs):
+    """Of several runs the median of each percentile."""
+    of = lambda what, part: statistics.median(one[what][part] for one in runs)
+    names = [what for what in runs[0] if what != "missing"]
+    found = {what: {part: of(what, part) for part in ("p50", "p99", "p999")} for what in names}
+    return found | {"missing": sum(one.get("missing", 0) for one in runs)}
 
 
 def figures(runs, seconds, folder):
-    """A run's median of each percentile: the live view against a bare consumer, bars against a bare transaction."""
+    """The live view against a bare consumer, bars against a bare transaction."""
     build = ["cargo", "build", "--release", "--quiet", "--package", "tidemill-kafka", "--example", "latency_kafka"]
     subprocess.run(build, check=True)
     os.makedirs(folder, exist_ok=True)
     address, found = brokers(), []
     for rate in RATES:
-        measured = [once(address, rate, seconds, folder) for _ in range(runs)]
-        missing = sum(one["missing"] for one in measured)
-        if missing:
-            raise measure.Failed(f"{missing} trades at {rate}/s never came to the live view")
-
-        def median(what, of, measured=measured):
-            return statistics.median(one[what][of] for one in measured)
-
-        def all_of(what, median=median):
-            return told({of: median(what, of) for of in ("p50", "p99", "p999")})
-
-        live, bare = (median(what, "p99") for what in ("live_after_ack", "bare_after_ack"))
-        detail = f"acknowledged to live {all_of('live_after_ack')}; to a bare consumer {all_of('bare_after_ack')}; "
-        detail += f"planned to acknowledged {all_of('acked')}, to live {all_of('live')} (p50, p99, p99.9 in ms)"
+        live = medians([once("live", address, rate, seconds, folder) for _ in range(runs)])
+        bars = medians([once("bars", address, rate, seconds, folder) for _ in range(runs)])
+        if live["missing"]:
+            raise measure.Failed(f"{live['missing']} trades at {rate}/s never came to the live view")
+        ours, bare = live["live_after_ack"], live["bare_after_ack"]
+        detail = f"acknowledged to live {told(ours)}; to a bare consumer {told(bare)}; the two apart {told(live['live_after_bare'])}; "
+        detail += f"planned to acknowledged {told(live['acked'])}, to live {told(live['live'])} (p50, p99, p99.9 in ms)"
         title = f"live view at {rate:,} trades/s, ms beyond at p99"
-        found.append(Figure("latency-kafka", title, "bare consumer", live - bare, BEYOND_MS.get(rate), False, detail))
-        detail = f"completing trade planned to committed bar {all_of('bar')}; a bare transaction of 1,000 rows {all_of('transaction')}"
-        title = f"bar in its topic at {rate:,} trades/s, p99"
-        ratio = median("bar", "p99") / median("transaction", "p99")
+        beyond = ours["p99"] - bare["p99"]
+        found.append(Figure("latency-kafka", title, "bare consumer", beyond, BEYOND_MS.get(rate), False, detail))
+        detail = f"completing trade planned to bar read {told(bars['bar'])}; a bare transaction of 1,000 rows {told(bars['transaction'])}; "
+        detail += f"the trade planned to acknowledged {told(bars['acked'])}"
+        title = f"bar in its topic at {rate:,} trades/s, p50"
+        ratio = bars["bar"]["p50"] / bars["transaction"]["p50"]
         found.append(Figure("latency-kafka", title, "bare transaction", ratio, None, False, detail))
     return found

@@ -121,7 +121,7 @@ impl Course {
         let mut config = config.clone();
         config
             .set("acks", "all")
-            .set("linger.ms", "0.5")
+            .set("linger.ms", "1")
             .set("queue.buffering.max.messages", "1000000");
         let producer: BaseProducer<Acks> =
             config.create_with_context(Acks { course: self, at_ns }).expect("a producer");

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! latency_kafka make BROKERS TOPIC PARTITIONS
-//! latency_kafka run BROKERS TOPIC PARTITIONS RATE SECONDS LIVE BARS     LIVE: host:port; BARS: a topic of 1s bars
+//! latency_kafka live BROKERS TOPIC PARTITIONS RATE SECONDS ADDRESS     the live view, at host:port
+//! latency_kafka bars BROKERS TOPIC PARTITIONS RATE SECONDS BARS        bars of a second, in that topic
 //! ```
 //! Trades go out by a plan, one a message, acks=all. A time runs from when the plan has the trade sent, not from when it
 //! was, until the first value of its symbol that is as new. One process and one clock for all of it. Prints
@@ -14,7 +15,7 @@ mod course;
 mod reading;
 mod transactions;
 
-use course::{Course, Trades};
+use course::Course;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -34,9 +35,9 @@ fn client(brokers: &str) -> ClientConfig {
 
 fn make(brokers: &str, topic: &str, partitions: i32) {
     let admin: AdminClient<DefaultClientContext> = client(brokers).create().expect("a client");
-    let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
-    let making = admin.create_topics(&[topic], &AdminOptions::new());
-    let made = transactions::wait_for(making).expect("an answer");
+    let plan = [NewTopic::new(topic, partitions, TopicReplication::Fixed(1))];
+    let options = AdminOptions::new();
+    let made = transactions::wait_for(admin.create_topics(&plan, &options)).expect("an answer");
     assert!(made.iter().all(Result::is_ok), "{made:?}");
 }
 
@@ -52,56 +53,60 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<u64>().expect("a number");
+    let course =
+        |rate, seconds, partitions| Course::new(number(rate), number(seconds), number(partitions));
     match args[..] {
         ["make", brokers, topic, partitions] => make(brokers, topic, number(partitions) as i32),
-        ["run", brokers, topic, partitions, rate, seconds, live, bars] => {
-            let course = Course::new(number(rate), number(seconds), number(partitions));
-            println!("{}", measure(brokers, topic, live, bars, course));
+        ["live", brokers, topic, partitions, rate, seconds, address] => {
+            println!("{}", live(brokers, topic, address, course(rate, seconds, partitions)));
+        }
+        ["bars", brokers, topic, partitions, rate, seconds, bars] => {
+            println!("{}", completed(brokers, topic, bars, course(rate, seconds, partitions)));
         }
         // Built by a test of everything: nothing to do.
-        _ => println!("usage: latency_kafka make|run ..."),
+        _ => println!("usage: latency_kafka make|live|bars ..."),
     }
 }
 
-/// Runs the plan, with everybody listening.
-fn measure(brokers: &str, topic: &str, live: &str, bars: &str, course: Course) -> Value {
-    let ended = Arc::new(AtomicBool::new(false));
-    let at_end = |topic: &str, more: &[(&str, &str)]| {
-        let mut config = client(brokers);
-        more.iter().for_each(|(name, value)| {
-            config.set(*name, *value);
-        });
-        reading::at_end(&config, topic)
-    };
-    let trades = at_end(topic, &[]);
-    let rows = at_end(bars, &[("isolation.level", "read_committed")]);
-    let subscriber = reading::subscribe(live);
-    let commits = transactions::start(brokers, ended.clone());
+/// The live view beside a bare consumer of the same trades.
+fn live(brokers: &str, topic: &str, address: &str, course: Course) -> Value {
+    let trades = reading::at_end(&client(brokers), topic);
+    let subscriber = reading::subscribe(address);
     // What comes is stamped by one clock, which begins when all listen.
     let course = course.begin();
-    let start = |read: Box<dyn FnOnce() -> Trades + Send>| std::thread::spawn(read);
-    let (end, plan) = (ended.clone(), course);
-    let bare = start(Box::new(move || reading::consume(&trades, plan, &end)));
-    let (end, plan) = (ended.clone(), course);
-    let completed = std::thread::spawn(move || reading::bars(&rows, plan, &end));
-    let view = start(Box::new(move || reading::live(subscriber, course)));
+    let ended = Arc::new(AtomicBool::new(false));
+    let end = ended.clone();
+    let bare = std::thread::spawn(move || reading::consume(&trades, course, &end));
+    let view = std::thread::spawn(move || reading::live(subscriber, course));
     let acked = course.produce(&client(brokers), topic);
     std::thread::sleep(AFTER);
     ended.store(true, Ordering::SeqCst);
     let (bare, view) = (bare.join().expect("a consumer"), view.join().expect("a subscriber"));
-    let completed = completed.join().expect("a consumer of bars");
-    let commits = commits.join().expect("a writer");
-    let since_plan = |at: &Trades| course.since_plan(at);
-    let beyond = |at: &Trades| course.between(&bare, at);
     json!({
-        "acked": percentiles(since_plan(&acked)),
-        "bare": percentiles(since_plan(&bare)),
-        "live": percentiles(since_plan(&view)),
+        "acked": percentiles(course.since_plan(&acked)),
+        "live": percentiles(course.since_plan(&view)),
         "bare_after_ack": percentiles(course.between(&acked, &bare)),
         "live_after_ack": percentiles(course.between(&acked, &view)),
-        "live_after_bare": percentiles(beyond(&view)),
-        "bar": percentiles(completed),
-        "transaction": percentiles(commits),
+        "live_after_bare": percentiles(course.between(&bare, &view)),
         "missing": view.missing(),
+    })
+}
+
+/// Bars in their topic beside a bare transaction.
+fn completed(brokers: &str, topic: &str, bars: &str, course: Course) -> Value {
+    let mut config = client(brokers);
+    config.set("isolation.level", "read_committed");
+    let rows = reading::at_end(&config, bars);
+    let ended = Arc::new(AtomicBool::new(false));
+    let transactions = transactions::start(brokers, ended.clone());
+    let (course, end) = (course.begin(), ended.clone());
+    let completed = std::thread::spawn(move || reading::bars(&rows, course, &end));
+    let acked = course.produce(&client(brokers), topic);
+    std::thread::sleep(AFTER);
+    ended.store(true, Ordering::SeqCst);
+    json!({
+        "acked": percentiles(course.since_plan(&acked)),
+        "bar": percentiles(completed.join().expect("a consumer of bars")),
+        "transaction": percentiles(transactions.join().expect("a writer")),
     })
 }

@@ -4,7 +4,7 @@ use super::{client, reading};
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_secs(10);
+/// How long a delivery is waited for at once.
+const POLL: Duration = Duration::from_millis(1);
 /// Rows of a transaction: a bar of each symbol.
 const ROWS: usize = 1_000;
 /// Between two transactions, as between two epochs.
@@ -47,7 +49,7 @@ pub fn start(brokers: &str, ended: Arc<AtomicBool>) -> JoinHandle<Vec<f64>> {
     wait_for(admin.create_topics(&[plan], &AdminOptions::new())).expect("a topic");
     let mut config = client(brokers);
     config.set("transactional.id", &topic).set("linger.ms", "1");
-    let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a producer");
+    let producer: BaseProducer<DefaultProducerContext> = config.create().expect("a producer");
     producer.init_transactions(WAIT).expect("a producer's id");
     let mut config = client(brokers);
     config.set("isolation.level", "read_committed");
@@ -61,6 +63,10 @@ pub fn start(brokers: &str, ended: Arc<AtomicBool>) -> JoinHandle<Vec<f64>> {
                 let value = format!(r#"{{"row":{row:0300}}}"#);
                 let record: BaseRecord<'_, (), _> = BaseRecord::to(&topic).payload(&value);
                 producer.send(record).map_err(|(error, _)| error).expect("room");
+            }
+            // A commit would wait for deliveries in steps of 100 ms.
+            while producer.in_flight_count() > 0 {
+                producer.poll(POLL);
             }
             producer.commit_transaction(WAIT).expect("a commit");
             let mut read = 0;

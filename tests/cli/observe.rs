@@ -176,7 +176,7 @@ fn deployment(folder: &Folder, listen: &str) -> (String, String, Run) {
          [[indicators]]\nlist = [\"sma(3)\"]\n\
          [[sink]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics_prefix = \"{name}-\"\n\
          [[sink]]\nkind = \"sqlite\"\n\
-         [observe]\nlisten = \"{listen}\"\nlogs = \"json\"\nlevel = \"info\"\n"
+         [observe]\nlisten = \"{listen}\"\nlive = true\nlogs = \"json\"\nlevel = \"info\"\n"
     );
     folder.file("cluster.toml", &config);
     let ingest = ingest(folder, &topic, &["--duplicate", "0.02", "--rate", "500"]);
