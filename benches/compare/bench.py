@@ -12,6 +12,7 @@ import sys
 import decode as decode_part
 import figures
 import kafka as kafka_part
+import latency as latency_part
 import measure
 import recovery as recovery_part
 from figures import Figure
@@ -110,6 +111,12 @@ def kafka(options):
 def recovery(options):
     """How long a killed deployment writes nothing."""
     return recovery_part.figures(options.runs, SCRATCH)
+
+
+def latency_kafka(options):
+    """From Kafka to the live view and to the topic of bars: milliseconds."""
+    seconds = 3 if options.trades < TRADES else latency_part.SECONDS
+    return latency_part.figures(options.runs, seconds, SCRATCH)
 
 
 def check_bars(theirs):
@@ -214,6 +221,8 @@ PARTS = {
     "decode": decode,
     "kernels": rust_bench("tidemill-operators", "kernels"),
     "latency": rust_bench("tidemill", "latency"),
+    "live": rust_bench("tidemill", "live"),
+    "latency-kafka": latency_kafka,
     "sqlite": rust_bench("tidemill-sinks", "sqlite"),
     "checkpoints": rust_bench("tidemill", "checkpoints"),
     "kafka": kafka,

@@ -2,11 +2,12 @@
 //!
 //! [`run`] puts a [`Plan`] on workers and processes: partitions are read, admitted and folded where they
 //! are polled ([`tick`]), partial bars go to the worker of their symbol, and everything beyond is applied
-//! epoch by epoch when the epoch is complete ([`glue`]).
+//! epoch by epoch when the epoch is complete ([`glue`]). A [`LiveView`] is told of trades as they are read.
 
 pub mod checkpoint;
 pub mod glue;
 mod graph;
+mod live;
 pub mod tick;
 pub mod warm_up;
 mod wire;
@@ -17,4 +18,5 @@ pub use graph::{
     OpenAll, Opener, Outcome, PartitionProgress, Plan, PlanError, Progress, RunError, Start,
     TableCount, Watch, WorkerProgress, run,
 };
+pub use live::{LiveView, Newest};
 pub use tick::{Course, Horizons};

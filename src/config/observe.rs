@@ -9,6 +9,8 @@ use super::tree::{ConfigError, Tree};
 pub struct ObserveConfig {
     /// Host and port that the first process of a machine serves at; nothing: none does.
     pub listen: Option<(String, u16)>,
+    /// Whether `/live` is served there.
+    pub live: bool,
     /// Whether log lines are JSON.
     pub json: bool,
     /// What is logged.
@@ -64,11 +66,15 @@ pub(super) fn observe(tree: &Tree, raw: &raw::Observe) -> Result<ObserveConfig, 
             tree.error("observe.listen", "an address is host:port, as 127.0.0.1:9100")
         })?),
     };
+    if raw.live && listen.is_none() {
+        return Err(tree.error("observe.live", "it is served at observe.listen, which is not set"));
+    }
     if !crate::observe::is_level(&raw.level) {
         let rule = "off, error, warn, info, debug, trace, or by part, as info,kafka=debug";
         return Err(tree.error("observe.level", rule));
     }
-    Ok(ObserveConfig { listen, json: raw.logs == "json", level: raw.level.clone() })
+    let live = raw.live;
+    Ok(ObserveConfig { listen, live, json: raw.logs == "json", level: raw.level.clone() })
 }
 
 #[cfg(test)]
@@ -80,6 +86,7 @@ mod tests {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let at = |host: &str, port| ObserveConfig {
             listen: Some((host.to_owned(), port)),
+            live: false,
             json: false,
             level: "warn".to_owned(),
         };

@@ -33,6 +33,8 @@ section! {
     Observe, later: []
     /// Where each process serves `/metrics`, `/health`, `/ready` and `/status`; the second process of a machine at the next port, and so on; absent: nowhere.
     listen: Option<String>, Kind::Text, default "", rule "host:port; port 0 for a free one, which is logged", flag "";
+    /// Whether each process also serves `/live`: the newest price and the forming bars of the symbols it reads, as they come.
+    live: bool, Kind::Switch, default "false", rule "needs observe.listen", flag "";
     /// How a log line is written, on standard error.
     logs: String, Kind::Choice(&["text", "json"]), default "\"text\"", rule "text, json", flag "";
     /// What is logged; `TIDEMILL_LOG` in the environment wins.

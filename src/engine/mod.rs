@@ -250,9 +250,11 @@ impl Engine {
         clippy::disallowed_methods,
         reason = "the engine's start and seconds are the command's clock"
     )]
-    pub fn run(self) -> Result<Summary, EngineError> {
+    pub fn run(mut self) -> Result<Summary, EngineError> {
         let began = Instant::now();
-        let observatory = Observatory::open(&self.config, self.process, &self.watch.progress)?;
+        let (watched, symbols) = (&self.watch.progress, &self.symbols);
+        let observatory = Observatory::open(&self.config, self.process, watched, symbols)?;
+        self.watch.live = observatory.live().or(self.watch.live);
         let processes = self.config.processes().len().max(1);
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });

@@ -18,20 +18,20 @@ type Numbers<'a> = &'a mut dyn FnMut(&[&str], f64);
 type Times<'a> = &'a mut dyn FnMut(&[&str], &Histogram);
 
 /// What a metric's values are.
-enum Of {
+pub(super) enum Of {
     Counter(fn(&Seen, Numbers<'_>)),
     Gauge(fn(&Seen, Numbers<'_>)),
     Histogram(fn(&Seen, Times<'_>)),
 }
 
 /// One metric.
-struct Metric {
+pub(super) struct Metric {
     /// Without the `_total` that a counter's ends with.
-    name: &'static str,
-    unit: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-    of: Of,
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+    pub of: Of,
 }
 
 const PARTITION: &[&str] = &["partition", "number"];
@@ -299,6 +299,10 @@ const METRICS: &[Metric] = &[
     },
 ];
 
+fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(super::live::METRICS)
+}
+
 fn labels(one: &super::seen::SeenPartition) -> [String; 2] {
     [one.known.name.clone(), one.number.to_string()]
 }
@@ -359,7 +363,7 @@ impl fmt::Debug for All {
 
 impl Collector for All {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        METRICS.iter().try_for_each(|metric| metric.encode(&self.0, &mut encoder))
+        all().try_for_each(|metric| metric.encode(&self.0, &mut encoder))
     }
 }
 
@@ -381,7 +385,7 @@ pub fn documentation() -> String {
          `_count`. Partitions are labelled by name (`topic/number`, or a file) and by their number in the run.\n\n\
          | metric | kind | unit | labels | what it says |\n|---|---|---|---|---|\n",
     );
-    for metric in METRICS {
+    for metric in all() {
         let kind = match metric.of {
             Of::Counter(_) => "counter",
             Of::Gauge(_) => "gauge",

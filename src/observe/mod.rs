@@ -8,7 +8,9 @@
 //! Nothing is counted by row: the graph notes how far it is by round and epoch, sinks and sources are timed by
 //! call and batch, and the rest is put together when somebody asks.
 
+mod board;
 mod conditions;
+mod live;
 mod logs;
 mod lookout;
 mod measures;
@@ -23,9 +25,10 @@ pub use metrics::documentation;
 
 use crate::config::Config;
 use crate::engine::EngineError;
-use dataflows::Progress;
+use dataflows::{LiveView, Progress};
+use live::Live;
 use lookout::Lookout;
-use market::{EpochLength, Sink};
+use market::{EpochLength, Sink, Symbols};
 use measures::{Measured, Measures};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +53,8 @@ struct Observed {
     progress: Arc<Progress>,
     measures: Arc<Measures>,
     lookout: Lookout,
+    /// What `/live` serves, where it does.
+    live: Option<Arc<Live>>,
     began: Instant,
     closed: AtomicBool,
 }
@@ -66,6 +71,7 @@ impl Observatory {
         config: &Config,
         process: usize,
         progress: &Arc<Progress>,
+        symbols: &Symbols,
     ) -> Result<Self, EngineError> {
         let run = Run {
             deployment: config.name().to_owned(),
@@ -77,11 +83,13 @@ impl Observatory {
             every_ms: config.checkpoints().map(|given| given.every_ms),
         };
         let measures = Measures::of(progress);
+        let live = config.observe().live.then(|| Live::new(config.widths(), symbols));
         let observed = Arc::new(Observed {
             run,
             progress: progress.clone(),
             measures,
             lookout: Lookout::default(),
+            live,
             began: now(),
             closed: AtomicBool::new(false),
         });
@@ -92,6 +100,11 @@ impl Observatory {
             lookout::start(&observed);
         }
         Ok(Observatory(observed))
+    }
+
+    /// Told of trades as they are read, where that is served.
+    pub fn live(&self) -> Option<Arc<LiveView>> {
+        self.0.live.as_ref().map(|live| live.view.clone())
     }
 
     /// Told of every batch that a source admits.

@@ -1,6 +1,7 @@
 //! What a process knows of its run at one moment, and the document that `/status` is.
 
 use super::conditions::{Found, judge};
+use super::live::Live;
 use super::lookout::{Answer, Mark};
 use super::measures::{Checkpoint, Measures, SinkMeasure};
 use super::{Observed, Run};
@@ -57,6 +58,7 @@ pub(super) struct Seen {
     /// Seconds since the last checkpoint, or since the run began.
     pub checkpoint_age: f64,
     pub brokers: Vec<Answer>,
+    pub live: Option<Arc<Live>>,
 }
 
 impl Seen {
@@ -107,6 +109,7 @@ impl Seen {
             checkpoint,
             checkpoint_age: checkpoint.written.unwrap_or(observed.began).elapsed().as_secs_f64(),
             brokers,
+            live: observed.live.clone(),
             run: observed.run.clone(),
         }
     }

@@ -7,6 +7,7 @@ mod history;
 mod ingest;
 mod kafka;
 mod kills;
+mod live;
 mod observe;
 mod processes;
 mod stores;

@@ -13,13 +13,13 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 /// A run, killed when the test leaves it.
-struct Run {
+pub(super) struct Run {
     child: Child,
     said: BufReader<ChildStderr>,
 }
 
 impl Run {
-    fn start(folder: &Folder, config: &str, level: &str) -> Self {
+    pub(super) fn start(folder: &Folder, config: &str, level: &str) -> Self {
         Run::of(folder, &["run", "--config", config], level)
     }
 
@@ -48,11 +48,11 @@ impl Run {
         }
     }
 
-    fn address(&mut self) -> String {
+    pub(super) fn address(&mut self) -> String {
         self.hear("metrics are served")["address"].as_str().unwrap().to_owned()
     }
 
-    fn interrupt(mut self) {
+    pub(super) fn interrupt(mut self) {
         let interrupt = format!("kill -INT {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
         std::io::copy(&mut self.said, &mut std::io::sink()).unwrap();
@@ -68,7 +68,7 @@ impl Drop for Run {
 }
 
 /// The code, the head and the body of an answer.
-fn ask(address: &str, question: &str) -> (u16, String, String) {
+pub(super) fn ask(address: &str, question: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "{question} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -78,13 +78,13 @@ fn ask(address: &str, question: &str) -> (u16, String, String) {
     (code, head.to_ascii_lowercase(), body.to_owned())
 }
 
-fn get(address: &str, path: &str) -> (u16, Value) {
+pub(super) fn get(address: &str, path: &str) -> (u16, Value) {
     let (code, _, body) = ask(address, &format!("GET {path}"));
     (code, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
 }
 
 /// Asks again until it is so.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..600 {
         if let Some(found) = look() {
             return found;
@@ -176,7 +176,7 @@ fn deployment(folder: &Folder, listen: &str) -> (String, String, Run) {
          [[indicators]]\nlist = [\"sma(3)\"]\n\
          [[sink]]\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics_prefix = \"{name}-\"\n\
          [[sink]]\nkind = \"sqlite\"\n\
-         [observe]\nlisten = \"{listen}\"\nlogs = \"json\"\nlevel = \"info\"\n"
+         [observe]\nlisten = \"{listen}\"\nlive = true\nlogs = \"json\"\nlevel = \"info\"\n"
     );
     folder.file("cluster.toml", &config);
     let ingest = ingest(folder, &topic, &["--duplicate", "0.02", "--rate", "500"]);

@@ -28,7 +28,7 @@ impl Readers {
         match open(Start { at: self.at, saved: None }, epoch) {
             Ok(mut partition) => {
                 self.waker.iter().for_each(|waker| partition.wake_by(waker.clone()));
-                let mut reader = Reader::new(number, partition, &self.plan);
+                let mut reader = Reader::new(number, partition, &self.plan, &self.run);
                 reader.go_by(&self.course);
                 if let Err(error) = reader.follow_at_once(&self.run.joins) {
                     return self.run.fail(error);

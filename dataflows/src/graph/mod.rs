@@ -1,5 +1,6 @@
 //! Whole graphs on timely: the plan, its stages, and how a run starts and ends.
 
+mod ahead;
 mod by_epoch;
 mod follow;
 mod greatest;

@@ -1,11 +1,12 @@
 //! The readers of a worker's partitions: poll, fold, send what changed, move the capability.
 //!
 //! The capability stands at the least epoch that any of the worker's partitions can still change. A
-//! partition reads ahead of the slowest by at most [`AHEAD_ROWS_MAX`] trades whose results are not yet
-//! complete everywhere; the one that holds the frontier may always read. No reader enters an epoch that was
+//! partition reads ahead of the slowest until it has changed so much that is not yet
+//! complete everywhere ([`Ahead`]); the one that holds the frontier may always read. No reader enters an epoch that was
 //! not granted, and each is cut when it crosses a boundary: what was folded before it, what admission knows,
 //! and the rows in hand beyond it.
 
+use super::ahead::Ahead;
 use super::by_epoch::RESERVE_MAX;
 use super::held::{Held, load_letters, save_letters};
 use super::run::{RunError, Shared as Run};
@@ -15,11 +16,7 @@ use crate::tick::{Course, TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials};
 use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
-use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// Trades of a partition under way in the graph, but for those of the last batch.
-const AHEAD_ROWS_MAX: usize = 1 << 18;
 
 /// Batches that a partition reads at a time where it has as many: what they change goes out in one
 /// message, and the workers tell each other once how far they are.
@@ -38,9 +35,8 @@ pub(crate) struct Reader {
     pub(super) leads: bool,
     /// Whether its end closes nothing.
     pub(super) stays_open: bool,
-    /// Epochs that batches ended in and trades of those, as long as the graph has not completed them.
-    ahead: VecDeque<(Epoch, usize)>,
-    ahead_rows: usize,
+    /// What it changed, as long as the graph has not completed it.
+    ahead: Ahead,
     /// A batch that is not folded to its end.
     pub(super) held: Option<Held>,
     /// The last boundary it was cut at.
@@ -106,7 +102,7 @@ impl Readers {
         run: Arc<Run>,
         at: Time,
     ) -> Self {
-        let reader = |(number, partition)| Reader::new(number, partition, plan);
+        let reader = |(number, partition)| Reader::new(number, partition, plan, &run);
         let readers = partitions.into_iter().map(reader).collect();
         let (plan, course, letters) = (plan.clone(), Course::default(), Vec::new());
         let (waker, reserve) = (None, 0);
@@ -156,6 +152,7 @@ impl Readers {
             if let Err(error) = reader.round(complete, &self.cuts, &mut ticks, &mut round) {
                 self.run.fail(error);
             }
+            reader.path.tell();
             if !was_done {
                 reader.report(&self.run);
             }
@@ -180,17 +177,23 @@ impl Readers {
 }
 
 impl Reader {
-    pub(super) fn new(number: usize, partition: Box<dyn Partition>, plan: &TickPlan) -> Self {
+    pub(super) fn new(
+        number: usize,
+        partition: Box<dyn Partition>,
+        plan: &TickPlan,
+        run: &Run,
+    ) -> Self {
+        let mut path = TickPath::new(plan.clone(), number as u32);
+        run.live.iter().for_each(|live| path.show(live));
         Reader {
             number,
             partition,
-            path: TickPath::new(plan.clone(), number as u32),
+            path,
             waits: None,
             floor: Epoch::MIN,
             leads: false,
             stays_open: false,
-            ahead: VecDeque::new(),
-            ahead_rows: 0,
+            ahead: Ahead::default(),
             held: None,
             cut: Epoch::MIN,
             ending: false,
@@ -206,9 +209,7 @@ impl Reader {
         ticks: &mut TickOutput,
         round: &mut Round,
     ) -> Result<(), RunError> {
-        while let Some((_, rows)) = self.ahead.pop_front_if(|(epoch, _)| *epoch < complete) {
-            self.ahead_rows -= rows;
-        }
+        self.ahead.pass(complete);
         let gate = cuts.gate();
         if self.waits.is_some() {
             return self.wait(gate, cuts);
@@ -218,11 +219,14 @@ impl Reader {
                 break;
             }
             // The one that holds the frontier must go on, or nothing would.
-            if self.ahead_rows >= AHEAD_ROWS_MAX && self.path.epoch() > complete {
+            if self.ahead.is_far() && self.path.epoch() > complete {
                 round.blocked = true;
                 break;
             }
-            match self.step(gate, cuts, ticks, round)? {
+            let before = ticks.rows.len() + ticks.reaches.len();
+            let step = self.step(gate, cuts, ticks, round)?;
+            self.ahead.add(self.path.epoch(), ticks.rows.len() + ticks.reaches.len() - before);
+            match step {
                 Step::Read => round.busy = true,
                 Step::Idle | Step::Barred => break,
             }
@@ -251,6 +255,7 @@ impl Reader {
                 Polled::Batch(batch) => {
                     let held = Held::new(batch);
                     if !held.letters.is_empty() {
+                        self.ahead.add(self.path.epoch(), held.letters.len());
                         round.leaving.push(Parcel::Letters(held.letters.clone()));
                     }
                     self.held = Some(held);
@@ -273,11 +278,7 @@ impl Reader {
             }
         }
         if let Some(held) = self.held.take() {
-            // One of which nothing was admitted counts, too.
-            let rows = held.batch.trades.len().max(1);
             self.partition.recycle(held.batch);
-            self.ahead.push_back((self.path.epoch(), rows));
-            self.ahead_rows += rows;
         }
         Ok(Step::Read)
     }

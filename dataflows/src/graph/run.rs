@@ -12,6 +12,7 @@ use super::wiring::{self, Beginning};
 use crate::checkpoint::{
     Checkpoints, Cuts, Entry, Office, Owed, RestoreError, Restored, Scribe, SequenceError, control,
 };
+use crate::live::LiveView;
 use market::{Epoch, Partition, PartitionError, Sink, SinkError, Symbols, Time};
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -100,6 +101,8 @@ enum Opening {
 pub(crate) struct Shared {
     pub stop: Arc<AtomicBool>,
     pub progress: Arc<Progress>,
+    /// Told of trades as they are read.
+    pub live: Option<Arc<LiveView>>,
     /// Partitions that join.
     pub joins: Joins,
     failure: Mutex<Option<RunError>>,
@@ -120,6 +123,7 @@ impl Shared {
         Shared {
             stop: watch.stop,
             progress: watch.progress,
+            live: watch.live,
             joins: inputs.joins,
             failure: Mutex::new(None),
             inputs: Mutex::new(Opening::Untold(Some(inputs.open))),

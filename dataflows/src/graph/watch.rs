@@ -1,5 +1,6 @@
 //! How a run is watched while it runs, and what is known of it when it has ended.
 
+use crate::live::LiveView;
 use market::{Counts, Epoch, Offset, Time};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -258,6 +259,8 @@ pub struct Watch {
     pub stop: Arc<AtomicBool>,
     /// Where the run is.
     pub progress: Arc<Progress>,
+    /// Told of trades as they are read, where somebody wants to know.
+    pub live: Option<Arc<LiveView>>,
 }
 
 /// Rows that a table was given.

@@ -167,6 +167,18 @@ impl Fold {
         }
     }
 
+    /// Hands out all partials, oldest first.
+    pub(super) fn each_kept(&self, mut hand: impl FnMut(SymbolId, &Partial)) {
+        for interval in &self.intervals {
+            let older = interval.symbols.iter().zip(&interval.partials);
+            older.for_each(|(&symbol, partial)| hand(symbol, partial));
+            let newest = interval.newest.iter().map(|&s| (s, &self.current[s.index()]));
+            newest
+                .filter(|(_, partial)| partial.ts_open() == interval.start)
+                .for_each(|(symbol, partial)| hand(symbol, partial));
+        }
+    }
+
     /// Every interval that ends by `until` has been closed.
     pub(super) fn set_closed(&mut self, until: Time) {
         self.closed = self.closed.max(until);

@@ -11,15 +11,19 @@
 
 mod course;
 mod fold;
+mod forming;
 mod horizons;
 
 pub use course::Course;
 pub use horizons::Horizons;
 
+use crate::live::LiveView;
 use fold::Fold;
+use forming::Forming;
 use market::{Admitted, Epoch, EpochLength, Offset, Price, Run, Size, SymbolId, Time, Width};
 use operators::bar::Partial;
 use operators::{Restore, Snapshot};
+use std::sync::Arc;
 
 /// The state of a partition's partial bar after an epoch. Replaces what the partition said before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,8 @@ pub struct TickPath {
     epoch: Epoch,
     folds: Vec<Fold>,
     late: u64,
+    /// What the live view is told, where there is one.
+    forming: Option<Forming>,
 }
 
 /// One trade, as the fold takes it.
@@ -92,7 +98,17 @@ impl TickPath {
     /// The path of partition number `partition`, before its first record.
     pub fn new(plan: TickPlan, partition: u32) -> Self {
         let folds = plan.bases.iter().map(|&width| Fold::new(width)).collect();
-        TickPath { plan, partition, epoch: Epoch::MIN, folds, late: 0 }
+        TickPath { plan, partition, epoch: Epoch::MIN, folds, late: 0, forming: None }
+    }
+
+    /// Tells a live view of what it folds, whenever [`TickPath::tell`] is called.
+    pub(crate) fn show(&mut self, view: &Arc<LiveView>) {
+        self.forming = Some(Forming::new(view, self.partition, &self.plan.bases));
+    }
+
+    /// Tells the live view, where there is one, of what was folded since.
+    pub(crate) fn tell(&mut self) {
+        self.forming.iter_mut().for_each(Forming::tell);
     }
 
     /// The epoch of the last record, [`Epoch::MIN`] before the first: the least one that can change.
@@ -135,6 +151,9 @@ impl TickPath {
             if base == 0 {
                 self.late += late;
             }
+        }
+        if let Some(forming) = &mut self.forming {
+            forming.fold(batch, run);
         }
     }
 
@@ -188,9 +207,14 @@ impl TickPath {
             out.reaches.extend((0..self.folds.len() as u32).map(reach));
         }
         self.close_until(epoch, out);
-        let floor =
-            self.plan.epoch.start(epoch).ns().saturating_sub(self.plan.horizons.of(self.partition));
-        self.folds.iter_mut().for_each(|fold| fold.evict(Time::from_ns(floor)));
+        let floor = self.floor(epoch);
+        self.folds.iter_mut().for_each(|fold| fold.evict(floor));
+    }
+
+    /// What ends by then cannot change from `epoch` on.
+    fn floor(&self, epoch: Epoch) -> Time {
+        let horizon_ns = self.plan.horizons.of(self.partition);
+        Time::from_ns(self.plan.epoch.start(epoch).ns().saturating_sub(horizon_ns))
     }
 
     fn close_until(&mut self, epoch: Epoch, out: &mut TickOutput) {
@@ -227,6 +251,13 @@ impl TickPath {
         self.epoch = from.i64();
         self.late = from.u64();
         self.folds.iter_mut().for_each(|fold| fold.restore(from));
+        let floor = self.floor(self.epoch);
+        if let Some(forming) = &mut self.forming {
+            for (base, fold) in self.folds.iter().enumerate() {
+                fold.each_kept(|symbol, partial| forming.restore(base, symbol, partial));
+            }
+            forming.begin_at(floor);
+        }
     }
 }
 

@@ -5,6 +5,9 @@ use market::Trades;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+#[path = "forming_tests.rs"]
+mod forming;
+
 const LATENESS: i64 = 2 * Time::SECOND;
 /// Less than trades may be late.
 const HORIZON: i64 = 30 * Time::SECOND;

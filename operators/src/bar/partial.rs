@@ -81,6 +81,22 @@ impl Partial {
         self.notional += i128::from(price.raw()) * i128::from(size.raw());
     }
 
+    /// Takes in what another partial of the same partition holds, of trades that this one does not hold.
+    pub fn absorb(&mut self, other: &Partial) {
+        if (other.first_ts, other.first_at) < (self.first_ts, self.first_at) {
+            (self.first_ts, self.first_at, self.open) =
+                (other.first_ts, other.first_at, other.open);
+        }
+        if (other.last_ts, other.last_at) > (self.last_ts, self.last_at) {
+            (self.last_ts, self.last_at, self.close) = (other.last_ts, other.last_at, other.close);
+        }
+        self.high = self.high.max(other.high);
+        self.low = self.low.min(other.low);
+        self.count += other.count;
+        self.volume += other.volume;
+        self.notional += other.notional;
+    }
+
     /// The bar that its trades make.
     #[inline]
     pub fn bar(&self) -> Bar {

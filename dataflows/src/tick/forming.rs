@@ -1,0 +1,196 @@
+//! Forming bars, for the live view alone: the newest bar of every configured width of each symbol, and its newest trade.
+//!
+//! A width that others roll up to has a cell, which trades are folded into; a wider one holds what lies before the cell
+//! in its own interval. So a trade costs one fold however many widths there are, about 4 ns, and a round as much
+//! again for each symbol it touched.
+//!
+//! ```text
+//! bar(wide) = closed cells of its interval + the cell
+//! ```
+
+use super::Tick;
+use crate::live::{LiveView, Newest, Outbox};
+use market::{Admitted, Bar, Run, SymbolId, Time, Width};
+use operators::bar::Partial;
+use std::sync::Arc;
+
+/// No bar: its range holds no time.
+const NONE: Partial = Partial::new(Time::from_ns(i64::MIN));
+
+/// One width, in the order of the view's.
+struct Shape {
+    width: Width,
+    /// The place of the width that it is made from; none where trades are folded into it.
+    from: Option<usize>,
+}
+
+/// What is known of a symbol beside its bars.
+#[derive(Clone, Copy)]
+struct Known {
+    newest: Option<Newest>,
+    touched: bool,
+}
+
+/// The forming bars of one partition.
+pub(crate) struct Forming {
+    outbox: Arc<Outbox>,
+    partition: u32,
+    shapes: Vec<Shape>,
+    /// The places of those that trades are folded into.
+    bases: Vec<usize>,
+    /// Where the symbols of this partition are known, by their ids, counted from one.
+    places: Vec<u32>,
+    known: Vec<Known>,
+    /// As many as there are widths, beside each.
+    partials: Vec<Partial>,
+    /// Places of symbols that were touched.
+    touched: Vec<usize>,
+    /// Of what came before not everything is known: wide bars that begin there are not told.
+    since: Time,
+}
+
+impl Forming {
+    /// Of partition number `partition`; the bars of `bases` are folded from trades.
+    pub fn new(view: &Arc<LiveView>, partition: u32, bases: &[Width]) -> Self {
+        let (outbox, widths) = (view.outbox(), view.widths());
+        let place = |base: &Width| widths.iter().position(|width| width == base);
+        let shape = |&width: &Width| {
+            let from = bases.iter().find(|base| width.rolls_up_from(**base)).and_then(place);
+            Shape { width, from: from.filter(|_| !bases.contains(&width)) }
+        };
+        let shapes: Vec<Shape> = widths.iter().map(shape).collect();
+        let bases = bases.iter().filter_map(place).collect();
+        Forming {
+            outbox,
+            partition,
+            shapes,
+            bases,
+            places: Vec::new(),
+            partials: Vec::new(),
+            known: Vec::new(),
+            touched: Vec::new(),
+            since: Time::from_ns(i64::MIN),
+        }
+    }
+
+    /// Folds one run of a batch.
+    pub fn fold(&mut self, batch: &Admitted, run: &Run) {
+        let trades = &batch.trades;
+        for row in run.rows.start as usize..run.rows.end as usize {
+            let (ts, price, size) = (trades.ts_event[row], trades.price[row], trades.size[row]);
+            self.add(trades.symbol[row], Tick { ts, at: trades.offset[row], price, size });
+        }
+    }
+
+    fn add(&mut self, symbol: SymbolId, tick: Tick) {
+        let place = self.place(symbol);
+        let first = place * self.shapes.len();
+        for at in 0..self.bases.len() {
+            let base = self.bases[at];
+            let width = self.shapes[base].width;
+            let cell = &mut self.partials[first + base];
+            if (tick.ts.ns().wrapping_sub(cell.ts_open().ns()) as u64) < width.ns() as u64 {
+                cell.add(tick.ts, tick.at, tick.price, tick.size);
+                continue;
+            }
+            let mut one = Partial::new(width.open_of(tick.ts));
+            one.add(tick.ts, tick.at, tick.price, tick.size);
+            self.put(first, base, &one);
+        }
+        let known = &mut self.known[place];
+        if known.newest.is_none_or(|newest| newest.ts_event <= tick.ts) {
+            let Tick { ts: ts_event, at, price, size } = tick;
+            let partition = self.partition;
+            known.newest = Some(Newest { symbol, ts_event, partition, at, price, size });
+        }
+        if !std::mem::replace(&mut known.touched, true) {
+            self.touched.push(place);
+        }
+    }
+
+    #[inline]
+    fn place(&mut self, symbol: SymbolId) -> usize {
+        match self.places.get(symbol.index()) {
+            Some(&place) if place > 0 => place as usize - 1,
+            _ => self.place_of_new(symbol),
+        }
+    }
+
+    #[cold]
+    fn place_of_new(&mut self, symbol: SymbolId) -> usize {
+        if self.places.len() <= symbol.index() {
+            self.places.resize(symbol.index() + 1, 0);
+        }
+        self.known.push(Known { newest: None, touched: false });
+        self.partials.resize(self.known.len() * self.shapes.len(), NONE);
+        self.places[symbol.index()] = self.known.len() as u32;
+        self.known.len() - 1
+    }
+
+    /// Takes in a bar of a base width, or a part of one.
+    #[cold]
+    fn put(&mut self, first: usize, base: usize, partial: &Partial) {
+        let cell = self.partials[first + base];
+        if partial.ts_open() == cell.ts_open() {
+            return self.partials[first + base].absorb(partial);
+        }
+        let is_newer = partial.ts_open() > cell.ts_open();
+        let aside = if is_newer { &cell } else { partial };
+        for (at, shape) in self.shapes.iter().enumerate() {
+            let open = shape.width.open_of(aside.ts_open());
+            // What is older than the newest bar of a width is nothing to it.
+            let counts = is_newer || shape.width.open_of(cell.ts_open()) == open;
+            if shape.from != Some(base) || aside.is_empty() || !counts {
+                continue;
+            }
+            let before = &mut self.partials[first + at];
+            if before.ts_open() != open {
+                *before = Partial::new(open);
+            }
+            before.absorb(aside);
+        }
+        if is_newer {
+            self.partials[first + base] = *partial;
+        }
+    }
+
+    /// Takes in what a checkpoint holds: a bar of the base width at place `base` of the tick path's, oldest first.
+    pub fn restore(&mut self, base: usize, symbol: SymbolId, partial: &Partial) {
+        let first = self.place(symbol) * self.shapes.len();
+        self.put(first, self.bases[base], partial);
+    }
+
+    /// Of what comes before `since`, a checkpoint does not hold everything.
+    pub fn begin_at(&mut self, since: Time) {
+        self.since = since;
+    }
+
+    /// Tells of the symbols that were touched since the last call.
+    pub fn tell(&mut self) {
+        if self.touched.is_empty() {
+            return;
+        }
+        let touched = std::mem::take(&mut self.touched);
+        let told = touched.iter().filter_map(|&place| Some((self.known[place].newest?, place)));
+        self.outbox.tell(told, |place, bars| self.bars(place, bars));
+        touched.iter().for_each(|&place| self.known[place].touched = false);
+        self.touched = touched;
+        self.touched.clear();
+    }
+
+    fn bars(&self, place: usize, bars: &mut Vec<Bar>) {
+        let own = &self.partials[place * self.shapes.len()..][..self.shapes.len()];
+        bars.extend(self.shapes.iter().zip(own).map(|(shape, partial)| {
+            let Some(base) = shape.from else { return partial.bar() };
+            let open = shape.width.open_of(own[base].ts_open());
+            let mut bar = Partial::new(open);
+            if open >= self.since {
+                bar.absorb(&own[base]);
+                if partial.ts_open() == open {
+                    bar.absorb(partial);
+                }
+            }
+            bar.bar()
+        }));
+    }
+}
