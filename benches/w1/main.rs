@@ -62,6 +62,7 @@ fn plan(symbols: &Symbols, specs: &[Spec]) -> Plan {
         lateness_ns: data::LATENESS_NS,
         horizons: Horizons::all(900 * Time::SECOND),
         course: dataflows::Course::default(),
+        pools: Vec::new(),
         widths: vec![minute],
         empty: Empty::Skip,
         indicators,

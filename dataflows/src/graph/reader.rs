@@ -7,12 +7,12 @@
 //! and the rows in hand beyond it.
 
 use super::by_epoch::RESERVE_MAX;
-use super::held::{Held, load_letters, save_letters};
+use super::held::{Held, load_letters, piece_name, save_letters, saved_of};
 use super::run::{RunError, Shared as Run};
 use super::ticks::Left;
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{Course, TickOutput, TickPath, TickPlan};
-use crate::wire::{Names, Parcel, Partials};
+use crate::wire::{Names, Parcel, Partials, Pooled};
 use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
 use std::collections::VecDeque;
@@ -30,6 +30,8 @@ pub(crate) struct Reader {
     pub(super) number: usize,
     pub(super) partition: Box<dyn Partition>,
     pub(super) path: TickPath,
+    /// The pool where its trades are judged and folded, and what its log is called.
+    pool: Option<Pooled>,
     /// The partition that must have ended before this one is read.
     pub(super) waits: Option<u32>,
     /// Nothing of it is timed before.
@@ -118,7 +120,7 @@ impl Readers {
             let name = piece_name(reader.number);
             for (mut words, bytes) in from.bundles.iter().flat_map(|bundle| bundle.pieces(&name)) {
                 reader.path.restore(&mut words);
-                reader.held = Some(Held::load(&mut words));
+                reader.held = Some(Held::load(reader.pool.is_some(), &mut words));
                 self.letters.push(load_letters(saved_of(bytes).1));
             }
             reader.cut = from.manifest.epoch.unwrap_or(Epoch::MIN);
@@ -161,11 +163,12 @@ impl Readers {
         }
         round.joining = self.run.joins.any();
         self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
-        self.address(ticks, &mut round.partials);
+        self.address(ticks, &mut round);
         round
     }
 
-    fn address(&self, ticks: TickOutput, partials: &mut Partials) {
+    fn address(&self, ticks: TickOutput, round: &mut Round) {
+        let partials = &mut round.partials;
         partials.rows = ticks.rows;
         // Batches of several partitions stand one behind the other, each by rising epoch.
         if !partials.rows.is_sorted_by_key(|row| row.epoch) {
@@ -174,16 +177,30 @@ impl Readers {
         for reach in ticks.reaches {
             partials.reaches.extend((0..self.peers as u32).map(|to| (to, reach)));
         }
+        if self.plan.is_pooled {
+            partials.leave(&round.left, self.peers as u32);
+        }
         partials.names = Names::Here(self.symbols.clone());
     }
 }
 
 impl Reader {
     pub(super) fn new(number: usize, partition: Box<dyn Partition>, plan: &TickPlan) -> Self {
+        let pool = partition.pool().map(|pool| Pooled {
+            pool,
+            partition: number as u32,
+            source: partition.name().into(),
+            trades: Vec::new(),
+        });
+        let path = match pool {
+            None => TickPath::new(plan.clone(), number as u32),
+            Some(_) => TickPath::passing(plan.clone(), number as u32),
+        };
         Reader {
             number,
             partition,
-            path: TickPath::new(plan.clone(), number as u32),
+            path,
+            pool,
             waits: None,
             floor: Epoch::MIN,
             leads: false,
@@ -266,7 +283,14 @@ impl Reader {
                 return Ok(Step::Barred);
             }
             if let Some(held) = &mut self.held {
-                self.path.fold_run(&held.batch, &held.batch.runs[held.next]);
+                let run = &held.batch.runs[held.next];
+                match &self.pool {
+                    None => self.path.fold_run(&held.batch, run),
+                    Some(to) => {
+                        let greatest = round.partials.pass_on(&held.batch, run, to);
+                        self.path.pass(greatest);
+                    }
+                }
                 held.next += 1;
             }
         }
@@ -348,7 +372,7 @@ impl Reader {
         let mut words = Snapshot::default();
         self.path.snapshot(&mut words);
         match &self.held {
-            Some(held) => held.save(&mut words),
+            Some(held) => held.save(self.pool.is_some(), &mut words),
             None => words.u64(0),
         }
         let partition = self.partition.snapshot().ok_or(RunError::NoSnapshot(self.number))?;
@@ -361,24 +385,6 @@ impl Reader {
         cuts.give(Piece { name, words, bytes }, Some(position));
         Ok(())
     }
-}
-
-/// The name of a partition's piece.
-fn piece_name(number: usize) -> String {
-    format!("tick/{number}")
-}
-
-/// What the partition itself saved, and the letters behind it.
-fn saved_of(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let (length, rest) = bytes.split_first_chunk().expect("a whole piece has a length");
-    rest.split_at(u64::from_le_bytes(*length) as usize)
-}
-
-/// What a checkpoint holds of partition `number` itself.
-pub(crate) fn saved(from: &Restored, number: usize) -> Option<Vec<u8>> {
-    let name = piece_name(number);
-    let mut pieces = from.bundles.iter().flat_map(|bundle| bundle.pieces(&name));
-    pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())
 }
 
 #[cfg(test)]

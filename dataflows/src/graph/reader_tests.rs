@@ -49,6 +49,7 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
         horizons: Horizons::all(Time::SECOND),
         bases: vec!["10s".parse().unwrap()],
         reaches: false,
+        is_pooled: false,
     };
     let polls = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let partition = |(number, step): (usize, i64)| {

@@ -32,6 +32,7 @@ pub struct Progress {
     workers: Mutex<Vec<Arc<Turning>>>,
     checkpoints: Mutex<CheckpointProgress>,
     tables: Mutex<Vec<TableCount>>,
+    judged: Mutex<Vec<Counted>>,
     spread_symbols: AtomicU64,
     waits_for_sinks: AtomicBool,
     observer: OnceLock<Observer>,
@@ -105,6 +106,16 @@ pub struct CheckpointProgress {
     pub last_failure: Option<String>,
 }
 
+/// What became of the trades of pools on a worker, as far as it was told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted(Arc<Mutex<Counts>>);
+
+impl Counted {
+    pub fn tell(&self, counts: Counts) {
+        *held(&self.0) = counts;
+    }
+}
+
 impl Progress {
     /// Has `observer` told of what happens; the first one stays.
     pub fn observe_by(&self, observer: Observer) {
@@ -147,6 +158,13 @@ impl Progress {
         let turning = Arc::new(Turning { number, turns, frontier });
         held(&self.workers).push(turning.clone());
         turning
+    }
+
+    /// One more worker of this process judges trades of pools.
+    pub(crate) fn judge(&self) -> Counted {
+        let counted = Counted::default();
+        held(&self.judged).push(counted.clone());
+        counted
     }
 
     pub(crate) fn wait_for_sinks(&self, waits: bool) {
@@ -232,9 +250,16 @@ impl Progress {
         self.spread_symbols.load(Ordering::Relaxed)
     }
 
-    /// What this process's partitions counted so far.
-    pub fn counts(&self) -> Counts {
+    /// What this process's workers counted of the trades of pools: used, late, flagged and refused.
+    pub fn pooled(&self) -> Counts {
         let mut sum = Counts::default();
+        held(&self.judged).iter().for_each(|counted| sum.add(&held(&counted.0)));
+        sum
+    }
+
+    /// What this process's partitions and pools counted so far.
+    pub fn counts(&self) -> Counts {
+        let mut sum = self.pooled();
         held(&self.partitions).iter().flatten().for_each(|known| sum.add(&known.counts));
         sum
     }

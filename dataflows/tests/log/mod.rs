@@ -186,6 +186,7 @@ pub fn plan(empty: Empty, symbols: &Symbols) -> Plan {
         lateness_ns: LATENESS,
         horizons: Horizons::all(HORIZON),
         course: Course::default(),
+        pools: Vec::new(),
         widths,
         empty,
         indicators,
