@@ -9,8 +9,8 @@ use dataflows::checkpoint::{
     Checkpoints, Claimed, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
 use dataflows::{Cluster, Course, Empty, Inputs, Joins, Opener, Plan, RunError, Start, Watch, run};
-use log::{Log, Trade, coarse, lines_of, logs, plan, same};
-use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
+use log::{Echo, Log, Trade, coarse, lines_of, logs, plan, same};
+use market::{DeadLetter, Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -51,6 +51,13 @@ impl Sink for Store {
         let is_new = |at: usize| mark.is_none_or(|mark| rows.keys[at].epoch >= mark);
         let new = lines_of(rows).enumerate().filter(|(at, _)| is_new(*at));
         self.waiting.extend(new.map(|(_, line)| line));
+        Ok(())
+    }
+
+    fn write_letters(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError> {
+        let mark = self.held.lock().unwrap().mark;
+        let new = letters.iter().filter(|letter| mark.is_none_or(|mark| letter.epoch >= mark));
+        self.waiting.extend(new.map(|letter| format!("letter {letter:?}")));
         Ok(())
     }
 
@@ -120,6 +127,15 @@ struct Life {
     fails_in: u64,
     depot_fails_every: u64,
     slow: usize,
+    /// Whether symbols are spread over the logs.
+    pooled: bool,
+}
+
+impl Life {
+    /// One that comes to the end.
+    fn last(pooled: bool) -> Self {
+        Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0, pooled }
+    }
 }
 
 /// Runs until the end, or until the sink fails; whether it came to the end, and checkpoints written.
@@ -163,9 +179,11 @@ fn live_with(
     (0..life.workers).for_each(|k| assert!(symbols.intern(format!("S{k}").as_bytes()).is_ok()));
     let open = |(number, log): (usize, &Vec<Trade>)| {
         let mut log = Log::new(log.clone(), &symbols, vec![7, 31], life.slow);
+        let leads = course.leads.contains(&(number as u32));
         if number > 0 && course.leads.contains(&0) {
             log = log.following();
         }
+        let mut log = log.in_pool(life.pooled && !leads);
         Box::new(move |start: Start| {
             start.saved.iter().for_each(|saved| log.restore(saved));
             Ok(Box::new(log) as Box<dyn Partition>)
@@ -177,6 +195,7 @@ fn live_with(
         let log = Log::new(trades.to_vec(), &symbols, vec![7, 31], life.slow);
         let behind = course.leads.contains(&0);
         let log = if behind { log.following() } else { log };
+        let log = log.in_pool(life.pooled);
         partitions.extend(joining::join(log, decided, behind, (&joins, logs.len())));
     }
     let inputs = Inputs { joins, ..Inputs::from(partitions) };
@@ -196,7 +215,9 @@ fn live_with(
     };
     let watch = Watch::default();
     let progress = watch.progress.clone();
-    let plan = Plan { course: course.clone(), ..plan(empty, &symbols) };
+    let pool = Echo::pool(&symbols, course.leads.first().copied());
+    let pools = life.pooled.then_some(pool).into_iter().collect();
+    let plan = Plan { course: course.clone(), pools, ..plan(empty, &symbols) };
     let cluster = Cluster::local(life.workers);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     let ended = match run(plan, cluster, inputs, sinks, watch, Some(checkpoints)) {
@@ -214,15 +235,23 @@ fn lives() -> impl Strategy<Value = Vec<Life>> {
         fails_in,
         depot_fails_every,
         slow,
+        pooled: false,
     });
     prop::collection::vec(life, 1..6)
+}
+
+/// The same, all of logs in a pool or none; which.
+fn lives_of() -> impl Strategy<Value = (Vec<Life>, bool)> {
+    (lives(), any::<bool>()).prop_map(|(lives, pooled)| {
+        (lives.into_iter().map(|life| Life { pooled, ..life }).collect(), pooled)
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn lives_are_invisible(logs in logs(), lives in lives(), carry: bool) {
+    fn lives_are_invisible(logs in logs(), (lives, _) in lives_of(), carry: bool) {
         let empty = if carry { Empty::Carry } else { Empty::Skip };
         let whole = law(&logs, &Course::default(), empty, &lives)?;
         prop_assert!(logs.iter().all(Vec::is_empty) || !whole.is_empty());
@@ -246,10 +275,24 @@ proptest! {
         prop_assert_eq!(values(&one), values(&two));
     }
 
+    /// History is judged by itself, the pool behind it where its symbols meet.
+    #[test]
+    fn lives_of_a_pool_behind_history_are_invisible(
+        logs in logs(), (lives, _) in lives_of(), carry: bool
+    ) {
+        let empty = if carry { Empty::Carry } else { Empty::Skip };
+        let course = Course { leads: [0].into(), ..Course::default() };
+        law(&logs, &course, empty, &lives)?;
+    }
+
     /// What a run decides that a log joins, a clean run that knows it from the beginning makes the same of it.
     #[test]
     fn a_log_that_joins_is_as_if_it_had_always_been_known(
-        logs in logs(), late in logs(), lives in lives(), carry: bool, behind: bool
+        logs in logs(),
+        late in logs(),
+        (lives, pooled) in lives_of(),
+        carry: bool,
+        behind: bool,
     ) {
         // With history all of them but the first are read behind it.
         let leads = if behind && logs.len() > 1 { [0].into() } else { Arc::default() };
@@ -257,7 +300,7 @@ proptest! {
         let empty = if carry { Empty::Carry } else { Empty::Skip };
         let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
         let (decided, joining) = (Arc::default(), late[0].clone());
-        let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+        let last = Life::last(pooled);
         let mut ended = false;
         for life in lives.iter().chain([&last]) {
             ended = live_with(life, empty, (&logs, &course, Some((&joining, &decided))), &depot, &held).0;
@@ -300,7 +343,8 @@ fn law(
     lives: &[Life],
 ) -> Result<Vec<String>, TestCaseError> {
     let whole = Arc::new(Mutex::new(Held::default()));
-    let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+    let pooled = lives.first().is_some_and(|life| life.pooled);
+    let last = Life::last(pooled);
     prop_assert!(live(&last, empty, (logs, course), &Arc::default(), &whole).0);
     let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
     let lives = lives.iter().chain([&last]);
@@ -331,7 +375,7 @@ fn long_log() -> Vec<Vec<Trade>> {
 #[test]
 fn checkpoints_are_written_gone_on_from_and_pruned() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
-    let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3 };
+    let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3, pooled: false };
     let (ended, first) = live(&life(120), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(!ended && first > 0, "{first} checkpoints");
     let (all, _) = entries(&*depot).unwrap();
@@ -352,7 +396,7 @@ fn checkpoints_are_written_gone_on_from_and_pruned() {
 fn a_run_whose_number_is_taken_ends() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
     let zombie = claim(&*depot, &[]).unwrap();
-    let life = Life { workers: 1, fails_in: 60, depot_fails_every: 1, slow: 0 };
+    let life = Life { fails_in: 60, ..Life::last(false) };
     live(&life, Empty::Skip, (&logs, &Course::default()), &depot, &held);
     let manifest = entries(&*depot).unwrap().0.into_iter().find_map(|(_, entry)| match entry {
         Entry::Manifest(manifest) => Some(manifest),

@@ -95,6 +95,7 @@ fn key_of(name: &str) -> String {
         "max_ahead" => "source.max_ahead",
         "max_jump" => "source.max_jump",
         "layout" => "the layout of source.columns, where and codec",
+        "repartition" => "source.repartition",
         "simulator" => "source.simulator",
         "outliers" => "admission.outliers",
         "scale" => "universe.file",
