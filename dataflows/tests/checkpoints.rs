@@ -1,15 +1,19 @@
 //! The law of checkpoints: however often a run is stopped or fails, and with however many workers it goes on,
 //! what its sinks hold in the end is what an uninterrupted run gives them, each row once and in order.
 
+#[path = "log/fragile.rs"]
+mod fragile;
 #[path = "log/joining.rs"]
 mod joining;
 mod log;
 
 use dataflows::checkpoint::{
-    Checkpoints, Claimed, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
+    Checkpoints, Claimed, Depot, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
 use dataflows::{Cluster, Course, Empty, Inputs, Joins, Opener, Plan, RunError, Start, Watch, run};
-use log::{Echo, Log, Trade, coarse, lines_of, logs, plan, same};
+use fragile::Fragile;
+use log::echo::Echo;
+use log::{Log, Trade, coarse, lines_of, logs, plan, same};
 use market::{DeadLetter, Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,47 +80,6 @@ impl Sink for Store {
 
     fn finish(&mut self) -> Result<(), SinkError> {
         self.sync()
-    }
-}
-
-/// A depot that fails at some calls: before it did what was asked, or after.
-struct Fragile {
-    inner: Arc<MemoryDepot>,
-    calls: AtomicU64,
-    every: u64,
-}
-
-impl Fragile {
-    fn at_risk<T>(&self, done: impl FnOnce() -> Result<T, DepotError>) -> Result<T, DepotError> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let away = || DepotError { what: "the depot is away".to_owned() };
-        match call % self.every {
-            1 if self.every > 1 => Err(away()),
-            2 if self.every > 2 => done().and(Err(away())),
-            _ => done(),
-        }
-    }
-}
-
-impl Depot for Fragile {
-    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, DepotError> {
-        self.at_risk(|| self.inner.create(name, bytes))
-    }
-
-    fn put(&self, name: &str, bytes: Vec<bytes::Bytes>) -> Result<(), DepotError> {
-        self.at_risk(|| self.inner.put(name, bytes))
-    }
-
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DepotError> {
-        self.inner.read(name)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<String>, DepotError> {
-        self.inner.list(prefix)
-    }
-
-    fn remove(&self, name: &str) -> Result<(), DepotError> {
-        self.inner.remove(name)
     }
 }
 
@@ -375,7 +338,8 @@ fn long_log() -> Vec<Vec<Trade>> {
 #[test]
 fn checkpoints_are_written_gone_on_from_and_pruned() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
-    let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3, pooled: false };
+    let life =
+        |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3, pooled: false };
     let (ended, first) = live(&life(120), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(!ended && first > 0, "{first} checkpoints");
     let (all, _) = entries(&*depot).unwrap();

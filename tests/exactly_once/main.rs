@@ -8,6 +8,7 @@ mod determinism;
 mod history;
 mod lab;
 mod letters;
+mod pools;
 mod servers;
 mod torn;
 mod zombie;

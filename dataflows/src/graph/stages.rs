@@ -88,7 +88,12 @@ impl Bars {
     fn tell(&mut self) {
         let Some((run, _)) = &self.run else { return };
         let spread = self.spread_symbols();
-        run.progress.spread(spread - std::mem::replace(&mut self.spread, spread));
+        let one = || {
+            let one = self.books.first().and_then(BarBook::spread_symbol);
+            one.map(|symbol| self.symbols.text(symbol))
+        };
+        run.progress.spread(spread - self.spread, one);
+        self.spread = spread;
         if let Some(counted) = &self.counted {
             counted.tell(self.counts());
         }

@@ -14,6 +14,8 @@ pub enum Event<'a> {
     Written(Epoch),
     /// Every sink has made durable everything before this epoch; told where checkpoints are kept.
     Durable(Epoch),
+    /// Symbols were seen in several partitions for the first time on this process: so many, and one of them.
+    Spread(u64, &'a str),
     /// A checkpoint is due, and begins.
     CheckpointBegun,
     /// The manifest of this epoch was written.
@@ -182,8 +184,12 @@ impl Progress {
             .for_each(|(known, told)| (known.rows, known.revised) = (told.rows, told.revised));
     }
 
-    pub(crate) fn spread(&self, more: u64) {
-        self.spread_symbols.fetch_add(more, Ordering::Relaxed);
+    /// So many more symbols are spread, one of which `one` names.
+    pub(crate) fn spread(&self, more: u64, one: impl FnOnce() -> Option<Arc<str>>) {
+        let before = self.spread_symbols.fetch_add(more, Ordering::Relaxed);
+        if let Some(one) = (before == 0 && more > 0).then(one).flatten() {
+            self.tell(Event::Spread(more, &one));
+        }
     }
 
     pub(crate) fn checkpoint_part(&self, bytes: u64) {
