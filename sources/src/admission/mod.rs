@@ -25,6 +25,8 @@ mod duplicates;
 mod fold;
 mod judge;
 #[cfg(test)]
+mod judge_tests;
+#[cfg(test)]
 mod laws;
 mod outlier;
 mod record;
