@@ -370,3 +370,15 @@ fn a_run_whose_number_is_taken_ends() {
     let error = create(&*depot, zombie.next, &entry).unwrap_err().to_string();
     assert!(error.contains("another run"), "{error}");
 }
+
+/// As much is refused as is used: what a checkpoint lacked of either would show.
+#[test]
+fn long_logs_of_a_pool_go_on_from_checkpoints() {
+    let life = |workers, fails_in| Life { workers, fails_in, slow: 3, ..Life::last(true) };
+    let lives = [life(2, 120), life(3, 80), life(1, 150), life(4, 60)];
+    for empty in [Empty::Skip, Empty::Carry] {
+        let whole = law(&long_log(), &Course::default(), empty, &lives).unwrap();
+        let letters = whole.iter().filter(|line| line.starts_with("letter")).count();
+        assert!(letters > 1_000 && whole.len() > letters + 1_000, "{letters} letters");
+    }
+}
