@@ -1,6 +1,7 @@
 //! Topics without keys: the trades of a symbol stand in every partition, and meet where it is owned.
 
 use crate::committed::Committed;
+use crate::history::{ingest_late, with_history};
 use crate::lab::{Lab, Life};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -60,4 +61,35 @@ fn kills_over_a_topic_without_keys_end_as_one_partition_with_them() {
     let differs = keyed.iter().find(|(key, bar)| pooled.get(*key) != Some(bar));
     assert_eq!(differs.map(|(key, bar)| (bar, pooled.get(key))), None);
     assert_eq!(keyed.len(), pooled.len());
+}
+
+#[test]
+fn any_number_of_workers_and_processes_commits_the_same_of_a_topic_without_keys() {
+    let mut lab = Lab::new("pooled", 6);
+    lab.source_keys = "repartition = true\n".to_owned();
+    lab.ended(lab.ingest_into(&lab.ticks, 6, 20_000, 1_000_000.0, &["--no-keys"]));
+    let last = lab.last_epoch();
+    let shapes = [(1, 1), (1, 8), (2, 3), (3, 2)];
+    for (processes, workers) in shapes {
+        let word = format!("of-{processes}-{workers}");
+        lab.finish_as(&word, &Life { processes, workers, ms: 0 }, last);
+        lab.compare("of-1-1", &word);
+    }
+}
+
+/// History is one log, and what goes on behind it has no keys.
+#[test]
+fn kills_at_the_seam_of_history_and_a_topic_without_keys_lose_and_double_nothing() {
+    let mut lab = with_history("before", 3, 100_000);
+    lab.source_keys += "repartition = true\n";
+    let ingest = ingest_late(&lab, 500.0, &["--no-keys"]);
+    let mut chance = lab.chance();
+    for _ in 0..8 {
+        let life = Life { ms: chance.below(3_000), ..Life::of_chance(&mut chance) };
+        lab.live(&life, &mut chance);
+    }
+    lab.ended(ingest);
+    lab.finish("kills");
+    lab.finish("clean");
+    lab.compare("clean", "kills");
 }

@@ -1,7 +1,8 @@
 //! Random logs, and graphs run over them.
 
 use dataflows::{
-    Cluster, Empty, Horizons, IndicatorPlan, MakeJudge, Opener, Outcome, Plan, PoolPlan, Watch,
+    Cluster, Empty, Event, Horizons, IndicatorPlan, MakeJudge, Opener, Outcome, Plan, PoolPlan,
+    Watch,
 };
 use market::{
     EpochLength, Offset, Partition, PartitionError, Price, Size, Symbols, Time, TradeId, Trades,
@@ -14,7 +15,7 @@ use sources::{
     AdmissionConfig, AdmittedPartition, Decoded, Fed, Feed, Heartbeat, MemoryFeed, OutlierMode,
     OutlierRule, SymbolJudge,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub const START: i64 = 1_700_000_000 * Time::SECOND;
 const STARTED_AT: i64 = START + 30 * Time::DAY;
@@ -258,6 +259,8 @@ impl Feed for Slow {
 pub struct Made {
     pub memory: MemorySink,
     pub outcome: Outcome,
+    /// Symbols that were named because several partitions hold them.
+    pub spread: Vec<String>,
 }
 
 impl Made {
@@ -344,6 +347,14 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
     let memory = MemorySink::default();
     let sinks: Vec<Box<dyn market::Sink>> = vec![Box::new(memory.clone())];
     let plan = plan(&symbols, carry, feeding, logs.len());
-    let outcome = dataflows::run(plan, cluster, partitions, sinks, Watch::default(), None);
-    Made { memory, outcome: outcome.expect("the run ends well") }
+    let (watch, spread) = (Watch::default(), Arc::new(Mutex::new(Vec::new())));
+    let named = spread.clone();
+    watch.progress.observe_by(Arc::new(move |event: Event<'_>| {
+        if let Event::Spread(_, one) = event {
+            named.lock().expect("no holder panics").push(one.to_owned());
+        }
+    }));
+    let outcome = dataflows::run(plan, cluster, partitions, sinks, watch, None);
+    let spread = std::mem::take(&mut *spread.lock().expect("no holder panics"));
+    Made { memory, outcome: outcome.expect("the run ends well"), spread }
 }

@@ -112,9 +112,11 @@ fn a_copy_in_another_partition_is_found() {
     let logs = [Log((0..90).map(record).collect()), Log(vec![record(0), record(40), record(89)])];
     let apart = run(&logs, 2, false, &Feeding::default());
     assert_eq!((apart.outcome.counts.used, apart.outcome.spread_symbols), (93, 1));
+    assert_eq!(apart.spread, ["S1"]);
     let made = run(&logs, 2, false, &Feeding::pooled());
     let counts = &made.outcome.counts;
     assert_eq!((counts.read, counts.used), (93, 90));
+    assert!(made.spread.is_empty());
     assert_eq!(counts.refused[Reason::Duplicate as usize], 3);
     let whole = run(&logs[..1], 1, false, &Feeding::default());
     assert_eq!(whole.final_values(), made.final_values());
