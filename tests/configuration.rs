@@ -97,6 +97,11 @@ fn errors_are_one_line_with_place_value_and_rule() {
         "[[source]]\nkind = \"tcp\"",
         "cluster.toml: source.kind = \"tcp\": one of files, simulator, kafka is wanted",
     );
+    refused(
+        "[[source]]\nkind = \"simulator\"\nrepartition = true",
+        "cluster.toml: source.repartition = true: only topics are read so: a file is one log, and a simulator's \
+         symbols keep theirs",
+    );
     refused("version = 2", "cluster.toml: version = 2: this program reads version 1");
     refused(
         "[cluster]\nworkers = \"4\"",
@@ -170,6 +175,10 @@ fn the_fingerprint_follows_results_and_nothing_else() {
     ] {
         assert_ne!(print(other), plain, "{other}");
     }
+    let topics = "[[source]]\nkind = \"kafka\"\nbrokers = \"k:1\"\ntopics = [\"t\"]\n";
+    let pooled = |word: &str| print(&format!("{topics}repartition = {word}"));
+    assert_eq!(pooled("false"), print(topics));
+    assert_ne!(pooled("true"), print(topics));
     let seeds = ["1", "2"].map(|seed| {
         print(&format!("[[source]]\nkind = \"simulator\"\nsimulator = {{ seed = {seed} }}"))
     });

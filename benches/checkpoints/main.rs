@@ -147,6 +147,7 @@ fn plan(symbols: &Symbols) -> Plan {
         lateness_ns: data::LATENESS_NS,
         horizons: Horizons::all(900 * Time::SECOND),
         course: dataflows::Course::default(),
+        pools: Vec::new(),
         widths: widths.clone(),
         empty: Empty::Skip,
         indicators: vec![IndicatorPlan { widths, list }],

@@ -126,6 +126,7 @@ fn main() {
         lateness_ns: 0,
         horizons: Horizons::all(15 * MINUTE_NS),
         course: dataflows::Course::default(),
+        pools: Vec::new(),
         widths: vec![width],
         empty: Empty::Skip,
         indicators: vec![IndicatorPlan { widths: vec![width], list }],

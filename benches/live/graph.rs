@@ -126,6 +126,7 @@ pub fn run(from: TcpStream, to: TcpStream) {
     let widths: Vec<Width> = WIDTHS.map(|text| text.parse().expect("a width")).to_vec();
     let list = Registry::standard().parse_list(INDICATORS).expect("valid");
     let plan = Plan {
+        pools: Vec::new(),
         epoch: EpochLength::SECOND,
         lateness_ns: 0,
         horizons: Horizons::all(900 * Time::SECOND),

@@ -6,12 +6,15 @@
 mod data;
 mod plain;
 
-use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch};
+use dataflows::{
+    Cluster, Empty, Horizons, IndicatorPlan, MakeJudge, Opener, Outcome, Plan, PoolPlan, Watch,
+};
 use market::{EpochLength, Symbols, Time, Trades};
 use operators::indicator::{Registry, Spec};
 use rustix::time::{ClockId, clock_gettime};
-use sources::{AdmissionConfig, AdmittedPartition};
+use sources::{AdmissionConfig, AdmittedPartition, SymbolJudge};
 use std::hint::black_box;
+use std::sync::Arc;
 
 const SYMBOLS: usize = 1_000;
 const ROUNDS: usize = 5;
@@ -62,6 +65,7 @@ fn plan(symbols: &Symbols, specs: &[Spec]) -> Plan {
         lateness_ns: data::LATENESS_NS,
         horizons: Horizons::all(900 * Time::SECOND),
         course: dataflows::Course::default(),
+        pools: Vec::new(),
         widths: vec![minute],
         empty: Empty::Skip,
         indicators,
@@ -76,34 +80,48 @@ fn config() -> AdmissionConfig {
     config
 }
 
-fn engine(logs: Vec<Vec<Trades>>, symbols: Symbols, specs: Vec<Spec>, workers: usize) -> Outcome {
+fn engine(
+    (logs, is_pooled): (Vec<Vec<Trades>>, bool),
+    symbols: Symbols,
+    specs: Vec<Spec>,
+    workers: usize,
+) -> Outcome {
+    let config = AdmissionConfig { is_pooled, ..config() };
+    let opened = config.clone();
     let open = |(number, log): (usize, Vec<Trades>)| {
         let feed = data::KeptFeed::new(log);
-        let symbols = symbols.clone();
+        let (symbols, config) = (symbols.clone(), opened.clone());
         Box::new(move |_| {
             let length = EpochLength::SECOND;
             let partition =
-                AdmittedPartition::new(Box::new(feed), config(), length, symbols, number as u32);
+                AdmittedPartition::new(Box::new(feed), config, length, symbols, number as u32);
+            let partition = partition.in_pool(is_pooled.then_some(0));
             Ok(Box::new(partition) as Box<dyn market::Partition>)
         }) as Opener
     };
     let partitions: Vec<Opener> = logs.into_iter().enumerate().map(open).collect();
-    let plan = plan(&symbols, &specs);
+    let mut plan = plan(&symbols, &specs);
+    let judge: MakeJudge = Arc::new(move || {
+        Box::new(SymbolJudge::new(config.clone(), EpochLength::SECOND, symbols.clone()))
+    });
+    let pool = PoolPlan { horizon_ns: plan.horizons.greatest_ns(), behind: None, judge };
+    plan.pools = is_pooled.then_some(pool).into_iter().collect();
     let outcome =
         dataflows::run(plan, Cluster::local(workers), partitions, vec![], Watch::default(), None);
     outcome.expect("the run ends well")
 }
 
-/// The log split by symbol into two.
-fn halves(batches: &[Trades]) -> Vec<Vec<Trades>> {
-    let mut halves = vec![vec![Trades::default()], vec![Trades::default()]];
+/// The log split into so many: by symbol, or one trade to each in turn.
+fn split(batches: &[Trades], parts: usize, by_symbol: bool) -> Vec<Vec<Trades>> {
+    let mut split = vec![vec![Trades::default()]; parts];
     for batch in batches {
         for row in 0..batch.len() {
-            let half = &mut halves[batch.symbol[row].index() % 2];
-            if half.last().is_some_and(|batch| batch.len() >= data::BATCH_ROWS) {
-                half.push(Trades::default());
+            let at = if by_symbol { batch.symbol[row].index() } else { row };
+            let part = &mut split[at % parts];
+            if part.last().is_some_and(|batch| batch.len() >= data::BATCH_ROWS) {
+                part.push(Trades::default());
             }
-            let to = half.last_mut().expect("a batch is there");
+            let to = part.last_mut().expect("a batch is there");
             to.ts_event.push(batch.ts_event[row]);
             to.symbol.push(batch.symbol[row]);
             to.price.push(batch.price[row]);
@@ -111,7 +129,7 @@ fn halves(batches: &[Trades]) -> Vec<Vec<Trades>> {
             to.offset.push(batch.offset[row]);
         }
     }
-    halves
+    split
 }
 
 fn main() {
@@ -119,10 +137,13 @@ fn main() {
     let count: usize = argument.unwrap_or(10_000_000);
     let symbols = Symbols::default();
     let batches = data::trades(count, SYMBOLS, &symbols);
-    let halves = halves(&batches);
+    let halves = split(&batches, 2, true);
+    let dealt = split(&batches, 4, false);
     let specs = specs();
     let engine_of = |logs: &[Vec<Trades>], specs: &[Spec], workers: usize| {
-        let (logs, specs, symbols) = (logs.to_vec(), specs.to_vec(), symbols.clone());
+        // What is dealt out in turn is pooled again.
+        let logs = (logs.to_vec(), logs.len() > 2);
+        let (specs, symbols) = (specs.to_vec(), symbols.clone());
         Box::new(move || {
             let outcome = engine(logs, symbols, specs, workers);
             let tables =
@@ -145,6 +166,8 @@ fn main() {
         variant("engine, W1, 1 worker", Box::new(|| engine_of(&one, &specs, 1))),
         variant("engine, bars, 2 workers", Box::new(|| engine_of(&halves, &[], 2))),
         variant("engine, W1, 2 workers", Box::new(|| engine_of(&halves, &specs, 2))),
+        variant("engine, W1, repartition, 1 worker", Box::new(|| engine_of(&dealt, &specs, 1))),
+        variant("engine, W1, repartition, 2 workers", Box::new(|| engine_of(&dealt, &specs, 2))),
     ];
     if let Ok(only) = std::env::var("ONLY") {
         for name in only.split(';') {
@@ -172,11 +195,11 @@ fn main() {
 fn print(variants: &[Variant<'_>], count: usize) {
     let (bars, all) = (variants[0].median(), variants[1].median());
     println!("{count} trades, {SYMBOLS} symbols, median of {ROUNDS} rounds, CPU time");
-    println!("{:<28} {:>9} {:>11} {:>13}", "", "ns/trade", "x the loop", "x with indic.");
+    println!("{:<36} {:>9} {:>11} {:>13}", "", "ns/trade", "x the loop", "x with indic.");
     for variant in variants {
         let median = variant.median() as f64;
         println!(
-            "{:<28} {:>9.2} {:>11.2} {:>13.2}   {}",
+            "{:<36} {:>9.2} {:>11.2} {:>13.2}   {}",
             variant.name,
             median / count as f64,
             median / bars as f64,
@@ -184,7 +207,16 @@ fn print(variants: &[Variant<'_>], count: usize) {
             variant.said
         );
     }
-    let figures = [(2, 0, "1.6"), (3, 1, "1.6"), (3, 0, ""), (4, 0, "2"), (5, 1, "2"), (5, 0, "")];
+    let figures = [
+        (2, 0, "1.6"),
+        (3, 1, "1.6"),
+        (3, 0, ""),
+        (4, 0, "2"),
+        (5, 1, "2"),
+        (5, 0, ""),
+        (6, 3, ""),
+        (7, 5, ""),
+    ];
     for (variant, reference, bound) in figures {
         let ratio = variants[variant].median() as f64 / variants[reference].median() as f64;
         let (name, beside) = (variants[variant].name, variants[reference].name);

@@ -14,9 +14,9 @@ mod wire;
 
 pub use glue::Empty;
 pub use graph::{
-    CheckpointProgress, Cluster, Event, IndicatorPlan, Inputs, JoinOpener, Joins, Observer,
-    OpenAll, Opener, Outcome, PartitionProgress, Plan, PlanError, Progress, RunError, Start,
-    TableCount, Watch, WorkerProgress, run,
+    CheckpointProgress, Cluster, Event, IndicatorPlan, Inputs, JoinOpener, Joins, MakeJudge,
+    Observer, OpenAll, Opener, Outcome, PartitionProgress, Plan, PlanError, PoolPlan, Progress,
+    RunError, Start, TableCount, Watch, WorkerProgress, run,
 };
 pub use live::{LiveView, Newest};
 pub use tick::{Course, Horizons};

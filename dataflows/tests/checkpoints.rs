@@ -1,16 +1,20 @@
 //! The law of checkpoints: however often a run is stopped or fails, and with however many workers it goes on,
 //! what its sinks hold in the end is what an uninterrupted run gives them, each row once and in order.
 
+#[path = "log/fragile.rs"]
+mod fragile;
 #[path = "log/joining.rs"]
 mod joining;
 mod log;
 
 use dataflows::checkpoint::{
-    Checkpoints, Claimed, Depot, DepotError, Entry, Manifest, MemoryDepot, claim, create, entries,
+    Checkpoints, Claimed, Depot, Entry, Manifest, MemoryDepot, claim, create, entries,
 };
 use dataflows::{Cluster, Course, Empty, Inputs, Joins, Opener, Plan, RunError, Start, Watch, run};
+use fragile::Fragile;
+use log::echo::Echo;
 use log::{Log, Trade, coarse, lines_of, logs, plan, same};
-use market::{Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
+use market::{DeadLetter, Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -54,6 +58,13 @@ impl Sink for Store {
         Ok(())
     }
 
+    fn write_letters(&mut self, letters: &[DeadLetter]) -> Result<(), SinkError> {
+        let mark = self.held.lock().unwrap().mark;
+        let new = letters.iter().filter(|letter| mark.is_none_or(|mark| letter.epoch >= mark));
+        self.waiting.extend(new.map(|letter| format!("letter {letter:?}")));
+        Ok(())
+    }
+
     fn flush(&mut self, before: Epoch) -> Result<(), SinkError> {
         self.before = Some(before);
         Ok(())
@@ -72,47 +83,6 @@ impl Sink for Store {
     }
 }
 
-/// A depot that fails at some calls: before it did what was asked, or after.
-struct Fragile {
-    inner: Arc<MemoryDepot>,
-    calls: AtomicU64,
-    every: u64,
-}
-
-impl Fragile {
-    fn at_risk<T>(&self, done: impl FnOnce() -> Result<T, DepotError>) -> Result<T, DepotError> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let away = || DepotError { what: "the depot is away".to_owned() };
-        match call % self.every {
-            1 if self.every > 1 => Err(away()),
-            2 if self.every > 2 => done().and(Err(away())),
-            _ => done(),
-        }
-    }
-}
-
-impl Depot for Fragile {
-    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, DepotError> {
-        self.at_risk(|| self.inner.create(name, bytes))
-    }
-
-    fn put(&self, name: &str, bytes: Vec<bytes::Bytes>) -> Result<(), DepotError> {
-        self.at_risk(|| self.inner.put(name, bytes))
-    }
-
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DepotError> {
-        self.inner.read(name)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<String>, DepotError> {
-        self.inner.list(prefix)
-    }
-
-    fn remove(&self, name: &str) -> Result<(), DepotError> {
-        self.inner.remove(name)
-    }
-}
-
 /// One life of a run.
 #[derive(Clone, Debug)]
 struct Life {
@@ -120,6 +90,15 @@ struct Life {
     fails_in: u64,
     depot_fails_every: u64,
     slow: usize,
+    /// Whether symbols are spread over the logs.
+    pooled: bool,
+}
+
+impl Life {
+    /// One that comes to the end.
+    fn last(pooled: bool) -> Self {
+        Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0, pooled }
+    }
 }
 
 /// Runs until the end, or until the sink fails; whether it came to the end, and checkpoints written.
@@ -163,9 +142,11 @@ fn live_with(
     (0..life.workers).for_each(|k| assert!(symbols.intern(format!("S{k}").as_bytes()).is_ok()));
     let open = |(number, log): (usize, &Vec<Trade>)| {
         let mut log = Log::new(log.clone(), &symbols, vec![7, 31], life.slow);
+        let leads = course.leads.contains(&(number as u32));
         if number > 0 && course.leads.contains(&0) {
             log = log.following();
         }
+        let mut log = log.in_pool(life.pooled && !leads);
         Box::new(move |start: Start| {
             start.saved.iter().for_each(|saved| log.restore(saved));
             Ok(Box::new(log) as Box<dyn Partition>)
@@ -177,6 +158,7 @@ fn live_with(
         let log = Log::new(trades.to_vec(), &symbols, vec![7, 31], life.slow);
         let behind = course.leads.contains(&0);
         let log = if behind { log.following() } else { log };
+        let log = log.in_pool(life.pooled);
         partitions.extend(joining::join(log, decided, behind, (&joins, logs.len())));
     }
     let inputs = Inputs { joins, ..Inputs::from(partitions) };
@@ -196,7 +178,9 @@ fn live_with(
     };
     let watch = Watch::default();
     let progress = watch.progress.clone();
-    let plan = Plan { course: course.clone(), ..plan(empty, &symbols) };
+    let pool = Echo::pool(&symbols, course.leads.first().copied());
+    let pools = life.pooled.then_some(pool).into_iter().collect();
+    let plan = Plan { course: course.clone(), pools, ..plan(empty, &symbols) };
     let cluster = Cluster::local(life.workers);
     let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     let ended = match run(plan, cluster, inputs, sinks, watch, Some(checkpoints)) {
@@ -214,15 +198,23 @@ fn lives() -> impl Strategy<Value = Vec<Life>> {
         fails_in,
         depot_fails_every,
         slow,
+        pooled: false,
     });
     prop::collection::vec(life, 1..6)
+}
+
+/// The same, all of logs in a pool or none; which.
+fn lives_of() -> impl Strategy<Value = (Vec<Life>, bool)> {
+    (lives(), any::<bool>()).prop_map(|(lives, pooled)| {
+        (lives.into_iter().map(|life| Life { pooled, ..life }).collect(), pooled)
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn lives_are_invisible(logs in logs(), lives in lives(), carry: bool) {
+    fn lives_are_invisible(logs in logs(), (lives, _) in lives_of(), carry: bool) {
         let empty = if carry { Empty::Carry } else { Empty::Skip };
         let whole = law(&logs, &Course::default(), empty, &lives)?;
         prop_assert!(logs.iter().all(Vec::is_empty) || !whole.is_empty());
@@ -246,10 +238,24 @@ proptest! {
         prop_assert_eq!(values(&one), values(&two));
     }
 
+    /// History is judged by itself, the pool behind it where its symbols meet.
+    #[test]
+    fn lives_of_a_pool_behind_history_are_invisible(
+        logs in logs(), (lives, _) in lives_of(), carry: bool
+    ) {
+        let empty = if carry { Empty::Carry } else { Empty::Skip };
+        let course = Course { leads: [0].into(), ..Course::default() };
+        law(&logs, &course, empty, &lives)?;
+    }
+
     /// What a run decides that a log joins, a clean run that knows it from the beginning makes the same of it.
     #[test]
     fn a_log_that_joins_is_as_if_it_had_always_been_known(
-        logs in logs(), late in logs(), lives in lives(), carry: bool, behind: bool
+        logs in logs(),
+        late in logs(),
+        (lives, pooled) in lives_of(),
+        carry: bool,
+        behind: bool,
     ) {
         // With history all of them but the first are read behind it.
         let leads = if behind && logs.len() > 1 { [0].into() } else { Arc::default() };
@@ -257,7 +263,7 @@ proptest! {
         let empty = if carry { Empty::Carry } else { Empty::Skip };
         let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
         let (decided, joining) = (Arc::default(), late[0].clone());
-        let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+        let last = Life::last(pooled);
         let mut ended = false;
         for life in lives.iter().chain([&last]) {
             ended = live_with(life, empty, (&logs, &course, Some((&joining, &decided))), &depot, &held).0;
@@ -300,7 +306,8 @@ fn law(
     lives: &[Life],
 ) -> Result<Vec<String>, TestCaseError> {
     let whole = Arc::new(Mutex::new(Held::default()));
-    let last = Life { workers: 1, fails_in: u64::MAX, depot_fails_every: 1, slow: 0 };
+    let pooled = lives.first().is_some_and(|life| life.pooled);
+    let last = Life::last(pooled);
     prop_assert!(live(&last, empty, (logs, course), &Arc::default(), &whole).0);
     let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
     let lives = lives.iter().chain([&last]);
@@ -331,7 +338,8 @@ fn long_log() -> Vec<Vec<Trade>> {
 #[test]
 fn checkpoints_are_written_gone_on_from_and_pruned() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
-    let life = |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3 };
+    let life =
+        |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3, pooled: false };
     let (ended, first) = live(&life(120), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(!ended && first > 0, "{first} checkpoints");
     let (all, _) = entries(&*depot).unwrap();
@@ -352,7 +360,7 @@ fn checkpoints_are_written_gone_on_from_and_pruned() {
 fn a_run_whose_number_is_taken_ends() {
     let (logs, depot, held) = (long_log(), Arc::new(MemoryDepot::default()), Arc::default());
     let zombie = claim(&*depot, &[]).unwrap();
-    let life = Life { workers: 1, fails_in: 60, depot_fails_every: 1, slow: 0 };
+    let life = Life { fails_in: 60, ..Life::last(false) };
     live(&life, Empty::Skip, (&logs, &Course::default()), &depot, &held);
     let manifest = entries(&*depot).unwrap().0.into_iter().find_map(|(_, entry)| match entry {
         Entry::Manifest(manifest) => Some(manifest),
@@ -361,4 +369,16 @@ fn a_run_whose_number_is_taken_ends() {
     let entry = Entry::Manifest(Manifest { generation: 1, ..manifest.unwrap() });
     let error = create(&*depot, zombie.next, &entry).unwrap_err().to_string();
     assert!(error.contains("another run"), "{error}");
+}
+
+/// As much is refused as is used: what a checkpoint lacked of either would show.
+#[test]
+fn long_logs_of_a_pool_go_on_from_checkpoints() {
+    let life = |workers, fails_in| Life { workers, fails_in, slow: 3, ..Life::last(true) };
+    let lives = [life(2, 120), life(3, 80), life(1, 150), life(4, 60)];
+    for empty in [Empty::Skip, Empty::Carry] {
+        let whole = law(&long_log(), &Course::default(), empty, &lives).unwrap();
+        let letters = whole.iter().filter(|line| line.starts_with("letter")).count();
+        assert!(letters > 1_000 && whole.len() > letters + 1_000, "{letters} letters");
+    }
 }

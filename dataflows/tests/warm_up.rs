@@ -9,6 +9,7 @@ mod log;
 use dataflows::checkpoint::{Checkpoints, Claimed, Entry, Manifest, MemoryDepot, claim, create};
 use dataflows::warm_up::{ReadAgain, warm_up};
 use dataflows::{Cluster, Empty, IndicatorPlan, Opener, Plan, RunError, Start, Watch, run};
+use log::echo::Echo;
 use log::{Log, Trade, coarse, logs, plan};
 use market::{Cell, Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use operators::indicator::Registry;
@@ -91,7 +92,7 @@ fn choice() -> impl Strategy<Value = Choice> {
     prop::collection::vec(prop::collection::vec(any::<bool>(), INDICATORS.len()), WIDTHS.len())
 }
 
-fn plan_of(choice: &Choice, empty: Empty, symbols: &Symbols) -> Plan {
+fn plan_of(choice: &Choice, (empty, pooled): (Empty, bool), symbols: &Symbols) -> Plan {
     let registry = Registry::standard();
     let lane = |(width, chosen): (&&str, &Vec<bool>)| {
         let chosen = INDICATORS.iter().zip(chosen).filter(|(_, chosen)| **chosen);
@@ -99,12 +100,13 @@ fn plan_of(choice: &Choice, empty: Empty, symbols: &Symbols) -> Plan {
         IndicatorPlan { widths: vec![width.parse().unwrap()], list }
     };
     let indicators = WIDTHS.iter().zip(choice).map(lane).collect();
-    Plan { indicators, ..plan(empty, symbols) }
+    let pools = pooled.then(|| Echo::pool(symbols, None)).into_iter().collect();
+    Plan { indicators, pools, ..plan(empty, symbols) }
 }
 
-fn openers(logs: &[Vec<Trade>], symbols: &Symbols, slow: usize) -> Vec<Opener> {
+fn openers((logs, pooled): (&[Vec<Trade>], bool), symbols: &Symbols, slow: usize) -> Vec<Opener> {
     let open = |log: &Vec<Trade>| {
-        let mut log = Log::new(log.clone(), symbols, vec![7, 31], slow);
+        let mut log = Log::new(log.clone(), symbols, vec![7, 31], slow).in_pool(pooled);
         Box::new(move |start: Start| {
             start.saved.iter().for_each(|saved| log.restore(saved));
             Ok(Box::new(log) as Box<dyn Partition>)
@@ -125,6 +127,7 @@ struct Life {
 struct Case<'a> {
     logs: &'a [Vec<Trade>],
     empty: Empty,
+    pooled: bool,
     depot: Arc<MemoryDepot>,
     held: Arc<Mutex<Held>>,
     /// Checkpoints that held something and were warmed up.
@@ -132,9 +135,9 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(logs: &'a [Vec<Trade>], empty: Empty) -> Self {
+    fn new(logs: &'a [Vec<Trade>], (empty, pooled): (Empty, bool)) -> Self {
         let (depot, held, warmed) = (Arc::default(), Arc::default(), AtomicU64::new(0));
-        Case { logs, empty, depot, held, warmed }
+        Case { logs, empty, pooled, depot, held, warmed }
     }
 
     /// Runs until the end, or until the sink fails; whether it came to the end. A life that finds a checkpoint of
@@ -143,7 +146,7 @@ impl<'a> Case<'a> {
         let names = [("S1".to_owned(), coarse()), ("S4".to_owned(), coarse())];
         let symbols = Symbols::with_scales(names.into());
         (0..life.workers).for_each(|k| assert!(symbols.intern(format!("S{k}").as_bytes()).is_ok()));
-        let plan = plan_of(choice, self.empty, &symbols);
+        let plan = plan_of(choice, (self.empty, self.pooled), &symbols);
         let facts = vec![("indicators".to_owned(), format!("{choice:?}"))];
         let mut claimed = claim(&*self.depot, &[]).unwrap();
         let manifest = match claimed.manifest.take().map(|(_, manifest)| manifest) {
@@ -173,7 +176,7 @@ impl<'a> Case<'a> {
         };
         let (held, waiting, before) = (self.held.clone(), Vec::new(), None);
         let store = Store { held, waiting, before, fails_in: life.fails_in };
-        let partitions = openers(self.logs, &symbols, life.slow);
+        let partitions = openers((self.logs, self.pooled), &symbols, life.slow);
         let (cluster, sinks) =
             (Cluster::local(life.workers), vec![Box::new(store) as Box<dyn Sink>]);
         match run(plan, cluster, partitions, sinks, Watch::default(), Some(checkpoints)) {
@@ -194,7 +197,7 @@ impl<'a> Case<'a> {
         let mut past = ReadAgain {
             plan: plan.clone(),
             workers: life.workers,
-            inputs: openers(self.logs, &plan.symbols, life.slow).into(),
+            inputs: openers((self.logs, self.pooled), &plan.symbols, life.slow).into(),
             started_at: manifest.started_at,
             boundary: manifest.epoch.unwrap_or(Epoch::MIN),
             watch: Watch::default(),
@@ -214,8 +217,8 @@ fn life() -> impl Strategy<Value = Life> {
 const LAST: Life = Life { workers: 2, fails_in: u64::MAX, slow: 0 };
 
 /// What an uninterrupted run leaves.
-fn clean(logs: &[Vec<Trade>], empty: Empty, choice: &Choice) -> BTreeMap<Key, Row> {
-    let case = Case::new(logs, empty);
+fn clean(logs: &[Vec<Trade>], how: (Empty, bool), choice: &Choice) -> BTreeMap<Key, Row> {
+    let case = Case::new(logs, how);
     assert!(case.live(&LAST, choice));
     let mut held = case.held.lock().unwrap();
     std::mem::take(&mut held.rows)
@@ -224,10 +227,10 @@ fn clean(logs: &[Vec<Trade>], empty: Empty, choice: &Choice) -> BTreeMap<Key, Ro
 /// Lives with one choice of indicators after the other, and what was left of the rows.
 fn check(
     logs: &[Vec<Trade>],
-    empty: Empty,
+    how: (Empty, bool),
     choices: &[(Choice, Vec<Life>)],
 ) -> Result<u64, TestCaseError> {
-    let case = Case::new(logs, empty);
+    let case = Case::new(logs, how);
     let mut last_mark = None;
     for (choice, lives) in choices {
         last_mark = case.held.lock().unwrap().mark;
@@ -239,7 +242,7 @@ fn check(
     let choice = &choices.last().unwrap().0;
     prop_assert!(case.live(&LAST, choice));
     let held = case.held.lock().unwrap();
-    for (key, (epoch, cells)) in &clean(logs, empty, choice) {
+    for (key, (epoch, cells)) in &clean(logs, how, choice) {
         let found = held.rows.get(key);
         let is_new = last_mark.is_none_or(|mark| *epoch >= mark);
         // A width that had no indicators has no rows of them before the change.
@@ -262,10 +265,10 @@ proptest! {
 
     #[test]
     fn added_indicators_are_as_if_they_had_been_there(
-        logs in logs(), carry: bool,
+        logs in logs(), carry: bool, pooled: bool,
         choices in prop::collection::vec((choice(), prop::collection::vec(life(), 1..3)), 2..4),
     ) {
-        check(&logs, if carry { Empty::Carry } else { Empty::Skip }, &choices)?;
+        check(&logs, (if carry { Empty::Carry } else { Empty::Skip }, pooled), &choices)?;
     }
 }
 
@@ -291,8 +294,8 @@ fn checkpoints_that_hold_something_are_warmed_up() {
         (choice(0), lives(3)),
         (choice(2), lives(2)),
     ];
-    for empty in [Empty::Skip, Empty::Carry] {
-        let warmed = check(&logs, empty, &choices).unwrap();
+    for how in [(Empty::Skip, false), (Empty::Carry, false), (Empty::Skip, true)] {
+        let warmed = check(&logs, how, &choices).unwrap();
         assert!(warmed > 2, "{warmed} checkpoints were warmed up");
     }
 }

@@ -1,10 +1,12 @@
 //! The nouns of market data: exact prices and sizes, times, symbols, trades, bars, and the rows that
-//! leave the engine. Also the two seams the graph is plugged between: [`Partition`] (ticks come in,
-//! admitted and in log order) and [`Sink`] (rows go out). No I/O, no clock, no threads.
+//! leave the engine. Also the seams the graph is plugged between: [`Partition`] (ticks come in,
+//! admitted and in log order) and [`Sink`] (rows go out), and [`Judge`], where symbols are spread over
+//! partitions. No I/O, no clock, no threads.
 
 mod bar;
 mod epoch;
 mod fixed;
+mod judge;
 mod letter;
 mod partition;
 mod rows;
@@ -17,6 +19,7 @@ mod width;
 pub use bar::Bar;
 pub use epoch::{Epoch, EpochLength, EpochLengthError};
 pub use fixed::{Decimal, FixedError, POWERS, Price, Scale, Size, parse_fixed, raw_from_f64};
+pub use judge::{Judge, Refused, Trade};
 pub use letter::{Counts, DeadLetter, Reason};
 pub use partition::{Admitted, Partition, PartitionError, Polled, Run, Waker};
 pub use rows::{Body, Cell, ColumnKind, ColumnSpec, RowKey, Rows, TableSpec};

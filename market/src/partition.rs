@@ -65,6 +65,12 @@ pub trait Partition: Send {
         false
     }
 
+    /// The pool of partitions that it belongs to, by its number, where its symbols are spread over them: what belongs
+    /// to a symbol is then not judged here, and its trades are used where that is ([`crate::Judge`]).
+    fn pool(&self) -> Option<u32> {
+        None
+    }
+
     /// The number of the partition that this one is read behind, if it is.
     fn behind(&self) -> Option<u32> {
         None

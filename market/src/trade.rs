@@ -1,6 +1,6 @@
 //! Trades in columns (struct of arrays), as decoders fill them and the tick path folds them.
 
-use crate::{Price, Size, SymbolId, Time};
+use crate::{Price, Size, SymbolId, Time, Trade};
 use std::fmt;
 use std::ops::Range;
 
@@ -178,6 +178,18 @@ pub enum Side {
     Unknown,
 }
 
+impl Side {
+    /// From its number, as `side as u64` gives it.
+    pub const fn of_code(code: u64) -> Option<Side> {
+        match code {
+            0 => Some(Side::Ask),
+            1 => Some(Side::Bid),
+            2 => Some(Side::Unknown),
+            _ => None,
+        }
+    }
+}
+
 /// A batch of trades in columns. The first five have one value a trade; an optional column is empty or
 /// has one too. Buffers are used again: [`Trades::clear`] keeps them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -211,6 +223,45 @@ impl Trades {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.ts_event.is_empty()
+    }
+
+    /// One of them.
+    #[inline]
+    pub fn row(&self, row: usize) -> Trade {
+        Trade {
+            ts_event: self.ts_event[row],
+            symbol: self.symbol[row],
+            price: self.price[row],
+            size: self.size[row],
+            offset: self.offset[row],
+            trade_id: self.trade_id.get(row).copied().unwrap_or(TradeId::NONE),
+            venue: self.venue.get(row).copied(),
+            side: self.side.get(row).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Appends one; an optional column that has had nothing stays empty as long as nothing comes of it. A trade
+    /// without a venue, where others have one, is given `blank`.
+    pub fn push(&mut self, trade: &Trade, blank: SymbolId) {
+        let row = self.len();
+        self.ts_event.push(trade.ts_event);
+        self.symbol.push(trade.symbol);
+        self.price.push(trade.price);
+        self.size.push(trade.size);
+        self.offset.push(trade.offset);
+        if !self.trade_id.is_empty() || trade.trade_id != TradeId::NONE {
+            self.trade_id.resize(row, TradeId::NONE);
+            self.trade_id.push(trade.trade_id);
+        }
+        if self.venue.len() == row
+            && let Some(venue) = trade.venue.or((row > 0).then_some(blank))
+        {
+            self.venue.push(venue);
+        }
+        if !self.side.is_empty() || trade.side != Side::Unknown {
+            self.side.resize(row, Side::Unknown);
+            self.side.push(trade.side);
+        }
     }
 
     /// Appends rows of another batch, which has the same columns.

@@ -51,6 +51,8 @@ pub struct FollowingPartition {
     waker: Option<Waker>,
     /// The epoch that it begins in, until that was said.
     first: Option<Epoch>,
+    /// The pool that it belongs to.
+    pool: Option<u32>,
 }
 
 impl FollowingPartition {
@@ -66,8 +68,15 @@ impl FollowingPartition {
         // One that had not begun saved nothing.
         let saved = saved.filter(|saved| !saved.is_empty());
         let open: Option<Open> = Some(Box::new(open));
-        let (opened, waker, first) = (None, None, None);
-        FollowingPartition { name, before, seams, open, saved, opened, waker, first }
+        let (opened, waker, first, pool) = (None, None, None, None);
+        FollowingPartition { name, before, seams, open, saved, opened, waker, first, pool }
+    }
+
+    /// It belongs to a pool.
+    #[must_use]
+    pub fn in_pool(mut self, pool: Option<u32>) -> Self {
+        self.pool = pool;
+        self
     }
 }
 
@@ -81,6 +90,10 @@ impl Partition for FollowingPartition {
             return Ok(Polled::Batch(admitted));
         }
         opened.poll()
+    }
+
+    fn pool(&self) -> Option<u32> {
+        self.pool
     }
 
     fn behind(&self) -> Option<u32> {

@@ -15,7 +15,7 @@ mod simulator;
 
 pub use admission::{
     Admission, AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, Place, Seam,
-    SnapshotError,
+    SnapshotError, SymbolJudge,
 };
 pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};

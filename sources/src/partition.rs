@@ -29,6 +29,8 @@ pub struct AdmittedPartition {
     /// Whether it goes on from a snapshot, behind which the feed may begin earlier.
     restored: bool,
     ended: bool,
+    /// The pool that it belongs to.
+    pool: Option<u32>,
     /// The greatest watermark of all partitions.
     greatest: Option<Arc<AtomicI64>>,
     /// Told of each batch that was admitted.
@@ -73,6 +75,7 @@ impl AdmittedPartition {
             carriers,
             restored,
             ended: false,
+            pool: None,
             greatest: None,
             timed_by: None,
         }
@@ -101,6 +104,13 @@ impl AdmittedPartition {
     #[must_use]
     pub fn raising(mut self, greatest: Arc<AtomicI64>) -> Self {
         self.greatest = Some(greatest);
+        self
+    }
+
+    /// It belongs to a pool, and its admission knows of it ([`AdmissionConfig::is_pooled`]).
+    #[must_use]
+    pub fn in_pool(mut self, pool: Option<u32>) -> Self {
+        self.pool = pool;
         self
     }
 
@@ -213,8 +223,14 @@ impl Partition for AdmittedPartition {
         self.feed.is_at_end()
     }
 
+    fn pool(&self) -> Option<u32> {
+        self.pool
+    }
+
     fn counts(&self) -> Counts {
-        self.admission.counts().clone()
+        let counts = self.admission.counts().clone();
+        // What is passed on to a pool is used there, or refused.
+        Counts { used: self.pool.map_or(counts.used, |_| 0), ..counts }
     }
 
     fn progress(&self) -> Option<f64> {

@@ -297,6 +297,9 @@ pub(super) struct IngestArgs {
     /// Trades of a message; one has its symbol as its key
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: u32,
+    /// To every partition in turn and without keys, whatever the symbol: for sources with repartition
+    #[arg(long)]
+    pub no_keys: bool,
     /// Speed against event time: max, 1x, 10x
     #[arg(long, value_name = "PACE", default_value = "max")]
     pub pace: String,

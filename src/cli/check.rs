@@ -125,7 +125,11 @@ fn outline(config: &Config) -> String {
                 let store = kafka.history_store.as_ref().map_or_else(String::new, |store| {
                     format!(", indicators warmed up from the bars stored in {}", store.display())
                 });
-                format!("read \"{}\": {files}topics {topics} of {brokers}{store}", source.name)
+                let from = if kafka.repartition { ", symbols in any partition" } else { "" };
+                format!(
+                    "read \"{}\": {files}topics {topics} of {brokers}{from}{store}",
+                    source.name
+                )
             }
         });
     }

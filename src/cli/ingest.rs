@@ -84,6 +84,7 @@ fn plan(args: &IngestArgs, pace: Option<f64>) -> Result<Ingest, Failure> {
         partitions: args.partitions,
         codec: args.codec.parse().map_err(|error| Failure::usage(format!("--{error}")))?,
         batch: args.batch as usize,
+        keyed: !args.no_keys,
         rate: args.rate,
         prompt: pace.is_some(),
         heartbeats_ns: duration("--heartbeats", &args.heartbeats)?,

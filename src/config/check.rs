@@ -177,6 +177,11 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
                 tree.error(&path("history.files"), "only a source of kind kafka has history")
             );
         }
+        if source.repartition && source.kind != "kafka" {
+            let rule =
+                "only topics are read so: a file is one log, and a simulator's symbols keep theirs";
+            return Err(tree.error(&path("repartition"), rule));
+        }
         let kinds = [("files", 0), ("simulator", 1), ("kafka", 2)];
         let kind = match choice(tree, &path("kind"), &source.kind, &kinds)? {
             0 => SourceKind::Files(files_of(tree, source, &path)?),

@@ -49,6 +49,9 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
             SourceKind::Kafka(kafka) => {
                 let layout = (kafka.codec, &kafka.columns, &kafka.filter);
                 fact(&of_source("layout", index), format!("{layout:?}"));
+                if kafka.repartition {
+                    fact(&of_source("repartition", index), "true".to_owned());
+                }
                 if let Some(history) = &kafka.history {
                     let layout = FilesConfig { files: Vec::new(), ..history.clone() };
                     fact(&of_source("history", index), format!("{layout:?}"));

@@ -27,6 +27,8 @@ pub struct KafkaConfig {
     pub columns: Option<String>,
     /// Which records are used.
     pub filter: Option<String>,
+    /// Whether symbols are spread over the partitions.
+    pub repartition: bool,
     /// What is read before the topics.
     pub history: Option<FilesConfig>,
     /// Where a partition is begun that no checkpoint knows.
@@ -71,6 +73,7 @@ pub(super) fn kafka_of(
         codec: codec.map_err(|error| tree.error(&path("codec"), error))?,
         columns: source.columns.clone(),
         filter: source.r#where.clone(),
+        repartition: source.repartition,
         start: start(source.start.as_deref(), history.is_some()).ok_or_else(|| {
             let wanted = "earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z";
             tree.error(&path("start"), format!("{wanted}, is wanted"))

@@ -76,7 +76,7 @@ section! {
 
 section! {
     /// Where ticks come from; one `[[source]]` a log or set of files.
-    Source, later: ["repartition", "preset"]
+    Source, later: ["preset"]
     /// Name of the source in messages.
     name: String, Kind::Text, default "\"trades\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
     /// What it is.
@@ -115,6 +115,8 @@ section! {
     topics: Vec<String>, Kind::Texts, default "[]", rule "names, or patterns that begin with ^, as \"^trades\\..*\"", flag "--topic";
     /// How trades stand in messages.
     codec: String, Kind::Choice(&["json", "arrow"]), default "\"json\"", rule "json (an object or a list of them), arrow (an IPC stream)", flag "--codec";
+    /// Whether symbols may stand in any partition, as in topics without keys: trades then meet by symbol before duplicates and outliers are looked for and bars are folded, at the cost that BENCHMARKS.md states.
+    repartition: bool, Kind::Switch, default "false", rule "true only where kind is kafka; the same as long as checkpoints are gone on from", flag "";
     /// Where reading begins: at what is kept, behind what is there, or at a time of Kafka's.
     start: Option<String>, Kind::Text, default "", rule "earliest, latest, or a time in RFC 3339; absent: latest, and with history where that ends", flag "";
     /// What comes before the topics.

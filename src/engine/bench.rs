@@ -1,12 +1,13 @@
 //! What the logs of a run are judged with, and how each is opened behind its admission.
 
 use super::inputs::Reading;
+use super::topics::TopicSource;
 use crate::config::{Config, OutlierMode, Timing};
-use dataflows::{Opener, Start};
+use dataflows::{Opener, PoolPlan, Start};
 use market::{Partition, PartitionError, Symbols, Time};
 use sources::{
     AdmissionConfig, AdmittedPartition, Feed, FollowingPartition, MemoryFeed, OutlierRule, Place,
-    Seam, Seams, Timed,
+    Seam, Seams, SymbolJudge, Timed,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(super) struct Log {
     /// What it is called, as long as it waits for another.
     pub name: String,
     pub feed: FeedOpener,
+    /// The pool that it belongs to.
+    pub pool: Option<u32>,
 }
 
 /// What logs are judged with.
@@ -79,12 +82,12 @@ impl Bench {
         };
         let seams = self.seams[&before].clone();
         Box::new(move |Start { at, saved }| {
-            let name = log.name.clone();
+            let (name, pool) = (log.name.clone(), log.pool);
             let open = move |seam: &Arc<Seam>, saved: Option<&[u8]>| {
                 bench.open(log, at, saved, Some(seam.clone()))
             };
             let following = FollowingPartition::new(name, (before, seams), saved, open);
-            Ok(Box::new(following) as Box<dyn Partition>)
+            Ok(Box::new(following.in_pool(pool)) as Box<dyn Partition>)
         })
     }
 
@@ -96,6 +99,7 @@ impl Bench {
         seam: Option<Arc<Seam>>,
     ) -> Result<AdmittedPartition, PartitionError> {
         let config = self.admission(log.timing, log.place, started_at);
+        let config = AdmissionConfig { is_pooled: log.pool.is_some(), ..config };
         let (epoch, number) = (self.config.epoch(), log.number as u32);
         let ended = log.place == Where::Ahead && saved.is_some_and(AdmittedPartition::has_ended_in);
         let feed = match ended {
@@ -112,34 +116,63 @@ impl Bench {
                 if log.anew { restored.over_another_log() } else { restored }
             }
         };
-        Ok(partition.raising(self.greatest).timed_by(self.timed_by))
+        Ok(partition.raising(self.greatest).timed_by(self.timed_by).in_pool(log.pool))
     }
 
     /// How records are judged.
     fn admission(&self, timing: Timing, place: Where, started_at: Time) -> AdmissionConfig {
-        let outliers = self.config.outliers();
-        let mode = match outliers.mode {
-            OutlierMode::Off => sources::OutlierMode::Off,
-            OutlierMode::Flag => sources::OutlierMode::Flag,
-            OutlierMode::Refuse => sources::OutlierMode::Refuse,
-        };
-        let rule = OutlierRule::new(mode, outliers.scale, outliers.patience)
-            .expect("the configuration's bounds are narrower");
-        let admission = AdmissionConfig {
-            lateness_ns: timing.lateness_ns,
-            horizon_ns: timing.horizon_ns,
-            max_ahead_ns: timing.max_ahead_ns,
-            max_jump_ns: timing.max_jump_ns,
-            outliers: rule,
-            listed_only: self.config.listed_only(),
-            until: self.reading.to,
-            place: match place {
-                Where::Alone => Place::Alone,
-                Where::Ahead => Place::Ahead,
-                Where::Behind(_) => Place::Behind,
-            },
-            ..AdmissionConfig::new(started_at)
-        };
-        AdmissionConfig { since: self.reading.from.unwrap_or(admission.since), ..admission }
+        admission(&self.config, self.reading, (timing, place), started_at)
+    }
+}
+
+/// How records are judged.
+fn admission(
+    config: &Config,
+    reading: Reading,
+    (timing, place): (Timing, Where),
+    started_at: Time,
+) -> AdmissionConfig {
+    let outliers = config.outliers();
+    let mode = match outliers.mode {
+        OutlierMode::Off => sources::OutlierMode::Off,
+        OutlierMode::Flag => sources::OutlierMode::Flag,
+        OutlierMode::Refuse => sources::OutlierMode::Refuse,
+    };
+    let rule = OutlierRule::new(mode, outliers.scale, outliers.patience)
+        .expect("the configuration's bounds are narrower");
+    let admission = AdmissionConfig {
+        lateness_ns: timing.lateness_ns,
+        horizon_ns: timing.horizon_ns,
+        max_ahead_ns: timing.max_ahead_ns,
+        max_jump_ns: timing.max_jump_ns,
+        outliers: rule,
+        listed_only: config.listed_only(),
+        until: reading.to,
+        place: match place {
+            Where::Alone => Place::Alone,
+            Where::Ahead => Place::Ahead,
+            Where::Behind(_) => Place::Behind,
+        },
+        ..AdmissionConfig::new(started_at)
+    };
+    AdmissionConfig { since: reading.from.unwrap_or(admission.since), ..admission }
+}
+
+/// The pool that the partitions of a source form, whose symbols are spread over them.
+pub(super) fn pool(
+    config: &Config,
+    reading: Reading,
+    topics: &TopicSource,
+    symbols: &Symbols,
+) -> PoolPlan {
+    // No time is judged there.
+    let admission = admission(config, reading, (topics.timing, Where::Alone), Time::LEAST);
+    let (length, symbols) = (config.epoch(), symbols.clone());
+    PoolPlan {
+        horizon_ns: topics.timing.horizon_ns,
+        behind: topics.behind,
+        judge: Arc::new(move || {
+            Box::new(SymbolJudge::new(admission.clone(), length, symbols.clone()))
+        }),
     }
 }

@@ -89,6 +89,7 @@ impl TopicSource {
             anew: part.anew,
             name: part.log.name(),
             feed,
+            pool: self.pool,
         }
     }
 }

@@ -4,7 +4,7 @@
 mod again;
 
 use super::EngineError;
-use super::bench::{Bench, FeedOpener, Known, Log, Where};
+use super::bench::{Bench, FeedOpener, Known, Log, Where, pool};
 use super::history::Gaps;
 use super::identity::identity;
 use super::joins;
@@ -13,7 +13,7 @@ use crate::config::{
     Config, FilesConfig, KafkaConfig, Order, PartitionMode, SimulatorConfig, SourceKind, Timing,
 };
 use crate::observe::Observatory;
-use dataflows::{Course, Horizons, Joins, OpenAll, Opener};
+use dataflows::{Course, Horizons, Joins, OpenAll, Opener, PoolPlan};
 use market::{EpochLength, PartitionError, Symbols, Time, Trades};
 use sources::{
     Feed, FileError, FileOrder, FilePartition, FileSource, Files, KafkaSource, LayoutOptions,
@@ -101,6 +101,8 @@ impl Inputs {
                         inputs.read_before(files, &source.name, symbols)
                     });
                     from = inputs.feeds.len();
+                    let pools = inputs.topics.sources.iter().filter_map(|topics| topics.pool);
+                    let pool = kafka.repartition.then_some(pools.count() as u32);
                     inputs.topics.sources.push(TopicSource {
                         number,
                         name: source.name.clone(),
@@ -109,6 +111,7 @@ impl Inputs {
                         timing: source.timing,
                         pace: source.pace.filter(|_| !reading.at_once),
                         behind,
+                        pool,
                     });
                 }
             }
@@ -177,6 +180,13 @@ impl Inputs {
         self.timings.iter().chain(topics).map(|timing| timing.lateness_ns).max().unwrap_or(0)
     }
 
+    /// The pools of partitions whose symbols are spread over them, in the order of their numbers.
+    pub fn pools(&self, config: &Config, symbols: &Symbols) -> Vec<PoolPlan> {
+        let pooled = self.topics.sources.iter().filter(|topics| topics.pool.is_some());
+        let reading = self.topics.reading;
+        pooled.map(|topics| pool(config, reading, topics, symbols)).collect()
+    }
+
     /// Sources of files, to ask what they left out once they were read.
     pub fn files(&self) -> Vec<Files> {
         self.files.clone()
@@ -227,7 +237,7 @@ impl Inputs {
                     bench.lead(number as u32, timing);
                 }
                 let name = String::new();
-                logs.push(Log { number, timing, place, anew: false, name, feed });
+                logs.push(Log { number, timing, place, anew: false, name, feed, pool: None });
             }
             logs.extend(parts.into_iter().map(|(part, open)| {
                 let source = &topics.sources[part.source];

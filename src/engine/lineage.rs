@@ -95,6 +95,7 @@ fn key_of(name: &str) -> String {
         "max_ahead" => "source.max_ahead",
         "max_jump" => "source.max_jump",
         "layout" => "the layout of source.columns, where and codec",
+        "repartition" => "source.repartition",
         "simulator" => "source.simulator",
         "outliers" => "admission.outliers",
         "scale" => "universe.file",
@@ -160,6 +161,7 @@ mod tests {
             ("epoch", "1s"),
             ("lateness", "3s"),
             ("unknown_symbols", "refuse"),
+            ("repartition", "true"),
             ("indicators", "sma(20) on 5min"),
             ("indicators", "sma(20) v2 on 1min"),
         ]);
@@ -170,6 +172,7 @@ mod tests {
                 "source.lateness = 2s, not 3s",
                 "universe.file = A 2 3, not absent",
                 "universe.defaults.unknown_symbols = absent, not refuse",
+                "source.repartition = absent, not true",
             ]
         );
         assert_eq!(changes.added, ["sma(20) v2 on 1min"]);

@@ -343,6 +343,7 @@ fn plan(config: &Config, inputs: &Inputs, symbols: &Symbols) -> Plan {
         lateness_ns: inputs.lateness_ns(),
         horizons: inputs.horizons(),
         course: inputs.course(config.epoch()),
+        pools: inputs.pools(config, symbols),
         widths: config.widths().to_vec(),
         empty: if config.carry() { Empty::Carry } else { Empty::Skip },
         indicators: indicators.collect(),

@@ -28,6 +28,8 @@ pub(super) struct TopicSource {
     pub pace: Option<f64>,
     /// The number of the history that its partitions are read behind.
     pub behind: Option<u32>,
+    /// The number of the pool that its partitions form.
+    pub pool: Option<u32>,
 }
 
 /// One partition of a run.

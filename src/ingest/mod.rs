@@ -2,7 +2,7 @@
 //! symbols, with heartbeats between them.
 //!
 //! ```text
-//! feed (files, a simulator, a provider) -> partition by symbol -> message of so many rows -> Kafka
+//! feed (files, a simulator, a provider) -> partition by symbol, or in turn -> message of so many rows -> Kafka
 //! ```
 //! The feed is read as it is, before admission: a late trade, a duplicate and a gap stay what they are. A
 //! heartbeat follows whatever came before it into its partition, and says the greatest time so far less
@@ -45,6 +45,8 @@ pub struct Ingest {
     pub codec: Codec,
     /// Rows of a message.
     pub batch: usize,
+    /// Whether a symbol keeps its partition; otherwise each has its turn.
+    pub keyed: bool,
     /// Rows a second at most.
     pub rate: Option<f64>,
     /// Whether rows that wait for company leave when the input pauses.

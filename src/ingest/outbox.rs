@@ -21,6 +21,8 @@ pub(super) struct Outbox {
     waiting: Vec<Trades>,
     /// By symbol.
     partitions: Vec<Option<u32>>,
+    /// The partition whose turn it is, where symbols keep none.
+    turn: Option<usize>,
     no_venue: SymbolId,
     value: Vec<u8>,
 }
@@ -39,6 +41,7 @@ impl Outbox {
             batch: ingest.batch.max(1),
             waiting: vec![Trades::default(); usize::try_from(partitions).unwrap_or(1)],
             partitions: Vec::new(),
+            turn: (!ingest.keyed).then_some(0),
             no_venue: symbols.intern(NO_VENUE).unwrap_or_default(),
             value: Vec::new(),
         })
@@ -62,8 +65,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// A symbol keeps its partition.
+    /// A symbol keeps its partition, where there are keys.
     fn partition_of(&mut self, symbol: SymbolId) -> usize {
+        if let Some(turn) = &mut self.turn {
+            return std::mem::replace(turn, (*turn + 1) % self.waiting.len());
+        }
         let at = symbol.index();
         if at >= self.partitions.len() {
             self.partitions.resize(at + 1, None);
@@ -86,7 +92,9 @@ impl Outbox {
         self.encoder.encode(&self.waiting[partition], 0..rows, &mut self.value)?;
         // A message of several rows may hold several symbols: it has no key and is addressed by number.
         let key = match rows {
-            1 => Some(self.encoder.text(self.waiting[partition].symbol[0]).as_bytes()),
+            1 if self.turn.is_none() => {
+                Some(self.encoder.text(self.waiting[partition].symbol[0]).as_bytes())
+            }
             _ => None,
         };
         self.producer.send(&Record {

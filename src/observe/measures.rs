@@ -130,6 +130,11 @@ impl Measures {
                     self.stages[DURABLE].observe(since.elapsed().as_secs_f64());
                 }
             }
+            Event::Spread(count, one) => tracing::warn!(
+                "{count} symbols came through several partitions, {one} first: copies of trades across partitions are not \
+                 found; key the messages of a topic by symbol, or set source.repartition = true \
+                 (docs/runbooks/symbols-spread.md)"
+            ),
             Event::CheckpointBegun => held(&self.checkpoints).begun = Some(now()),
             Event::CheckpointWritten(epoch) => {
                 let stored = progress.upgrade().map_or(0, |known| known.checkpoints().bytes);

@@ -1,9 +1,13 @@
 //! The metrics: one table says name, kind, unit, labels, meaning and value of each. `docs/metrics.md` and what
 //! `/metrics` answers are made from it.
 
+mod documentation;
+
+pub use documentation::documentation;
+
 use super::measures::{CALLS, STAGES};
 use super::seen::Seen;
-use market::Reason;
+use market::{Counts, Reason};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -66,7 +70,7 @@ const METRICS: &[Metric] = &[
         unit: "records",
         labels: PARTITION,
         help: "Records admitted",
-        of: Of::Counter(|seen, put| partitions(seen, put, |one| one.known.counts.used as f64)),
+        of: Of::Counter(|seen, put| counted(seen, put, |counts| counts.used)),
     },
     Metric {
         name: "tidemill_records_refused",
@@ -79,18 +83,25 @@ const METRICS: &[Metric] = &[
         }),
     },
     Metric {
+        name: "tidemill_left_out",
+        unit: "records",
+        labels: PARTITION,
+        help: "Records behind history that history holds, or before what was asked for: not read, and counted nowhere else",
+        of: Of::Counter(|seen, put| partitions(seen, put, |one| one.known.counts.left_out as f64)),
+    },
+    Metric {
         name: "tidemill_trades_late",
         unit: "trades",
         labels: PARTITION,
         help: "Trades admitted whose bar had closed in their own partition",
-        of: Of::Counter(|seen, put| partitions(seen, put, |one| one.known.counts.late as f64)),
+        of: Of::Counter(|seen, put| counted(seen, put, |counts| counts.late)),
     },
     Metric {
         name: "tidemill_trades_flagged",
         unit: "trades",
         labels: PARTITION,
         help: "Trades admitted and flagged as outliers",
-        of: Of::Counter(|seen, put| partitions(seen, put, |one| one.known.counts.flagged as f64)),
+        of: Of::Counter(|seen, put| counted(seen, put, |counts| counts.flagged)),
     },
     Metric {
         name: "tidemill_rows",
@@ -150,10 +161,7 @@ const METRICS: &[Metric] = &[
         unit: "seconds",
         labels: PARTITION,
         help: "How far the partition's watermark is behind the clock; absent before its first record",
-        of: Of::Gauge(|seen, put| {
-            let known = seen.partitions.iter().filter_map(|one| Some((one, one.lag?)));
-            known.for_each(|(one, lag)| put(&labels(one).each_ref().map(|text| &**text), lag));
-        }),
+        of: Of::Gauge(|seen, put| partitions(seen, put, |one| one.lag)),
     },
     Metric {
         name: "tidemill_partition_behind",
@@ -161,10 +169,7 @@ const METRICS: &[Metric] = &[
         labels: PARTITION,
         help: "Messages that wait in the topic, asked every 5 s; of topics alone",
         of: Of::Gauge(|seen, put| {
-            let known = seen.partitions.iter().filter_map(|one| Some((one, one.behind?)));
-            known.for_each(|(one, behind)| {
-                put(&labels(one).each_ref().map(|text| &**text), behind as f64);
-            });
+            partitions(seen, put, |one| one.behind.map(|behind| behind as f64));
         }),
     },
     Metric {
@@ -307,9 +312,22 @@ fn labels(one: &super::seen::SeenPartition) -> [String; 2] {
     [one.known.name.clone(), one.number.to_string()]
 }
 
-fn partitions(seen: &Seen, put: Numbers<'_>, value: impl Fn(&super::seen::SeenPartition) -> f64) {
+fn partitions<V: Into<Option<f64>>>(
+    seen: &Seen,
+    put: Numbers<'_>,
+    value: impl Fn(&super::seen::SeenPartition) -> V,
+) {
     for one in &seen.partitions {
-        put(&labels(one).each_ref().map(|text| &**text), value(one));
+        let value = value(one).into().into_iter();
+        value.for_each(|value| put(&labels(one).each_ref().map(|text| &**text), value));
+    }
+}
+
+/// A count of each partition, and of the trades that are judged where their symbol is.
+fn counted(seen: &Seen, put: Numbers<'_>, count: fn(&Counts) -> u64) {
+    partitions(seen, put, |one| count(&one.known.counts) as f64);
+    if seen.pooled != Counts::default() {
+        put(&["pooled", ""], count(&seen.pooled) as f64);
     }
 }
 
@@ -373,28 +391,5 @@ pub(super) fn exposition(seen: Seen) -> String {
     registry.register_collector(Box::new(All(seen)));
     let mut answer = String::new();
     text::encode(&mut answer, &registry).expect("text is written to memory");
-    answer
-}
-
-/// `docs/metrics.md`.
-pub fn documentation() -> String {
-    let mut answer = String::from(
-        "# Metrics\n\n\
-         Each process serves them at `/metrics` of its `observe.listen`, as OpenMetrics text, which Prometheus reads. Counts\n\
-         begin at zero with the process; those of records go on from the checkpoint. A histogram has `_bucket`, `_sum` and\n\
-         `_count`. Partitions are labelled by name (`topic/number`, or a file) and by their number in the run.\n\n\
-         | metric | kind | unit | labels | what it says |\n|---|---|---|---|---|\n",
-    );
-    for metric in all() {
-        let kind = match metric.of {
-            Of::Counter(_) => "counter",
-            Of::Gauge(_) => "gauge",
-            Of::Histogram(_) => "histogram",
-        };
-        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let (name, labels) = (metric.full_name(), labels.join(" "));
-        let (unit, help) = (metric.unit, metric.help);
-        answer += &format!("| `{name}` | {kind} | {unit} | {labels} | {help} |\n");
-    }
     answer
 }

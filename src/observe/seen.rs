@@ -44,6 +44,8 @@ pub(super) struct Seen {
     pub waits_for_sinks: bool,
     pub partitions: Vec<SeenPartition>,
     pub counts: Counts,
+    /// What of it became of trades that are judged where their symbol is.
+    pub pooled: Counts,
     /// The least epoch that is not complete, and the seconds it stands.
     pub frontier: Epoch,
     pub frontier_stands: f64,
@@ -96,6 +98,7 @@ impl Seen {
             workers: workers.collect(),
             waits_for_sinks: progress.waits_for_sinks(),
             counts: progress.counts(),
+            pooled: progress.pooled(),
             frontier_stands: lookout.stands(Mark::Frontier),
             frontier_lag: is_between.then(|| behind_clock(observed.run.epoch.start(frontier))),
             epochs_open: epochs_open(&partitions, frontier),

@@ -6,7 +6,7 @@ use std::process::Child;
 
 /// A lab of which the earlier part of a session of `trades` is history, and the later part, which overlaps
 /// it, is to be streamed.
-fn with_history(word: &str, partitions: u32, trades: usize) -> Lab {
+pub fn with_history(word: &str, partitions: u32, trades: usize) -> Lab {
     let mut lab = Lab::new(word, partitions);
     lab.source_keys = "history = { files = \"early.csv\", order = \"log\" }\n".to_owned();
     let count = trades.to_string();
@@ -26,15 +26,16 @@ fn with_history(word: &str, partitions: u32, trades: usize) -> Lab {
 }
 
 /// Streams the later part of a session into the topic.
-fn ingest_late(lab: &Lab, rate: f64) -> Child {
-    lab.stream(&lab.ticks, lab.partitions, rate, &["late.csv", "--order", "log"])
+pub fn ingest_late(lab: &Lab, rate: f64, more: &[&str]) -> Child {
+    let what = [&["late.csv", "--order", "log"], more].concat();
+    lab.stream(&lab.ticks, lab.partitions, rate, &what)
 }
 
 #[test]
 fn kills_while_history_is_read_and_handed_over_lose_and_double_nothing() {
     let lab = with_history("history", 3, 200_000);
     // Long enough for all lives: on a log that stands still no checkpoint is cut.
-    let ingest = ingest_late(&lab, 250.0);
+    let ingest = ingest_late(&lab, 250.0, &[]);
     let mut chance = lab.chance();
     for _ in 0..15 {
         lab.live(&Life::of_chance(&mut chance), &mut chance);

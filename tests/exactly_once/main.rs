@@ -9,6 +9,7 @@ mod history;
 mod lab;
 mod letters;
 mod life;
+mod pools;
 mod servers;
 mod torn;
 mod zombie;

@@ -1,6 +1,9 @@
 //! Random logs, and graphs run over them.
 
-use dataflows::{Cluster, Empty, Horizons, IndicatorPlan, Opener, Outcome, Plan, Watch};
+use dataflows::{
+    Cluster, Empty, Event, Horizons, IndicatorPlan, MakeJudge, Opener, Outcome, Plan, PoolPlan,
+    Watch,
+};
 use market::{
     EpochLength, Offset, Partition, PartitionError, Price, Size, Symbols, Time, TradeId, Trades,
     Waker,
@@ -8,7 +11,11 @@ use market::{
 use operators::indicator::Registry;
 use proptest::prelude::*;
 use sinks::MemorySink;
-use sources::{AdmissionConfig, AdmittedPartition, Decoded, Fed, Feed, Heartbeat, MemoryFeed};
+use sources::{
+    AdmissionConfig, AdmittedPartition, Decoded, Fed, Feed, Heartbeat, MemoryFeed, OutlierMode,
+    OutlierRule, SymbolJudge,
+};
+use std::sync::{Arc, Mutex};
 
 pub const START: i64 = 1_700_000_000 * Time::SECOND;
 const STARTED_AT: i64 = START + 30 * Time::DAY;
@@ -164,6 +171,9 @@ pub struct Feeding {
     pub started_at: Time,
     /// Lateness and horizon.
     pub timings: Vec<(i64, i64)>,
+    /// Whether symbols are spread over the partitions.
+    pub pooled: bool,
+    pub outliers: OutlierMode,
 }
 
 impl Default for Feeding {
@@ -173,11 +183,36 @@ impl Default for Feeding {
             waits: vec![0],
             started_at: Time::from_ns(STARTED_AT),
             timings: vec![(2 * Time::SECOND, HORIZON)],
+            pooled: false,
+            outliers: OutlierMode::Flag,
         }
     }
 }
 
 impl Feeding {
+    pub fn pooled() -> Self {
+        Feeding { pooled: true, ..Feeding::default() }
+    }
+
+    fn config(&self, number: usize, started_at: Time) -> AdmissionConfig {
+        let (lateness_ns, horizon_ns) = self.timing(number);
+        let outliers = OutlierRule::new(self.outliers, 12.0, 5).expect("a rule");
+        let is_pooled = self.pooled;
+        let usual = AdmissionConfig::new(started_at);
+        AdmissionConfig { lateness_ns, horizon_ns, outliers, is_pooled, ..usual }
+    }
+
+    fn pools(&self, symbols: &Symbols) -> Vec<PoolPlan> {
+        let (config, symbols) = (self.config(0, self.started_at), symbols.clone());
+        let horizon_ns = config.horizon_ns;
+        let judge: MakeJudge = Arc::new(move || {
+            let judge = SymbolJudge::new(config.clone(), EpochLength::SECOND, symbols.clone());
+            Box::new(judge)
+        });
+        let pool = PoolPlan { horizon_ns, behind: None, judge };
+        self.pooled.then_some(pool).into_iter().collect()
+    }
+
     fn timing(&self, number: usize) -> (i64, i64) {
         self.timings[number % self.timings.len()]
     }
@@ -224,6 +259,8 @@ impl Feed for Slow {
 pub struct Made {
     pub memory: MemorySink,
     pub outcome: Outcome,
+    /// Symbols that were named because several partitions hold them.
+    pub spread: Vec<String>,
 }
 
 impl Made {
@@ -254,6 +291,7 @@ pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize
         lateness_ns: timings.iter().map(|timing| timing.0).max().unwrap_or(0),
         horizons: Horizons::each(&timings.iter().map(|timing| timing.1).collect::<Vec<_>>()),
         course: dataflows::Course::default(),
+        pools: feeding.pools(symbols),
         indicators: vec![
             IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..5].to_vec() },
             IndicatorPlan { widths: vec![widths[2], widths[3]], list: list[3..].to_vec() },
@@ -270,13 +308,13 @@ pub fn run(logs: &[Log], workers: usize, carry: bool, feeding: &Feeding) -> Made
 }
 
 /// By two processes (here: two sets of workers that share nothing but a socket).
-pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
+pub fn run_by_two(logs: &[Log], workers: usize, carry: bool, feeding: &Feeding) -> Made {
     // Both are held until both are known, so that they differ.
     let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
     let address = |port: &std::net::TcpListener| port.local_addr().expect("bound").to_string();
     let addresses: Vec<String> = ports.iter().map(address).collect();
     drop(ports);
-    let feeding = Feeding { cuts: vec![13], ..Feeding::default() };
+    let feeding = Feeding { cuts: vec![13], ..feeding.clone() };
     // The second process was not there at the first start, and is told of it.
     let starts = [feeding.started_at, Time::GREATEST];
     let cluster = |process: usize| {
@@ -292,16 +330,16 @@ pub fn run_by_two(logs: &[Log], workers: usize, carry: bool) -> Made {
 fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Made {
     let symbols = Symbols::default();
     let open = |(number, log): (usize, &Log)| {
-        let timing = feeding.timing(number);
+        let feeding = feeding.clone();
         let feed = log.feed(&symbols, &feeding.cuts);
         let wait = feeding.waits[number % feeding.waits.len()];
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
         let symbols = symbols.clone();
         let length = EpochLength::SECOND;
         Box::new(move |start: dataflows::Start| {
-            let mut config = AdmissionConfig::new(start.at);
-            (config.lateness_ns, config.horizon_ns) = timing;
+            let config = feeding.config(number, start.at);
             let partition = AdmittedPartition::new(feed, config, length, symbols, number as u32);
+            let partition = partition.in_pool(feeding.pooled.then_some(0));
             Ok(Box::new(partition) as Box<dyn Partition>)
         }) as Opener
     };
@@ -309,6 +347,14 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
     let memory = MemorySink::default();
     let sinks: Vec<Box<dyn market::Sink>> = vec![Box::new(memory.clone())];
     let plan = plan(&symbols, carry, feeding, logs.len());
-    let outcome = dataflows::run(plan, cluster, partitions, sinks, Watch::default(), None);
-    Made { memory, outcome: outcome.expect("the run ends well") }
+    let (watch, spread) = (Watch::default(), Arc::new(Mutex::new(Vec::new())));
+    let named = spread.clone();
+    watch.progress.observe_by(Arc::new(move |event: Event<'_>| {
+        if let Event::Spread(_, one) = event {
+            named.lock().expect("no holder panics").push(one.to_owned());
+        }
+    }));
+    let outcome = dataflows::run(plan, cluster, partitions, sinks, watch, None);
+    let spread = std::mem::take(&mut *spread.lock().expect("no holder panics"));
+    Made { memory, outcome: outcome.expect("the run ends well"), spread }
 }

@@ -5,9 +5,11 @@
 //! - the same trades over 1, 3 and 8 partitions end in the same final values
 //! - late trades in any order end in the values of the sorted input
 //! - each partition's own lateness and horizon, and nobody else's, decide what it admits
+//! - symbols spread over pooled partitions end as in one log, copies and outliers among them found
 //! - one bad time, a heartbeat of the far future, a gap, an empty partition and a long one stop nothing
 
 mod log;
+mod pools;
 mod times;
 mod timings;
 
@@ -94,7 +96,7 @@ proptest! {
         carry: bool,
     ) {
         let plain = run(&logs, 1, carry, &Feeding::default());
-        let other = run_by_two(&logs, workers, carry);
+        let other = run_by_two(&logs, workers, carry, &Feeding::default());
         same(&plain.changes(), &other.changes())?;
         prop_assert_eq!(&plain.outcome, &other.outcome);
     }

@@ -201,6 +201,12 @@ impl BarBook {
         self.spread
     }
 
+    /// One of them.
+    pub(crate) fn spread_symbol(&self) -> Option<SymbolId> {
+        let mut known = self.index.symbols().iter().zip(&self.heads);
+        known.find(|(_, head)| head.spread).map(|(symbol, _)| *symbol)
+    }
+
     /// The bars of each symbol that were handed out and can still change, in order of time.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (SymbolId, Vec<Bar>)> + '_ {
         self.index.symbols().iter().enumerate().map(|(place, symbol)| {

@@ -45,16 +45,27 @@ impl<B: Batch> Pending<B> {
 
     /// Takes the rows of `epoch`, which is the next, batch by batch.
     pub fn take(&mut self, epoch: Epoch, mut each: impl FnMut(&B, Range<usize>)) {
-        for (batch, at) in &mut self.batches {
-            if *at >= batch.len() || batch.epoch(*at) != epoch {
-                continue;
-            }
-            let from = *at;
-            while *at < batch.len() && batch.epoch(*at) == epoch {
-                *at += 1;
-            }
-            each(batch, from..*at);
-        }
-        self.batches.retain(|(batch, at)| *at < batch.len());
+        self.of(epoch).for_each(|(batch, rows)| each(batch, rows));
+        self.pass(epoch);
     }
+
+    /// The rows of `epoch`, which is the next, batch by batch.
+    pub fn of(&self, epoch: Epoch) -> impl Iterator<Item = (&B, Range<usize>)> {
+        let rows = move |(batch, at): &'_ (B, usize)| *at..end_of(batch, *at, epoch);
+        let all = self.batches.iter().map(move |one| (&one.0, rows(one)));
+        all.filter(|(_, rows)| !rows.is_empty())
+    }
+
+    /// Goes on behind `epoch`, which is the next.
+    pub fn pass(&mut self, epoch: Epoch) {
+        self.batches.retain_mut(|(batch, at)| {
+            *at = end_of(batch, *at, epoch);
+            *at < batch.len()
+        });
+    }
+}
+
+/// The first row of `batch` from row `at` on that is not of `epoch`, where that is the next.
+fn end_of<B: Batch>(batch: &B, at: usize, epoch: Epoch) -> usize {
+    (at..batch.len()).find(|&row| batch.epoch(row) != epoch).unwrap_or(batch.len())
 }

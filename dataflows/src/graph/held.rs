@@ -1,7 +1,10 @@
 //! A batch in hand of which some epochs may not be entered yet: folded run by run, kept in a checkpoint.
 
+use crate::checkpoint::Restored;
 use crate::wire::{Parcel, Shared};
-use market::{Admitted, DeadLetter, Epoch, Offset, Price, Run, Size, Time};
+use market::{
+    Admitted, DeadLetter, Epoch, Offset, Partition, Price, Run, Side, Size, Time, Trade, TradeId,
+};
 use operators::{Restore, Snapshot};
 use timely::bytes::arc::BytesMut;
 use timely::dataflow::channels::ContainerBytes;
@@ -26,8 +29,8 @@ impl Held {
         self.batch.runs.get(self.next)
     }
 
-    /// Appends what is left: runs, and their rows as the fold takes them.
-    pub fn save(&self, to: &mut Snapshot) {
+    /// Appends what is left: runs, and their rows as the fold takes them; those of a pool whole.
+    pub fn save(&self, is_pooled: bool, to: &mut Snapshot) {
         let runs = &self.batch.runs[self.next..];
         to.u64(runs.len() as u64);
         for run in runs {
@@ -40,27 +43,56 @@ impl Held {
                 to.i64(trades.price[row].raw());
                 to.i64(trades.size[row].raw());
                 to.u64(trades.offset[row].raw());
+                if is_pooled {
+                    save_rest(&trades.row(row), to);
+                }
             }
         }
     }
 
     /// Reads back what [`Held::save`] wrote.
-    pub fn load(from: &mut Restore<'_>) -> Self {
+    pub fn load(is_pooled: bool, from: &mut Restore<'_>) -> Self {
         let mut batch = Box::<Admitted>::default();
         for _ in 0..from.u64() {
             let (epoch, rows) = (from.i64(), from.u64() as u32);
             let start = batch.trades.len() as u32;
             batch.runs.push(Run { epoch, rows: start..start + rows });
             for _ in 0..rows {
-                batch.trades.ts_event.push(Time::from_ns(from.i64()));
-                batch.trades.symbol.push(from.symbol());
-                batch.trades.price.push(Price::from_raw(from.i64()));
-                batch.trades.size.push(Size::from_raw(from.i64()));
-                batch.trades.offset.push(Offset::from_raw(from.u64()));
+                let mut trade = Trade {
+                    ts_event: Time::from_ns(from.i64()),
+                    symbol: from.symbol(),
+                    price: Price::from_raw(from.i64()),
+                    size: Size::from_raw(from.i64()),
+                    offset: Offset::from_raw(from.u64()),
+                    trade_id: TradeId::NONE,
+                    venue: None,
+                    side: Side::Unknown,
+                };
+                if is_pooled {
+                    load_rest(&mut trade, from);
+                }
+                // Of a batch all trades have a venue, or none.
+                batch.trades.push(&trade, trade.symbol);
             }
         }
         Held { batch, next: 0, letters: Vec::new() }
     }
+}
+
+/// What of a trade the fold has no use for.
+fn save_rest(trade: &Trade, to: &mut Snapshot) {
+    to.i128(trade.trade_id.raw().cast_signed());
+    to.symbol(trade.venue.unwrap_or(trade.symbol));
+    to.u64(u64::from(trade.venue.is_some()));
+    to.u64(trade.side as u64);
+}
+
+/// Reads back what [`save_rest`] wrote.
+fn load_rest(trade: &mut Trade, from: &mut Restore<'_>) {
+    trade.trade_id = TradeId::from_raw(from.i128().cast_unsigned());
+    let venue = from.symbol();
+    trade.venue = (from.u64() == 1).then_some(venue);
+    trade.side = Side::of_code(from.u64()).expect("a side was saved");
 }
 
 /// The letters of `held` that belong to `epoch` or later, as bytes.
@@ -77,4 +109,32 @@ pub(super) fn load_letters(bytes: &[u8]) -> Parcel {
     let bytes = BytesMut::from(bytes.to_vec()).freeze();
     let shared = Shared::from_bytes(bytes);
     std::sync::Arc::unwrap_or_clone(shared.0)
+}
+
+/// The name of a partition's piece.
+pub(super) fn piece_name(number: usize) -> String {
+    format!("tick/{number}")
+}
+
+/// Appends what the partition itself saves, behind its length; whether it can.
+pub(super) fn save_partition(partition: &dyn Partition, to: &mut Vec<u8>) -> bool {
+    let start = to.len() + size_of::<u64>();
+    to.resize(start, 0);
+    let is_saved = partition.snapshot(to);
+    let length = (to.len() - start) as u64;
+    to[start - size_of::<u64>()..start].copy_from_slice(&length.to_le_bytes());
+    is_saved
+}
+
+/// What the partition itself saved, and the letters behind it.
+pub(super) fn saved_of(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = bytes.split_first_chunk().expect("a whole piece has a length");
+    rest.split_at(u64::from_le_bytes(*length) as usize)
+}
+
+/// What a checkpoint holds of partition `number` itself.
+pub(crate) fn saved(from: &Restored, number: usize) -> Option<Vec<u8>> {
+    let name = piece_name(number);
+    let mut pieces = from.bundles.iter().flat_map(|bundle| bundle.pieces(&name));
+    pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())
 }

@@ -1,5 +1,6 @@
 //! What a graph computes: widths, where each comes from, tables and their columns.
 
+use super::pool::PoolPlan;
 use crate::glue::{Clockwork, Empty};
 use crate::tick::{Course, Horizons, TickPlan};
 use market::{EpochLength, Symbols, TableSpec, Width};
@@ -26,6 +27,8 @@ pub struct Plan {
     pub horizons: Horizons,
     /// Which logs are read behind which, and how far.
     pub course: Course,
+    /// Pools of partitions whose symbols are spread over them, in the order of their numbers.
+    pub pools: Vec<PoolPlan>,
     /// Widths of bars.
     pub widths: Vec<Width>,
     /// What becomes of intervals without a trade.
@@ -133,6 +136,7 @@ impl Plan {
             horizons: self.horizons.clone(),
             bases: self.bases(),
             reaches: self.empty == Empty::Carry,
+            is_pooled: !self.pools.is_empty(),
         }
     }
 

@@ -8,12 +8,12 @@
 
 use super::ahead::Ahead;
 use super::by_epoch::RESERVE_MAX;
-use super::held::{Held, load_letters, save_letters};
+use super::held::{Held, load_letters, piece_name, save_letters, save_partition, saved_of};
 use super::run::{RunError, Shared as Run};
 use super::ticks::Left;
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{Course, TickOutput, TickPath, TickPlan};
-use crate::wire::{Names, Parcel, Partials};
+use crate::wire::{Names, Parcel, Partials, Pooled};
 use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use operators::Snapshot;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     pub(super) number: usize,
     pub(super) partition: Box<dyn Partition>,
     pub(super) path: TickPath,
+    /// The pool where its trades are judged and folded, and what its log is called.
+    pool: Option<Pooled>,
     /// The partition that must have ended before this one is read.
     pub(super) waits: Option<u32>,
     /// Nothing of it is timed before.
@@ -115,7 +117,7 @@ impl Readers {
             let name = piece_name(reader.number);
             for (mut words, bytes) in from.bundles.iter().flat_map(|bundle| bundle.pieces(&name)) {
                 reader.path.restore(&mut words);
-                reader.held = Some(Held::load(&mut words));
+                reader.held = Some(Held::load(reader.pool.is_some(), &mut words));
                 self.letters.push(load_letters(saved_of(bytes).1));
             }
             reader.cut = from.manifest.epoch.unwrap_or(Epoch::MIN);
@@ -159,11 +161,12 @@ impl Readers {
         }
         round.joining = self.run.joins.any();
         self.reserve = self.reserve.max(ticks.rows.len()).min(RESERVE_MAX);
-        self.address(ticks, &mut round.partials);
+        self.address(ticks, &mut round);
         round
     }
 
-    fn address(&self, ticks: TickOutput, partials: &mut Partials) {
+    fn address(&self, ticks: TickOutput, round: &mut Round) {
+        let partials = &mut round.partials;
         partials.rows = ticks.rows;
         // Batches of several partitions stand one behind the other, each by rising epoch.
         if !partials.rows.is_sorted_by_key(|row| row.epoch) {
@@ -171,6 +174,9 @@ impl Readers {
         }
         for reach in ticks.reaches {
             partials.reaches.extend((0..self.peers as u32).map(|to| (to, reach)));
+        }
+        if self.plan.is_pooled {
+            partials.leave(&round.left, self.peers as u32);
         }
         partials.names = Names::Here(self.symbols.clone());
     }
@@ -183,12 +189,24 @@ impl Reader {
         plan: &TickPlan,
         run: &Run,
     ) -> Self {
-        let mut path = TickPath::new(plan.clone(), number as u32);
-        run.live.iter().for_each(|live| path.show(live));
+        let pool = partition.pool().map(|pool| Pooled {
+            pool,
+            partition: number as u32,
+            source: partition.name().into(),
+            trades: Vec::new(),
+        });
+        let mut path = match pool {
+            None => TickPath::new(plan.clone(), number as u32),
+            Some(_) => TickPath::passing(plan.clone(), number as u32),
+        };
+        if pool.is_none() {
+            run.live.iter().for_each(|live| path.show(live));
+        }
         Reader {
             number,
             partition,
             path,
+            pool,
             waits: None,
             floor: Epoch::MIN,
             leads: false,
@@ -273,7 +291,14 @@ impl Reader {
                 return Ok(Step::Barred);
             }
             if let Some(held) = &mut self.held {
-                self.path.fold_run(&held.batch, &held.batch.runs[held.next]);
+                let run = &held.batch.runs[held.next];
+                match &self.pool {
+                    None => self.path.fold_run(&held.batch, run),
+                    Some(to) => {
+                        let greatest = round.partials.pass_on(&held.batch, run, to);
+                        self.path.pass(greatest);
+                    }
+                }
                 held.next += 1;
             }
         }
@@ -355,15 +380,12 @@ impl Reader {
         let mut words = Snapshot::onto(words);
         self.path.snapshot(&mut words);
         match &self.held {
-            Some(held) => held.save(&mut words),
+            Some(held) => held.save(self.pool.is_some(), &mut words),
             None => words.u64(0),
         }
-        bytes.extend([0; LENGTH]);
-        if !self.partition.snapshot(&mut bytes) {
+        if !save_partition(&*self.partition, &mut bytes) {
             return Err(RunError::NoSnapshot(self.number));
         }
-        let length = (bytes.len() - LENGTH) as u64;
-        bytes[..LENGTH].copy_from_slice(&length.to_le_bytes());
         bytes.extend(save_letters(self.held.as_ref(), boundary));
         let words = words.into_words();
         let offset = self.partition.position().map(market::Offset::raw);
@@ -371,27 +393,6 @@ impl Reader {
         cuts.give(Piece { name, words, bytes }, Some(position));
         Ok(())
     }
-}
-
-/// The name of a partition's piece.
-fn piece_name(number: usize) -> String {
-    format!("tick/{number}")
-}
-
-/// Bytes of the length that stands before what the partition itself saved.
-const LENGTH: usize = size_of::<u64>();
-
-/// What the partition itself saved, and the letters behind it.
-fn saved_of(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let (length, rest) = bytes.split_first_chunk().expect("a whole piece has a length");
-    rest.split_at(u64::from_le_bytes(*length) as usize)
-}
-
-/// What a checkpoint holds of partition `number` itself.
-pub(crate) fn saved(from: &Restored, number: usize) -> Option<Vec<u8>> {
-    let name = piece_name(number);
-    let mut pieces = from.bundles.iter().flat_map(|bundle| bundle.pieces(&name));
-    pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())
 }
 
 #[cfg(test)]

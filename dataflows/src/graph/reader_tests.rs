@@ -51,6 +51,7 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
         horizons: Horizons::all(Time::SECOND),
         bases: vec!["1s".parse().unwrap()],
         reaches: false,
+        is_pooled: false,
     };
     let polls = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let partition = |(number, step): (usize, i64)| {
@@ -86,6 +87,7 @@ fn a_live_partition_is_not_stopped_by_how_small_its_batches_are() {
         horizons: Horizons::all(Time::SECOND),
         bases: vec!["1d".parse().unwrap()],
         reaches: false,
+        is_pooled: false,
     };
     let polls = Arc::new(AtomicUsize::new(0));
     let steps = Steps { epoch: 101, step: 0, symbols: symbols.clone(), polls: polls.clone() };

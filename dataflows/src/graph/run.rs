@@ -1,11 +1,11 @@
 //! Runs a graph: workers, processes, and how a run ends.
 
 use super::greatest;
+use super::held::saved;
 use super::inputs::{Inputs, Joins, OpenAll};
 use super::meet::meet;
 use super::outlet::{self, Leaving, Left, OutletPlan};
 use super::plan::{Plan, PlanError};
-use super::reader::saved;
 use super::told::{Given, Heard, told};
 use super::watch::{Outcome, Progress, Watch};
 use super::wiring::{self, Beginning};

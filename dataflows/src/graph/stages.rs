@@ -2,10 +2,12 @@
 
 use super::by_epoch::{Output, Stage};
 use super::plan::Plan;
-use super::watch::Progress;
+use super::pool::Pool;
+use super::run::Shared as Run;
+use super::watch::Counted;
 use crate::glue::{BarBook, Batch, Keyed, Lane, Parts, Pending, Windowed};
 use crate::wire::{Parcel, Partials, Shared, Timed};
-use market::{Bar, Epoch, Scales, SymbolId, Symbols, Width};
+use market::{Bar, Counts, DeadLetter, Epoch, Scales, SymbolId, Symbols, Width};
 use operators::bar::RollUp;
 use operators::indicator::{IndicatorLayout, IndicatorSet, Spec};
 use operators::{Kernel, Restore, Snapshot};
@@ -32,26 +34,69 @@ impl Batch for Shared {
     }
 }
 
-/// Bars of the base widths, merged from the partials of all partitions.
+/// Whether a worker owns a symbol.
+pub(crate) type IsMine = Box<dyn Fn(SymbolId) -> bool>;
+
+/// Bars of the base widths, merged from the partials of all partitions; those of pools are made here.
 pub(crate) struct Bars {
     symbols: Symbols,
     pending: Pending<Partials>,
     books: Vec<BarBook>,
-    progress: Arc<Progress>,
+    pools: Vec<Pool>,
+    letters: Vec<DeadLetter>,
+    run: Option<(Arc<Run>, IsMine)>,
     /// Of the symbols that came through several partitions, how many were told.
     spread: u64,
+    /// Where what becomes of the trades of pools is told.
+    counted: Option<Counted>,
 }
 
 impl Bars {
-    pub(crate) fn new(plan: &Plan, progress: &Arc<Progress>) -> Self {
+    /// Those of no run.
+    pub(crate) fn new(plan: &Plan) -> Self {
         let book = |width| BarBook::new(width, plan.clock(), plan.empty).on(&plan.course);
-        let books = plan.bases().into_iter().map(book).collect();
-        let (symbols, progress) = (plan.symbols.clone(), progress.clone());
-        Bars { symbols, pending: Pending::default(), books, progress, spread: 0 }
+        Bars {
+            symbols: plan.symbols.clone(),
+            pending: Pending::default(),
+            books: plan.bases().into_iter().map(book).collect(),
+            pools: Pool::all(plan),
+            letters: Vec::new(),
+            run: None,
+            spread: 0,
+            counted: None,
+        }
+    }
+
+    /// Those of a worker that owns the symbols that `is_mine` chooses.
+    pub(crate) fn of_run(plan: &Plan, run: &Arc<Run>, is_mine: IsMine) -> Self {
+        let counted = (!plan.pools.is_empty()).then(|| run.progress.judge());
+        Bars { run: Some((run.clone(), is_mine)), counted, ..Bars::new(plan) }
     }
 
     fn spread_symbols(&self) -> u64 {
         self.books.first().map_or(0, BarBook::spread_symbols)
+    }
+
+    /// What became of the trades of pools.
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.pools.iter().for_each(|pool| counts.add(&pool.counts()));
+        counts
+    }
+
+    /// Tells the run's watchers what was counted since.
+    fn tell(&mut self) {
+        let Some((run, _)) = &self.run else { return };
+        let spread = self.spread_symbols();
+        let one = || {
+            let one = self.books.first().and_then(BarBook::spread_symbol);
+            one.map(|symbol| self.symbols.text(symbol))
+        };
+        run.progress.spread(spread - self.spread, one);
+        self.spread = spread;
+        if let Some(counted) = &self.counted {
+            counted.tell(self.counts());
+        }
     }
 }
 
@@ -69,12 +114,24 @@ impl Stage<Partials> for Bars {
         for (_, reach) in &partials.reaches {
             self.books[reach.base as usize].reach(reach);
         }
+        for (_, number, left) in partials.left.drain(..) {
+            let Some((run, is_mine)) = &self.run else { continue };
+            for pool in &mut self.pools {
+                if let Err(error) = pool.follow(number, &left, is_mine) {
+                    run.fail(error.into());
+                }
+            }
+        }
+        for pooled in partials.pooled.drain(..) {
+            self.pools[pooled.pool as usize].receive(pooled);
+        }
         self.pending.push(partials);
     }
 
     fn next_epoch(&self) -> Option<Epoch> {
         let carried = self.books.iter().filter_map(BarBook::next_carry);
-        carried.chain(self.pending.next_epoch()).min()
+        let pooled = self.pools.iter().filter_map(Pool::next_epoch);
+        carried.chain(pooled).chain(self.pending.next_epoch()).min()
     }
 
     fn apply(&mut self, epoch: Epoch, out: &mut Output) {
@@ -82,24 +139,33 @@ impl Stage<Partials> for Bars {
         self.pending.take(epoch, |batch, rows| {
             batch.rows[rows].iter().for_each(|row| books[row.base as usize].apply(row));
         });
+        for pool in &mut self.pools {
+            pool.apply(epoch, &mut self.letters, |row| books[row.base as usize].apply(row));
+        }
         for book in books {
             book.settle(epoch, |key, bar| out.bar(key, bar));
         }
-        let spread = self.spread_symbols();
-        self.progress.spread(spread - self.spread);
-        self.spread = spread;
+        if !self.letters.is_empty() {
+            out.other(Parcel::Letters(std::mem::take(&mut self.letters)));
+        }
+        self.tell();
     }
 
     fn save(&mut self, before: Epoch, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         self.books.iter_mut().for_each(|book| book.snapshot(before, of, to));
+        self.pools.iter().for_each(|pool| pool.save(of, to));
     }
 
     fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
         self.books.iter_mut().for_each(|book| book.restore(of, from));
+        self.pools.iter_mut().for_each(|pool| pool.load(of, from));
     }
 
     fn finish(&mut self, out: &mut Output) {
         out.other(Parcel::Spread(self.spread_symbols()));
+        if !self.pools.is_empty() {
+            out.other(Parcel::Counts(self.counts()));
+        }
     }
 }
 

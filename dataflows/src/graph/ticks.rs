@@ -80,7 +80,7 @@ pub(super) fn ticks<'s>(
             let complete = complete.with_frontier(|frontier| frontier.first().copied());
             let mut round = readers.round(complete.unwrap_or(Epoch::MAX));
             let [first, second, third] = &capabilities[..] else { return };
-            if !round.partials.rows.is_empty() || !round.partials.reaches.is_empty() {
+            if !round.partials.is_empty() {
                 partials.activate().session(first).give_container(&mut round.partials);
             }
             for parcel in round.leaving {

@@ -15,6 +15,8 @@ pub enum Event<'a> {
     Written(Epoch),
     /// Every sink has made durable everything before this epoch; told where checkpoints are kept.
     Durable(Epoch),
+    /// Symbols were seen in several partitions for the first time on this process: so many, and one of them.
+    Spread(u64, &'a str),
     /// A checkpoint is due, and begins.
     CheckpointBegun,
     /// The manifest of this epoch was written.
@@ -33,6 +35,7 @@ pub struct Progress {
     workers: Mutex<Vec<Arc<Turning>>>,
     checkpoints: Mutex<CheckpointProgress>,
     tables: Mutex<Vec<TableCount>>,
+    judged: Mutex<Vec<Counted>>,
     spread_symbols: AtomicU64,
     waits_for_sinks: AtomicBool,
     observer: OnceLock<Observer>,
@@ -106,6 +109,16 @@ pub struct CheckpointProgress {
     pub last_failure: Option<String>,
 }
 
+/// What became of the trades of pools on a worker, as far as it was told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted(Arc<Mutex<Counts>>);
+
+impl Counted {
+    pub fn tell(&self, counts: Counts) {
+        *held(&self.0) = counts;
+    }
+}
+
 impl Progress {
     /// Has `observer` told of what happens; the first one stays.
     pub fn observe_by(&self, observer: Observer) {
@@ -150,6 +163,13 @@ impl Progress {
         turning
     }
 
+    /// One more worker of this process judges trades of pools.
+    pub(crate) fn judge(&self) -> Counted {
+        let counted = Counted::default();
+        held(&self.judged).push(counted.clone());
+        counted
+    }
+
     pub(crate) fn wait_for_sinks(&self, waits: bool) {
         self.waits_for_sinks.store(waits, Ordering::Relaxed);
     }
@@ -165,8 +185,12 @@ impl Progress {
             .for_each(|(known, told)| (known.rows, known.revised) = (told.rows, told.revised));
     }
 
-    pub(crate) fn spread(&self, more: u64) {
-        self.spread_symbols.fetch_add(more, Ordering::Relaxed);
+    /// So many more symbols are spread, one of which `one` names.
+    pub(crate) fn spread(&self, more: u64, one: impl FnOnce() -> Option<Arc<str>>) {
+        let before = self.spread_symbols.fetch_add(more, Ordering::Relaxed);
+        if let Some(one) = (before == 0 && more > 0).then(one).flatten() {
+            self.tell(Event::Spread(more, &one));
+        }
     }
 
     pub(crate) fn checkpoint_part(&self, bytes: u64) {
@@ -233,9 +257,16 @@ impl Progress {
         self.spread_symbols.load(Ordering::Relaxed)
     }
 
-    /// What this process's partitions counted so far.
-    pub fn counts(&self) -> Counts {
+    /// What this process's workers counted of the trades of pools: used, late, flagged and refused.
+    pub fn pooled(&self) -> Counts {
         let mut sum = Counts::default();
+        held(&self.judged).iter().for_each(|counted| sum.add(&held(&counted.0)));
+        sum
+    }
+
+    /// What this process's partitions and pools counted so far.
+    pub fn counts(&self) -> Counts {
+        let mut sum = self.pooled();
         held(&self.partitions).iter().flatten().for_each(|known| sum.add(&known.counts));
         sum
     }

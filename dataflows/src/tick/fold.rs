@@ -134,6 +134,11 @@ impl Fold {
         Some(self.end_of(open.start))
     }
 
+    /// The end of the bar that a trade of this time belongs to.
+    pub(super) fn end_of_bar(&self, time: Time) -> Time {
+        self.end_of(self.width.open_of(time))
+    }
+
     /// The end of the newest interval.
     pub(super) fn last_end(&self) -> Option<Time> {
         self.intervals.back().map(|interval| self.end_of(interval.start))
@@ -217,13 +222,17 @@ impl Fold {
         }
     }
 
-    pub(super) fn snapshot(&self, to: &mut Snapshot) {
+    /// Appends what it holds of the symbols that `of` chooses.
+    pub(super) fn snapshot(&self, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
         to.i64(self.closed.ns());
-        to.u64(self.late.len() as u64);
-        for (start, symbol) in &self.late {
-            to.i64(start.ns());
-            to.symbol(*symbol);
-        }
+        to.counted(|to| {
+            let late = self.late.iter().filter(|(_, symbol)| of(*symbol));
+            late.map(|(start, symbol)| {
+                to.i64(start.ns());
+                to.symbol(*symbol);
+            })
+            .count() as u64
+        });
         to.u64(self.intervals.len() as u64);
         for interval in &self.intervals {
             to.i64(interval.start.ns());
@@ -232,22 +241,23 @@ impl Fold {
             let older = interval.symbols.iter().zip(&interval.partials);
             let all = newest.chain(older.map(|(&s, p)| (s, false, p)));
             to.counted(|to| {
-                let each = all.map(|(symbol, newest, partial)| {
-                    to.symbol(symbol);
-                    to.u64(u64::from(newest));
-                    partial.snapshot(to);
-                });
-                each.count() as u64
+                all.filter(|(symbol, ..)| of(*symbol))
+                    .map(|(symbol, newest, partial)| {
+                        to.symbol(symbol);
+                        to.u64(u64::from(newest));
+                        partial.snapshot(to);
+                    })
+                    .count() as u64
             });
         }
     }
 
-    pub(super) fn restore(&mut self, from: &mut Restore<'_>) {
-        *self = Fold::new(self.width);
-        self.closed = Time::from_ns(from.i64());
+    /// Takes in, of what [`Fold::snapshot`] wrote, the symbols that `of` chooses.
+    pub(super) fn restore(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
+        self.closed = self.closed.max(Time::from_ns(from.i64()));
         for _ in 0..from.u64() {
-            let start = Time::from_ns(from.i64());
-            self.late.push((start, from.symbol()));
+            let late = (Time::from_ns(from.i64()), from.symbol());
+            self.late.extend(of(late.1).then_some(late));
         }
         for _ in 0..from.u64() {
             let start = Time::from_ns(from.i64());
@@ -255,7 +265,10 @@ impl Fold {
             self.interval(start);
             for _ in 0..count {
                 let (symbol, newest) = (from.symbol(), from.u64() == 1);
-                self.put_back(symbol, newest, Partial::restore(from));
+                let partial = Partial::restore(from);
+                if of(symbol) {
+                    self.put_back(symbol, newest, partial);
+                }
             }
         }
     }

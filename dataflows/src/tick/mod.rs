@@ -72,6 +72,8 @@ pub struct TickPlan {
     pub bases: Vec<Width>,
     /// Whether [`Reach`]es are wanted.
     pub reaches: bool,
+    /// Whether trades of some partitions are folded elsewhere.
+    pub is_pooled: bool,
 }
 
 /// The tick path's state for one partition.
@@ -83,6 +85,8 @@ pub struct TickPath {
     late: u64,
     /// What the live view is told, where there is one.
     forming: Option<Forming>,
+    /// Of a partition whose trades are folded elsewhere: the greatest time that passed.
+    passed: Option<Time>,
 }
 
 /// One trade, as the fold takes it.
@@ -98,7 +102,7 @@ impl TickPath {
     /// The path of partition number `partition`, before its first record.
     pub fn new(plan: TickPlan, partition: u32) -> Self {
         let folds = plan.bases.iter().map(|&width| Fold::new(width)).collect();
-        TickPath { plan, partition, epoch: Epoch::MIN, folds, late: 0, forming: None }
+        TickPath { plan, partition, epoch: Epoch::MIN, folds, late: 0, forming: None, passed: None }
     }
 
     /// Tells a live view of what it folds, whenever [`TickPath::tell`] is called.
@@ -109,6 +113,16 @@ impl TickPath {
     /// Tells the live view, where there is one, of what was folded since.
     pub(crate) fn tell(&mut self) {
         self.forming.iter_mut().for_each(Forming::tell);
+    }
+
+    /// That of a partition whose trades are folded elsewhere: it knows how far the log is.
+    pub(crate) fn passing(plan: TickPlan, partition: u32) -> Self {
+        TickPath { passed: Some(Time::from_ns(i64::MIN)), ..TickPath::new(plan, partition) }
+    }
+
+    /// Notes that trades up to this time passed.
+    pub(crate) fn pass(&mut self, time: Time) {
+        self.passed = self.passed.max(Some(time));
     }
 
     /// The epoch of the last record, [`Epoch::MIN`] before the first: the least one that can change.
@@ -157,6 +171,21 @@ impl TickPath {
         }
     }
 
+    /// Folds one trade of the present epoch; whether its bar (of the narrowest base width) had closed.
+    #[inline]
+    pub(crate) fn fold_one(&mut self, symbol: SymbolId, tick: Tick) -> bool {
+        let late = self.folds.iter_mut().map(|fold| fold.add(symbol, tick));
+        let is_late = late.rev().fold(false, |_, late| late);
+        self.late += u64::from(is_late);
+        is_late
+    }
+
+    /// The next epoch at whose end a bar closes.
+    pub(crate) fn next_close(&self) -> Option<Epoch> {
+        let next = self.folds.iter().filter_map(Fold::next_close).min()?;
+        Some(self.plan.epoch.of(next) - 1)
+    }
+
     /// The log has ended: everything open closes, each bar at its own time.
     pub fn end(&mut self, out: &mut TickOutput) {
         self.reach_end(out);
@@ -166,8 +195,9 @@ impl TickPath {
     /// The log's end is that of its last bar.
     fn reach_end(&self, out: &mut TickOutput) {
         if self.plan.reaches {
+            let passed = self.passed.filter(|time| *time > Time::from_ns(i64::MIN));
             for (base, fold) in self.folds.iter().enumerate() {
-                if let Some(until) = fold.last_end() {
+                if let Some(until) = passed.map(|time| fold.end_of_bar(time)).or(fold.last_end()) {
                     out.reaches.push(Reach { at: self.epoch, base: base as u32, until });
                 }
             }
@@ -241,16 +271,28 @@ impl TickPath {
 
     /// Appends the whole state; symbols by the ids of this process.
     pub fn snapshot(&self, to: &mut Snapshot) {
-        to.i64(self.epoch);
-        to.u64(self.late);
-        self.folds.iter().for_each(|fold| fold.snapshot(to));
+        self.snapshot_of(&|_| true, to);
+        self.passed.iter().for_each(|passed| to.i64(passed.ns()));
     }
 
     /// Takes on the state that [`TickPath::snapshot`] of a path with the same plan wrote.
     pub fn restore(&mut self, from: &mut Restore<'_>) {
-        self.epoch = from.i64();
+        self.restore_of(&|_| true, from);
+        self.passed.iter_mut().for_each(|passed| *passed = Time::from_ns(from.i64()));
+    }
+
+    /// Appends what it holds of the symbols that `of` chooses.
+    pub(crate) fn snapshot_of(&self, of: &dyn Fn(SymbolId) -> bool, to: &mut Snapshot) {
+        to.i64(self.epoch);
+        to.u64(self.late);
+        self.folds.iter().for_each(|fold| fold.snapshot(of, to));
+    }
+
+    /// Takes in, of what [`TickPath::snapshot_of`] wrote, the symbols that `of` chooses.
+    pub(crate) fn restore_of(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
+        self.epoch = self.epoch.max(from.i64());
         self.late = from.u64();
-        self.folds.iter_mut().for_each(|fold| fold.restore(from));
+        self.folds.iter_mut().for_each(|fold| fold.restore(of, from));
         let floor = self.floor(self.epoch);
         if let Some(forming) = &mut self.forming {
             for (base, fold) in self.folds.iter().enumerate() {

@@ -14,7 +14,13 @@ const HORIZON: i64 = 30 * Time::SECOND;
 
 fn plan() -> TickPlan {
     let bases = [10, 15].map(|s| Width::from_seconds(s).unwrap()).to_vec();
-    TickPlan { epoch: EpochLength::SECOND, horizons: Horizons::all(HORIZON), bases, reaches: true }
+    TickPlan {
+        epoch: EpochLength::SECOND,
+        horizons: Horizons::all(HORIZON),
+        bases,
+        reaches: true,
+        is_pooled: false,
+    }
 }
 
 /// How far each batch that enters an epoch says the log went, and its end.

@@ -29,7 +29,6 @@ use market::{Bar, SymbolId, Time, Width};
 use operators::indicator::Spec;
 use operators::{Kernel, Restore, Snapshot};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Where older bars come from.
 pub trait Past {
@@ -194,7 +193,7 @@ impl Lane {
     fn new(plan: &Plan, width: Width, specs: Vec<Spec>, bundles: &[Bundle]) -> Self {
         let shown = match plan.rolls_up_from(width) {
             None => {
-                let mut bars = Bars::new(plan, &Arc::default());
+                let mut bars = Bars::new(plan);
                 load(&mut bars, "Bars", bundles);
                 bars.shown(width).unwrap_or_default()
             }

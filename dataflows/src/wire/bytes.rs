@@ -30,8 +30,12 @@ impl Writer {
     }
 
     pub(super) fn text(&mut self, text: &str) {
-        self.u64(text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.blob(text.as_bytes());
+    }
+
+    pub(super) fn blob(&mut self, bytes: &[u8]) {
+        self.u64(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
         self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
     }
 
@@ -78,9 +82,13 @@ impl Reader {
     }
 
     pub(super) fn text(&mut self) -> String {
+        String::from_utf8(self.blob()).expect("text was written")
+    }
+
+    pub(super) fn blob(&mut self) -> Vec<u8> {
         let len = self.len();
-        let text = String::from_utf8(self.take(len).to_vec()).expect("text was written");
+        let bytes = self.take(len).to_vec();
         self.at = self.at.next_multiple_of(8);
-        text
+        bytes
     }
 }

@@ -1,7 +1,7 @@
 //! How containers are written for another process: symbols by a dictionary of their texts.
 
 use super::bytes::{Reader, Writer};
-use super::{Names, Parcel, Partials, RowParcel, Shared};
+use super::{Names, Parcel, Partials, RowParcel, Shared, pooled};
 use crate::tick::{PartialRow, Reach};
 use market::{
     Bar, Body, Counts, DeadLetter, Offset, Price, Reason, RowKey, SymbolId, Symbols, Time, Width,
@@ -64,6 +64,7 @@ impl Partials {
     pub fn adopt(&mut self, symbols: &Symbols) {
         if let Some(ids) = self.names.translation(symbols) {
             self.rows.iter_mut().for_each(|row| row.symbol = ids[row.symbol.index()]);
+            pooled::adopt(&mut self.pooled, &ids);
             self.names = Names::Here(symbols.clone());
         }
     }
@@ -91,7 +92,11 @@ impl ContainerBytes for Partials {
             (to, Reach { at, base: from.u64() as u32, until: Time::from_ns(from.i64()) })
         };
         let reaches = (0..from.len()).map(|_| reach(&mut from)).collect();
-        Partials { rows, reaches, names }
+        let pooled = (0..from.len()).map(|_| pooled::read(&mut from)).collect();
+        let left =
+            |from: &mut Reader| (from.u64() as u32, from.u64() as u32, Arc::new(from.blob()));
+        let left = (0..from.len()).map(|_| left(&mut from)).collect();
+        Partials { rows, reaches, names, pooled, left }
     }
 
     fn length_in_bytes(&self) -> usize {
@@ -106,7 +111,8 @@ impl ContainerBytes for Partials {
 impl Partials {
     fn encode(&self) -> Vec<u8> {
         let mut to = Writer::default();
-        let dictionary = Dictionary::of(self.rows.iter().map(|row| row.symbol));
+        let rows = self.rows.iter().map(|row| row.symbol);
+        let dictionary = Dictionary::of(rows.chain(pooled::symbols(&self.pooled)));
         dictionary.write(&self.names, &mut to);
         to.u64(self.rows.len() as u64);
         let mut words = Snapshot::default();
@@ -125,6 +131,15 @@ impl Partials {
             to.i64(reach.at);
             to.u64(u64::from(reach.base));
             to.i64(reach.until.ns());
+        }
+        to.u64(self.pooled.len() as u64);
+        let place = |symbol| u64::from(dictionary.places[&symbol]);
+        self.pooled.iter().for_each(|pooled| pooled::write(pooled, &place, &mut to));
+        to.u64(self.left.len() as u64);
+        for (worker, number, left) in &self.left {
+            to.u64(u64::from(*worker));
+            to.u64(u64::from(*number));
+            to.blob(left);
         }
         to.finish()
     }

@@ -1,7 +1,8 @@
 //! What another process reads is what was written, symbols by their texts.
 
 use super::*;
-use market::{Epoch, EpochLength};
+use crate::wire::{Pooled, Stamped};
+use market::{Epoch, EpochLength, Side, Size, Trade, TradeId};
 use proptest::prelude::*;
 use timely::bytes::arc::BytesMut;
 
@@ -30,6 +31,25 @@ fn symbols(names: &[&str]) -> (Symbols, Vec<SymbolId>) {
     let symbols = Symbols::default();
     let ids = names.iter().map(|name| symbols.intern(name.as_bytes()).unwrap()).collect();
     (symbols, ids)
+}
+
+/// Trades with and without a venue and an id.
+fn pooled(row: &Row, ids: &[SymbolId]) -> Pooled {
+    let &(symbol, epoch, price, pool, partition) = row;
+    let trade = |venue: Option<usize>, trade_id, side| Trade {
+        ts_event: Time::from_ns(price ^ 1),
+        symbol: ids[symbol],
+        price: Price::from_raw(price),
+        size: Size::from_raw(epoch),
+        offset: Offset::from_raw(price.cast_unsigned()),
+        trade_id,
+        venue: venue.map(|at| ids[at]),
+        side,
+    };
+    let text = TradeId::from_text(epoch.to_string().as_bytes());
+    let trades = [trade(None, TradeId::NONE, Side::Unknown), trade(Some(2), text, Side::Bid)];
+    let trades = trades.map(|trade| Stamped { epoch, trade }).to_vec();
+    Pooled { pool, partition, source: format!("t/{partition}").into(), trades }
 }
 
 /// A symbol, two numbers of 64 bits and two of 32.
@@ -105,12 +125,18 @@ proptest! {
         };
         let reaches: Vec<_> = rows.iter().map(reach).collect();
         let all = rows.iter().map(|it| row(it, &ids)).collect();
-        let partials = Partials { rows: all, reaches: reaches.clone(), names: Names::Here(from) };
+        let pooled: Vec<_> = rows.iter().map(|it| self::pooled(it, &ids)).collect();
+        let left = vec![(1, 2, Arc::new(vec![7; rows.len()]))];
+        let names = Names::Here(from);
+        let partials = Partials { rows: all, reaches: reaches.clone(), names, pooled, left: left.clone() };
         let mut read = sent(&partials);
         read.adopt(&to);
         let its = [read_ids[1], read_ids[2], read_ids[0]];
         let expected: Vec<_> = rows.iter().map(|it| row(it, &its)).collect();
         prop_assert_eq!(read.rows, expected);
         prop_assert_eq!(read.reaches, reaches);
+        prop_assert_eq!(read.left, left);
+        let expected: Vec<_> = rows.iter().map(|it| self::pooled(it, &its)).collect();
+        prop_assert_eq!(read.pooled, expected);
     }
 }

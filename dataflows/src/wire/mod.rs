@@ -3,7 +3,8 @@
 mod bytes;
 mod codec;
 mod parcel;
+mod pooled;
 mod route;
 
-pub use parcel::{Names, Parcel, Partials, RowParcel, Shared, Timed};
+pub use parcel::{Names, Parcel, Partials, Pooled, RowParcel, Shared, Stamped, Timed};
 pub use route::{Route, ToFirst, owner};

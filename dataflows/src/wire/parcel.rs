@@ -6,7 +6,7 @@
 //! side. Parcels are shared, not copied, by the operators that read them.
 
 use crate::tick::{PartialRow, Reach};
-use market::{Bar, Body, Counts, DeadLetter, Epoch, RowKey, Symbols, Width};
+use market::{Bar, Body, Counts, DeadLetter, Epoch, RowKey, Symbols, Trade, Width};
 use std::sync::Arc;
 use timely::Accountable;
 
@@ -23,20 +23,70 @@ impl Timed for PartialRow {
     }
 }
 
-/// Partial bars on their way to the worker that merges their symbol.
+/// A trade with the epoch of its own partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamped {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The trade.
+    pub trade: Trade,
+}
+
+/// Trades of one partition on their way to the worker that judges their symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pooled {
+    /// The pool of its partition.
+    pub pool: u32,
+    /// The partition's number.
+    pub partition: u32,
+    /// What its log is called, for letters.
+    pub source: Arc<str>,
+    /// The trades in the order of the log, so by rising epoch.
+    pub trades: Vec<Stamped>,
+}
+
+/// What goes to the worker of a symbol: partial bars, to be merged, and trades that are judged there.
 #[derive(Clone, Default)]
 pub struct Partials {
     /// Changed partials, by rising epoch.
     pub rows: Vec<PartialRow>,
+    /// Trades of partitions that are pooled.
+    pub pooled: Vec<Pooled>,
+    /// What logs have left that pooled partitions are read behind: the worker it is for, the log's number, its
+    /// snapshot.
+    pub left: Vec<(u32, u32, Arc<Vec<u8>>)>,
     /// How far the log's head went, each with the worker it is for.
     pub reaches: Vec<(u32, Reach)>,
     /// The symbols of the process that wrote it.
     pub names: Names,
 }
 
+impl Partials {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.record_count() == 0
+    }
+
+    /// Its trades that wait for who judges them.
+    pub fn trades(&self) -> usize {
+        self.pooled.iter().map(|pooled| pooled.trades.len()).sum()
+    }
+
+    /// Where more trades of the same partition as `like` go.
+    #[inline]
+    pub fn pooled_as(&mut self, like: &Pooled) -> &mut Vec<Stamped> {
+        let is_same = |last: &Pooled| (last.pool, last.partition) == (like.pool, like.partition);
+        if !self.pooled.last().is_some_and(is_same) {
+            self.pooled.push(Pooled { source: like.source.clone(), trades: Vec::new(), ..*like });
+        }
+        let last = self.pooled.len() - 1;
+        &mut self.pooled[last].trades
+    }
+}
+
 impl Accountable for Partials {
     fn record_count(&self) -> i64 {
-        (self.rows.len() + self.reaches.len()) as i64
+        (self.rows.len() + self.reaches.len() + self.trades() + self.left.len()) as i64
     }
 }
 

@@ -39,7 +39,7 @@ impl Route {
     }
 
     fn send<T: Clone, P: Push<Message<T, Partials>>>(&mut self, to: usize, time: &T, push: &mut P) {
-        if self.waiting[to].rows.is_empty() && self.waiting[to].reaches.is_empty() {
+        if self.waiting[to].is_empty() {
             return;
         }
         Message::push_at(&mut self.waiting[to], time.clone(), push);
@@ -67,8 +67,21 @@ impl Distributor<Partials> for Route {
                 self.send(to, time, &mut pushers[to]);
             }
         }
+        for pooled in container.pooled.drain(..) {
+            for stamped in &pooled.trades {
+                let to = self.worker(stamped.trade.symbol, peers);
+                let trades = self.waiting[to].pooled_as(&pooled);
+                trades.push(*stamped);
+                if trades.len() >= ROWS_MAX {
+                    self.send(to, time, &mut pushers[to]);
+                }
+            }
+        }
         for (to, reach) in container.reaches.drain(..) {
             self.waiting[to as usize].reaches.push((to, reach));
+        }
+        for left in container.left.drain(..) {
+            self.waiting[left.0 as usize].left.push(left);
         }
     }
 

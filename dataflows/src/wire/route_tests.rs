@@ -33,7 +33,8 @@ fn a_row_goes_to_the_worker_of_its_symbols_group() {
     let reach = |base| Reach { at: 0, base, until: Time::from_ns(0) };
     let reaches: Vec<_> = (0..PEERS as u32).map(|to| (to, reach(to + 7))).collect();
     let names = Names::Here(symbols.clone());
-    let mut all = Partials { rows: rows.clone(), reaches: reaches.clone(), names };
+    let mut all =
+        Partials { rows: rows.clone(), reaches: reaches.clone(), names, ..Partials::default() };
 
     let mut route = Route::new(symbols.clone(), PEERS);
     let mut sent = [(); PEERS].map(|()| Sent::default());

@@ -1,5 +1,7 @@
 //! Logs that are admitted already, and a plan over them, for laws over whole graphs.
 
+pub mod echo;
+
 use dataflows::{Course, Empty, Horizons, IndicatorPlan, Plan};
 use market::{
     Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows,
@@ -35,14 +37,34 @@ pub struct Log {
     waits: bool,
     /// Where its watermark begins, before its first trade.
     begins: Option<Epoch>,
+    pooled: bool,
 }
 
 impl Log {
     pub fn new(trades: Vec<Trade>, symbols: &Symbols, cuts: Vec<usize>, slow: usize) -> Self {
         let (trades, symbols) = (trades.into_iter(), symbols.clone());
         let (polls, row, waker, watermark) = (0, 0, None, i64::MIN);
-        let (follows, waits, begins) = (false, false, None);
-        Log { trades, symbols, watermark, cuts, polls, slow, row, waker, follows, waits, begins }
+        let (follows, waits, begins, pooled) = (false, false, None, false);
+        Log {
+            trades,
+            symbols,
+            watermark,
+            cuts,
+            polls,
+            slow,
+            row,
+            waker,
+            follows,
+            waits,
+            begins,
+            pooled,
+        }
+    }
+
+    /// Has its trades judged by an [`echo::Echo`], where `pooled`.
+    pub fn in_pool(mut self, pooled: bool) -> Self {
+        self.pooled = pooled;
+        self
     }
 
     /// Waits for the first log to end.
@@ -89,6 +111,14 @@ impl Log {
 }
 
 impl Partition for Log {
+    fn pool(&self) -> Option<u32> {
+        self.pooled.then_some(0)
+    }
+
+    fn name(&self) -> String {
+        "log".to_owned()
+    }
+
     fn behind(&self) -> Option<u32> {
         self.follows.then_some(0)
     }
@@ -186,6 +216,7 @@ pub fn plan(empty: Empty, symbols: &Symbols) -> Plan {
         lateness_ns: LATENESS,
         horizons: Horizons::all(HORIZON),
         course: Course::default(),
+        pools: Vec::new(),
         widths,
         empty,
         indicators,

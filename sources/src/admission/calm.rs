@@ -15,8 +15,10 @@ impl Admission {
     /// Admits rows from the start of `rows` on, up to the first that needs a second look; says which.
     #[inline]
     pub(super) fn admit_calm(&mut self, trades: &Trades, rows: Range<usize>) -> usize {
-        let judged = self.config.outliers.mode != OutlierMode::Off;
-        match (!trades.trade_id.is_empty(), !trades.venue.is_empty(), judged) {
+        let is_pooled = self.config.is_pooled;
+        let judged = self.config.outliers.mode != OutlierMode::Off && !is_pooled;
+        let has_ids = !trades.trade_id.is_empty() && !is_pooled;
+        match (has_ids, !trades.venue.is_empty(), judged) {
             (false, _, false) => self.stretch::<false, false, false>(trades, rows),
             (false, _, true) => self.stretch::<false, false, true>(trades, rows),
             (true, false, false) => self.stretch::<true, false, false>(trades, rows),

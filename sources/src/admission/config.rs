@@ -101,6 +101,8 @@ pub struct AdmissionConfig {
     pub until: Option<Time>,
     /// Whether other logs are read before or behind it.
     pub place: Place,
+    /// Whether its symbols stand in other logs too, so that a [`crate::SymbolJudge`] looks for duplicates and outliers.
+    pub is_pooled: bool,
 }
 
 /// Whether a log stands alone, or history and a live log follow one another.
@@ -131,6 +133,7 @@ impl AdmissionConfig {
             since: Time::from_ns(i64::MIN),
             until: None,
             place: Place::Alone,
+            is_pooled: false,
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Duplicates {
     swept: usize,
     held: u64,
     held_max: u64,
+    /// Whether each stream may hold so many, instead of all together: what one holds depends on no other then.
+    is_each: bool,
     streams_max: usize,
     pub(super) left_early: u64,
 }
@@ -50,9 +52,15 @@ impl Duplicates {
             swept: 0,
             held: 0,
             held_max,
+            is_each: false,
             streams_max,
             left_early: 0,
         }
+    }
+
+    /// Those of which each stream holds so many at most.
+    pub(super) fn each(held_max: u64) -> Self {
+        Duplicates { is_each: true, ..Duplicates::new(held_max, usize::MAX) }
     }
 
     /// The stream of a symbol at a venue, where there is one.
@@ -120,6 +128,9 @@ impl Duplicates {
     #[cold]
     #[inline(never)]
     fn filled(&mut self, stream: u32, block: u64, floor: i64) {
+        if self.is_each {
+            return self.filled_alone(stream, floor);
+        }
         self.filled.push_back((stream, block));
         self.held -= self.streams[stream as usize].expire(floor);
         for _ in 0..SWEEP_STREAMS.min(self.streams.len()) {
@@ -138,6 +149,38 @@ impl Duplicates {
             }
             self.filled.pop_front();
         }
+    }
+
+    /// The same where each stream has a bound of its own. Where its blocks end is a function of its trades alone, so
+    /// a sweep leaves the one that grows.
+    fn filled_alone(&mut self, stream: u32, floor: i64) {
+        let own = &mut self.streams[stream as usize];
+        let gone = own.expire_closed(floor);
+        let mut early = 0;
+        while own.len() > self.held_max {
+            early += own.drop_front();
+        }
+        self.left_early += early;
+        self.held -= gone + early;
+        for _ in 0..SWEEP_STREAMS.min(self.streams.len()) {
+            self.swept = (self.swept + 1) % self.streams.len();
+            self.held -= self.streams[self.swept].expire_closed(floor);
+        }
+    }
+
+    /// The streams of the symbols that `of` chooses.
+    pub(super) fn streams_of<'a>(
+        &'a self,
+        of: &'a dyn Fn(SymbolId) -> bool,
+    ) -> impl Iterator<Item = &'a Stream> {
+        self.streams.iter().filter(move |stream| of(stream.symbol))
+    }
+
+    /// Takes in a stream of a symbol and venue that has none.
+    pub(super) fn put(&mut self, stream: Stream) {
+        self.held += stream.len();
+        self.streams.push(stream);
+        self.index(self.streams.len() as u32 - 1);
     }
 
     /// Drops all that lies before `floor`.
@@ -184,18 +227,21 @@ impl Admission {
         self.duplicates.left_early
     }
 
-    /// Whether the horizon holds a trade of the same id.
+    /// Whether the horizon holds a trade of the same id. The ids of a pooled partition others hold, but for those of
+    /// the log before.
     pub(super) fn check_duplicate(&mut self, record: &Record) -> Result<(), Refusal> {
+        let floor = self.mark.floor();
+        let is_before = self.behind.as_ref().is_some_and(|seam| seam.holds(record, floor));
+        if self.config.is_pooled {
+            return if is_before { Err(Refusal::duplicate()) } else { Ok(()) };
+        }
         let Some(stream) = self.duplicates.stream_or_new(record.symbol, record.venue) else {
             let limit = STREAMS_PER_SYMBOL_MAX as u64 * u64::from(self.config.symbols_max);
             let detail = format!("one pair of symbol and venue more than {limit}");
             return Err(Refusal::new(Reason::SymbolLimit, detail));
         };
-        let floor = self.mark.floor();
-        let is_before = self.behind.as_ref().is_some_and(|seam| seam.holds(record, floor));
         if is_before || self.duplicates.holds(stream, record.id, record.ts, floor) {
-            let detail = "trade_id was admitted before, wanted one of its own within the horizon";
-            return Err(Refusal::new(Reason::Duplicate, detail.to_owned()));
+            return Err(Refusal::duplicate());
         }
         Ok(())
     }

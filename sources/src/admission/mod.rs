@@ -23,6 +23,9 @@ mod codec;
 mod config;
 mod duplicates;
 mod fold;
+mod judge;
+#[cfg(test)]
+mod judge_tests;
 #[cfg(test)]
 mod laws;
 mod outlier;
@@ -40,6 +43,7 @@ mod watermark;
 
 pub use codec::SnapshotError;
 pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, Place};
+pub use judge::SymbolJudge;
 pub use seam::Seam;
 
 use crate::{Decoded, Heartbeat, Undecoded};
@@ -304,6 +308,7 @@ impl Admission {
             record.append_to(&mut batch.trades, blank)
         });
         self.mark.trade(record.ts);
+        // Of a pooled partition there is no stream: its ids are kept by who judges them.
         if record.id != TradeId::NONE
             && let Some(stream) = self.duplicates.stream(record.symbol, record.venue)
         {
@@ -333,18 +338,12 @@ impl Admission {
             self.known += 1;
             return Ok(());
         }
-        let (rule, before) = (self.config.outliers, level.level);
-        if rule.mode == OutlierMode::Off || !level.judge(record.price.raw(), &rule) {
+        if self.config.is_pooled {
             return Ok(());
         }
-        if rule.mode == OutlierMode::Flag {
-            self.counts.flagged += 1;
-            return Ok(());
-        }
-        let scale = self.symbols.scales(record.symbol).price;
-        let (price, before) = (record.price.decimal(scale), market::Price::from_raw(before));
-        let detail = format!("price {price}, wanted one near {}", before.decimal(scale));
-        Err(Refusal::new(Reason::Outlier, detail))
+        let is_flagged = record.check_price(level, &self.config.outliers, &self.symbols)?;
+        self.counts.flagged += u64::from(is_flagged);
+        Ok(())
     }
 
     fn extend_run(&mut self, rows: Range<u32>) {

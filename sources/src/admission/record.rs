@@ -1,9 +1,11 @@
 //! One record out of the columns, for the few that are judged one by one, and the letter of a refused one.
 
+use super::outlier::Level;
+use super::{OutlierMode, OutlierRule};
 use crate::codec::Object;
 use crate::{Decoded, RawRecords};
 use market::{DeadLetter, Epoch, Offset, Price, Reason, Side, Size, SymbolId, Symbols};
-use market::{Time, TradeId, Trades};
+use market::{Time, Trade, TradeId, Trades};
 use std::fmt::Write;
 
 /// Bytes of a raw record that a letter keeps.
@@ -32,19 +34,28 @@ impl Refusal {
     pub(super) fn new(reason: Reason, detail: String) -> Self {
         Refusal { reason, detail }
     }
+
+    pub(super) fn duplicate() -> Self {
+        let detail = "trade_id was admitted before, wanted one of its own within the horizon";
+        Refusal::new(Reason::Duplicate, detail.to_owned())
+    }
 }
 
 impl Record {
     pub(super) fn at(trades: &Trades, row: usize) -> Self {
+        Record::of(&trades.row(row))
+    }
+
+    pub(super) fn of(trade: &Trade) -> Self {
         Record {
-            ts: trades.ts_event[row].ns(),
-            symbol: trades.symbol[row],
-            price: trades.price[row],
-            size: trades.size[row],
-            offset: trades.offset[row],
-            id: trades.trade_id.get(row).copied().unwrap_or(TradeId::NONE),
-            venue: trades.venue.get(row).copied(),
-            side: trades.side.get(row).copied().unwrap_or_default(),
+            ts: trade.ts_event.ns(),
+            symbol: trade.symbol,
+            price: trade.price,
+            size: trade.size,
+            offset: trade.offset,
+            id: trade.trade_id,
+            venue: trade.venue,
+            side: trade.side,
         }
     }
 
@@ -55,29 +66,33 @@ impl Record {
         named(self) == named(other) && (self.id != TradeId::NONE || said(self) == said(other))
     }
 
-    /// Appends it as a row; says which. A column that the batch has and the record lacks, or the other way
-    /// round, is filled with what stands for nothing: no id, `blank` as the venue, no side.
+    /// Appends it as a row; says which.
     pub(super) fn append_to(&self, trades: &mut Trades, blank: SymbolId) -> u32 {
-        let row = trades.len();
-        trades.ts_event.push(Time::from_ns(self.ts));
-        trades.symbol.push(self.symbol);
-        trades.price.push(self.price);
-        trades.size.push(self.size);
-        trades.offset.push(self.offset);
-        if !trades.trade_id.is_empty() || self.id != TradeId::NONE {
-            trades.trade_id.resize(row, TradeId::NONE);
-            trades.trade_id.push(self.id);
+        let Record { symbol, price, size, offset, venue, side, .. } = *self;
+        let (ts_event, trade_id) = (Time::from_ns(self.ts), self.id);
+        let trade = Trade { ts_event, symbol, price, size, offset, trade_id, venue, side };
+        trades.push(&trade, blank);
+        trades.len() as u32 - 1
+    }
+
+    /// Whether its price is flagged as an outlier against the level of its symbol, which takes it in.
+    pub(super) fn check_price(
+        &self,
+        level: &mut Level,
+        rule: &OutlierRule,
+        symbols: &Symbols,
+    ) -> Result<bool, Refusal> {
+        let before = Price::from_raw(level.level);
+        if rule.mode == OutlierMode::Off || !level.judge(self.price.raw(), rule) {
+            return Ok(false);
         }
-        if trades.venue.len() == row
-            && let Some(venue) = self.venue.or((row > 0).then_some(blank))
-        {
-            trades.venue.push(venue);
+        if rule.mode == OutlierMode::Flag {
+            return Ok(true);
         }
-        if !trades.side.is_empty() || self.side != Side::Unknown {
-            trades.side.resize(row, Side::Unknown);
-            trades.side.push(self.side);
-        }
-        row as u32
+        let scale = symbols.scales(self.symbol).price;
+        let (price, before) = (self.price.decimal(scale), before.decimal(scale));
+        let detail = format!("price {price}, wanted one near {before}");
+        Err(Refusal::new(Reason::Outlier, detail))
     }
 
     /// The record as the JSON trade.

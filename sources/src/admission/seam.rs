@@ -53,6 +53,12 @@ impl Seam {
         Time::from_ns(self.mark.floor())
     }
 
+    /// The levels of the symbols that it knows.
+    pub(super) fn levels(&self) -> impl Iterator<Item = (SymbolId, Level)> + '_ {
+        let all = (0..).map(SymbolId::from_index).zip(self.levels.iter().copied());
+        all.filter(|(_, level)| level.is_known())
+    }
+
     /// Whether a record that is timed within the log stands in it, as far as ids from `floor` on tell.
     fn covers(&self, record: &Record, floor: i64) -> bool {
         let is_old = record.ts < self.mark.floor() || record.id == TradeId::NONE;

@@ -208,13 +208,19 @@ impl Stream {
 
     /// Drops blocks from the oldest on that lie before the horizon as a whole; says how many trades.
     pub(super) fn expire(&mut self, floor: i64) -> u64 {
-        let mut gone = 0;
-        while self.blocks.front().is_some_and(|block| block.ts_max < floor) {
-            gone += self.drop_front();
-        }
+        let mut gone = self.expire_closed(floor);
         if self.blocks.is_empty() && self.open.len > 0 && self.open.ts_max < floor {
             gone += u64::from(self.open.len);
             self.empty();
+        }
+        gone
+    }
+
+    /// The same, but for the block that grows.
+    pub(super) fn expire_closed(&mut self, floor: i64) -> u64 {
+        let mut gone = 0;
+        while self.blocks.front().is_some_and(|block| block.ts_max < floor) {
+            gone += self.drop_front();
         }
         gone
     }

@@ -70,12 +70,7 @@ impl Waiting {
         let (price, size) = (Price::from_raw(from.i64()?), Size::from_raw(from.i64()?));
         let id = TradeId::from_raw(from.u128()?);
         let venue = from.optional_symbol()?;
-        let side = match from.u64()? {
-            0 => Side::Ask,
-            1 => Side::Bid,
-            2 => Side::Unknown,
-            _ => return Err(from.corrupt()),
-        };
+        let side = Side::of_code(from.u64()?).ok_or(from.corrupt())?;
         let record = Record { ts, symbol, price, size, offset, id, venue, side };
         Ok(Waiting::Trade { record, row: None, raw: from.text()?.to_owned() })
     }
