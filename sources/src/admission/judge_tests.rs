@@ -109,13 +109,15 @@ proptest! {
         let (passed_on, runs, early) = of(&pooled);
         prop_assert!(early.is_empty(), "{early:?}");
         let mut judge = SymbolJudge::new(usual.clone(), EpochLength::SECOND, symbols.clone());
-        let mut found = Vec::new();
+        let (mut found, mut head) = (Vec::new(), None);
+        let span = usual.lateness_ns + usual.horizon_ns;
         for run in &runs {
             for row in run.rows.clone() {
                 let trade = passed_on.trades.row(row as usize);
-                // Where its own watermark has the horizon begin; that of an epoch begins with it.
-                let floor = trade.ts_event.ns() - usual.lateness_ns - usual.horizon_ns;
+                // Where admission has the horizon begin: behind what it admitted before. A pool's begins with the epoch.
+                let floor = head.map_or(Time::LEAST.ns(), |head: i64| head - span);
                 let verdict = judge.judge(&trade, Time::from_ns(floor));
+                head = if verdict.is_ok() { Some(trade.ts_event.ns()) } else { head };
                 found.extend(verdict.err().map(|it| (it.reason, it.detail, trade.offset)));
             }
         }
