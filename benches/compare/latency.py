@@ -31,14 +31,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def configuration(address, topic, folder, port, widths):
-    """Writes a configuration with a live view at a port and bars of these widths; its path."""
+def configuration(address, topic, folder, port, what):
+    """Writes a configuration for the live view at a port, or for bars of a second; its path."""
+    # A checkpoint stops a worker for a while, which is measured by itself.
+    widths, every = ('"1min", "5min"', "1h") if what == "live" else ('"1s", "1min"', "5s")
     path = f"{folder}/latency.toml"
     with open(path, "w", encoding="utf-8") as file:
         file.write(
             f"""[deployment]
 name = "{topic}"
 data = "{folder}/store-{topic}"
+[cluster]
+checkpoints = {{ every = "{every}" }}
 [observe]
 listen = "127.0.0.1:{port}"
 live = true
@@ -80,8 +84,7 @@ def once(what, address, rate, seconds, folder):
     topic = f"latency-{uuid.uuid4().hex[:8]}"
     subprocess.run([BENCH, "make", address, topic, str(PARTITIONS)], check=True)
     port = free_port()
-    widths = '"1min", "5min"' if what == "live" else '"1s", "1min"'
-    engine = [TIDEMILL, "run", "--config", configuration(address, topic, folder, port, widths)]
+    engine = [TIDEMILL, "run", "--config", configuration(address, topic, folder, port, what)]
     with open(f"{folder}/latency.log", "wb") as log, subprocess.Popen(engine, stdout=log, stderr=log) as process:
         try:
             ready(port, process)

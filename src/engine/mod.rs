@@ -242,6 +242,14 @@ impl Engine {
         self
     }
 
+    /// Has the run observed, and its live view served, where that is configured.
+    fn observe(&mut self) -> Result<Observatory, EngineError> {
+        let (watched, symbols) = (&self.watch.progress, &self.symbols);
+        let observatory = Observatory::open(&self.config, self.process, watched, symbols)?;
+        self.watch.live = observatory.live().or(self.watch.live.take());
+        Ok(observatory)
+    }
+
     /// Runs until the input ends or the watch stops it.
     ///
     /// # Errors
@@ -252,9 +260,7 @@ impl Engine {
     )]
     pub fn run(mut self) -> Result<Summary, EngineError> {
         let began = Instant::now();
-        let (watched, symbols) = (&self.watch.progress, &self.symbols);
-        let observatory = Observatory::open(&self.config, self.process, watched, symbols)?;
-        self.watch.live = observatory.live().or(self.watch.live);
+        let observatory = self.observe()?;
         let processes = self.config.processes().len().max(1);
         if self.process >= processes {
             return Err(EngineError::Process { given: self.process, processes });

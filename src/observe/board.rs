@@ -7,7 +7,7 @@ use dataflows::Newest;
 use market::{Bar, Scales, Symbols, Width};
 use serde_json::json;
 use std::collections::{BTreeSet, VecDeque};
-use std::io::Write;
+use std::fmt::{Display, Write};
 
 /// Changes that are passed over, beside those that count, before they are thrown out.
 const STALE_MAX: usize = 1024;
@@ -21,7 +21,7 @@ struct Entry {
     /// Its last change.
     change: u64,
     /// The value as a line, once somebody wanted it.
-    line: Vec<u8>,
+    line: String,
 }
 
 /// All of them.
@@ -76,7 +76,7 @@ impl Board {
                     newest: *newest,
                     bars: bars.to_vec(),
                     change,
-                    line: Vec::new(),
+                    line: String::new(),
                 });
                 self.known += 1;
             }
@@ -117,7 +117,7 @@ impl Board {
             if entry.line.is_empty() {
                 entry.write(&self.widths);
             }
-            lines.extend_from_slice(&entry.line);
+            lines.extend_from_slice(entry.line.as_bytes());
             values += 1;
         }
         (seen, values)
@@ -127,38 +127,36 @@ impl Board {
 impl Entry {
     fn write(&mut self, widths: &[Width]) {
         let Newest { ts_event, price, size, .. } = self.newest;
-        let (price_scale, size_scale) = (self.scales.price, self.scales.size);
-        let out = &mut self.line;
-        put(
-            out,
-            format_args!(r#"{{"symbol":{},"price":{}"#, self.text, price.decimal(price_scale)),
-        );
-        let size = size.decimal(size_scale);
-        put(out, format_args!(r#","size":{size},"ts_event":{},"bars":["#, ts_event.ns()));
+        let (scales, out) = (self.scales, &mut self.line);
+        put(out, "{\"symbol\":", &self.text);
+        put(out, ",\"price\":", price.decimal(scales.price));
+        put(out, ",\"size\":", size.decimal(scales.size));
+        put(out, ",\"ts_event\":", ts_event.ns());
+        out.push_str(",\"bars\":[");
         let formed = widths.iter().zip(&self.bars).filter(|(_, bar)| bar.trade_count > 0);
         for (number, (width, bar)) in formed.enumerate() {
-            let (comma, open) = (if number == 0 { "" } else { "," }, bar.ts_open.ns());
-            let close = open.saturating_add(width.ns());
-            put(
-                out,
-                format_args!(r#"{comma}{{"width":"{width}","ts_open":{open},"ts_close":{close}"#),
-            );
-            let prices =
-                [("open", bar.open), ("high", bar.high), ("low", bar.low), ("close", bar.close)];
-            for (name, price) in prices {
-                put(out, format_args!(r#","{name}":{}"#, price.decimal(price_scale)));
+            let before = if number == 0 { "{\"width\":\"" } else { ",{\"width\":\"" };
+            put(out, before, width);
+            put(out, "\",\"ts_open\":", bar.ts_open.ns());
+            put(out, ",\"ts_close\":", bar.ts_open.ns().saturating_add(width.ns()));
+            put(out, ",\"open\":", bar.open.decimal(scales.price));
+            put(out, ",\"high\":", bar.high.decimal(scales.price));
+            put(out, ",\"low\":", bar.low.decimal(scales.price));
+            put(out, ",\"close\":", bar.close.decimal(scales.price));
+            put(out, ",\"volume\":", bar.volume_decimal(scales));
+            match Some(bar.vwap(scales)).filter(|vwap| vwap.is_finite()) {
+                Some(vwap) => put(out, ",\"vwap\":", vwap),
+                // JSON has no infinity.
+                None => out.push_str(",\"vwap\":null"),
             }
-            put(out, format_args!(r#","volume":{},"vwap":"#, bar.volume_decimal(self.scales)));
-            match Some(bar.vwap(self.scales)).filter(|vwap| vwap.is_finite()) {
-                Some(vwap) => put(out, format_args!("{}", json!(vwap))),
-                None => put(out, format_args!("null")),
-            }
-            put(out, format_args!(r#","trade_count":{},"final":false}}"#, bar.trade_count));
+            put(out, ",\"trade_count\":", bar.trade_count);
+            out.push_str(",\"final\":false}");
         }
-        put(out, format_args!("]}}\n"));
+        out.push_str("]}\n");
     }
 }
 
-fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("text is written to memory");
+fn put(out: &mut String, name: &str, value: impl Display) {
+    out.push_str(name);
+    write!(out, "{value}").expect("text is written to memory");
 }

@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 pub(super) const SUBSCRIBERS_MAX: u64 = 32;
 /// How long a subscriber may read nothing of what waits for it.
 pub(super) const STALL_MAX: Duration = Duration::from_secs(30);
-/// About how many bytes are handed to a connection at a time.
-const FRAME_BYTES: usize = 1 << 15;
+/// About how many bytes are written before they are sent: the first of a burst need not wait for the last.
+const FRAME_BYTES: usize = 1 << 13;
 
 /// What workers, server and metrics share.
 pub(super) struct Live {
@@ -88,6 +88,8 @@ pub(super) struct Subscriber {
     wanted: Option<BTreeSet<String>>,
     /// The last change it was given.
     seen: u64,
+    /// What it was given is to be sent before it is given more.
+    sends: bool,
     pace: Rc<Cell<Pace>>,
 }
 
@@ -136,7 +138,7 @@ impl Door {
         self.take();
         self.live.wake();
         pace.set(Pace::Idle);
-        Ok(Subscriber { door: self.clone(), wanted, seen: 0, pace: pace.clone() })
+        Ok(Subscriber { door: self.clone(), wanted, seen: 0, sends: false, pace: pace.clone() })
     }
 }
 
@@ -178,6 +180,11 @@ impl Body for Subscriber {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
+        if std::mem::take(&mut this.sends) {
+            // A connection sends what it has when there is no more at once.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let (mut lines, wanted) = (Vec::new(), this.wanted.as_ref());
         let read = this.door.board.borrow_mut().read(this.seen, wanted, FRAME_BYTES, &mut lines);
         this.seen = read.0;
@@ -188,6 +195,7 @@ impl Body for Subscriber {
         }
         this.door.live.sent.fetch_add(read.1, Ordering::Relaxed);
         this.pace.set(Pace::Given(super::now()));
+        this.sends = true;
         Poll::Ready(Some(Ok(Frame::data(lines.into()))))
     }
 }

@@ -31,8 +31,10 @@ const CONNECTIONS_MAX: usize = 64;
 const ASK_WAIT: Duration = Duration::from_secs(5);
 /// How long a connection may last in all.
 const CALL_MAX: Duration = Duration::from_secs(30);
-/// What may wait for a caller, in the socket and before it: one who reads slowly finds no more than that of old values.
+/// What may wait for a caller before the socket, and in it: one who reads slowly finds no more than that of old values.
 const BUFFER_BYTES: usize = 1 << 16;
+/// Much less would wait for the other side's delayed acknowledgements.
+const SOCKET_BYTES: usize = 1 << 20;
 /// Between two looks whether the run has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -89,7 +91,7 @@ async fn serve(listener: TcpListener, observed: Arc<Observed>) {
 /// Answers a connection's one question, as long as that may take.
 async fn hear(stream: TcpStream, observed: &Observed, door: Option<&Rc<Door>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    rustix::net::sockopt::set_socket_send_buffer_size(&stream, BUFFER_BYTES)?;
+    rustix::net::sockopt::set_socket_send_buffer_size(&stream, SOCKET_BYTES)?;
     let pace = Rc::new(Cell::new(Pace::Asking));
     let answer = service_fn(|request: Request<Incoming>| {
         let answer = match (request.uri().path(), door) {

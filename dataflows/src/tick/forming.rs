@@ -1,8 +1,7 @@
 //! Forming bars, for the live view alone: the newest bar of every configured width of each symbol, and its newest trade.
 //!
 //! A width that others roll up to has a cell, which trades are folded into; a wider one holds what lies before the cell
-//! in its own interval. So a trade costs one fold however many widths there are, about 4 ns, and a round as much
-//! again for each symbol it touched.
+//! in its own interval. So a trade costs one fold more, however many widths there are.
 //!
 //! ```text
 //! bar(wide) = closed cells of its interval + the cell
@@ -10,7 +9,7 @@
 
 use super::Tick;
 use crate::live::{LiveView, Newest, Outbox};
-use market::{Admitted, Bar, Run, SymbolId, Time, Width};
+use market::{Admitted, Bar, Offset, Price, Run, Size, SymbolId, Time, Width};
 use operators::bar::Partial;
 use std::sync::Arc;
 
@@ -24,10 +23,10 @@ struct Shape {
     from: Option<usize>,
 }
 
-/// What is known of a symbol beside its bars.
-#[derive(Clone, Copy)]
+/// What is known of a symbol beside its bars: its newest trade, once it is touched.
 struct Known {
-    newest: Option<Newest>,
+    symbol: SymbolId,
+    newest: Tick,
     touched: bool,
 }
 
@@ -36,8 +35,8 @@ pub(crate) struct Forming {
     outbox: Arc<Outbox>,
     partition: u32,
     shapes: Vec<Shape>,
-    /// The places of those that trades are folded into.
-    bases: Vec<usize>,
+    /// The places of those that trades are folded into, and their widths in nanoseconds.
+    bases: Vec<(usize, u64)>,
     /// Where the symbols of this partition are known, by their ids, counted from one.
     places: Vec<u32>,
     known: Vec<Known>,
@@ -59,7 +58,8 @@ impl Forming {
             Shape { width, from: from.filter(|_| !bases.contains(&width)) }
         };
         let shapes: Vec<Shape> = widths.iter().map(shape).collect();
-        let bases = bases.iter().filter_map(place).collect();
+        let base = |base: &Width| Some((place(base)?, base.ns() as u64));
+        let bases = bases.iter().filter_map(base).collect();
         Forming {
             outbox,
             partition,
@@ -86,22 +86,19 @@ impl Forming {
         let place = self.place(symbol);
         let first = place * self.shapes.len();
         for at in 0..self.bases.len() {
-            let base = self.bases[at];
-            let width = self.shapes[base].width;
+            let (base, width_ns) = self.bases[at];
             let cell = &mut self.partials[first + base];
-            if (tick.ts.ns().wrapping_sub(cell.ts_open().ns()) as u64) < width.ns() as u64 {
+            if (tick.ts.ns().wrapping_sub(cell.ts_open().ns()) as u64) < width_ns {
                 cell.add(tick.ts, tick.at, tick.price, tick.size);
                 continue;
             }
-            let mut one = Partial::new(width.open_of(tick.ts));
+            let mut one = Partial::new(self.shapes[base].width.open_of(tick.ts));
             one.add(tick.ts, tick.at, tick.price, tick.size);
             self.put(first, base, &one);
         }
         let known = &mut self.known[place];
-        if known.newest.is_none_or(|newest| newest.ts_event <= tick.ts) {
-            let Tick { ts: ts_event, at, price, size } = tick;
-            let partition = self.partition;
-            known.newest = Some(Newest { symbol, ts_event, partition, at, price, size });
+        if known.newest.ts <= tick.ts {
+            known.newest = tick;
         }
         if !std::mem::replace(&mut known.touched, true) {
             self.touched.push(place);
@@ -121,7 +118,9 @@ impl Forming {
         if self.places.len() <= symbol.index() {
             self.places.resize(symbol.index() + 1, 0);
         }
-        self.known.push(Known { newest: None, touched: false });
+        let (ts, at) = (Time::from_ns(i64::MIN), Offset::from_raw(0));
+        let newest = Tick { ts, at, price: Price::from_raw(0), size: Size::from_raw(0) };
+        self.known.push(Known { symbol, newest, touched: false });
         self.partials.resize(self.known.len() * self.shapes.len(), NONE);
         self.places[symbol.index()] = self.known.len() as u32;
         self.known.len() - 1
@@ -157,7 +156,7 @@ impl Forming {
     /// Takes in what a checkpoint holds: a bar of the base width at place `base` of the tick path's, oldest first.
     pub fn restore(&mut self, base: usize, symbol: SymbolId, partial: &Partial) {
         let first = self.place(symbol) * self.shapes.len();
-        self.put(first, self.bases[base], partial);
+        self.put(first, self.bases[base].0, partial);
     }
 
     /// Of what comes before `since`, a checkpoint does not hold everything.
@@ -171,7 +170,11 @@ impl Forming {
             return;
         }
         let touched = std::mem::take(&mut self.touched);
-        let told = touched.iter().filter_map(|&place| Some((self.known[place].newest?, place)));
+        let told = touched.iter().map(|&place| {
+            let Known { symbol, newest: Tick { ts: ts_event, at, price, size }, .. } =
+                self.known[place];
+            (Newest { symbol, ts_event, partition: self.partition, at, price, size }, place)
+        });
         self.outbox.tell(told, |place, bars| self.bars(place, bars));
         touched.iter().for_each(|&place| self.known[place].touched = false);
         self.touched = touched;

@@ -3,7 +3,8 @@
 //! ```text
 //! librdkafka's queue (16 MB) -> messages -> decoder -> ready batches (READY_MAX) -> whoever polls
 //! ```
-//! A batch is handed on as soon as nobody has one to read, however small: what waits becomes one batch. When as many
+//! A batch is handed on as soon as nobody has one to read, however small: what waits becomes one batch, and goes when
+//! the one before it is taken. When as many
 //! wait as may, the thread waits too, and librdkafka stops fetching the partition.
 
 use super::control::{Control, Decision, end_of};
@@ -26,7 +27,7 @@ const MESSAGES_MAX: usize = 1 << 15;
 const SPARE_MAX: usize = 8;
 /// How long messages are waited for at once: so soon a thread whose feed is gone ends.
 const WAIT: Duration = Duration::from_millis(100);
-/// The same while rows are held back because whoever polls has others to read.
+/// How long it is waited for that whoever polls has no others to read, before more messages are looked for.
 const WAIT_WITH_ROWS: Duration = Duration::from_millis(1);
 
 /// The schema that messages may name, in a header of that name.
@@ -220,7 +221,7 @@ impl Ahead {
         self.join()?;
         self.heed_decisions(self.next);
         while !self.is_over() {
-            let wait = if self.batch.end.is_some() { WAIT_WITH_ROWS } else { WAIT };
+            let wait = if self.batch.end.is_some() { Duration::ZERO } else { WAIT };
             let arrived = reader.poll(wait, |message| self.take(message));
             let arrived = arrived.map_err(|error| {
                 format!(
@@ -230,7 +231,7 @@ impl Ahead {
             self.next = self.next.max(arrived.end.unwrap_or(0));
             self.heed_decisions(self.next);
             self.decide(arrived)?;
-            if self.desk.lock().ready.is_empty() {
+            if self.is_awaited(arrived) {
                 self.hand_on();
                 self.desk.lock().passed = self.next;
             }
@@ -334,6 +335,17 @@ impl Ahead {
         self.heed_decisions(self.next);
         self.quiet = Some(Instant::now());
         Ok(())
+    }
+
+    /// Whether nobody has a batch to read. Where rows wait for that and no message does, it is waited for a while.
+    fn is_awaited(&self, arrived: Arrived) -> bool {
+        let shelf = self.desk.lock();
+        if shelf.ready.is_empty() || arrived.messages > 0 || self.batch.end.is_none() {
+            return shelf.ready.is_empty();
+        }
+        let is_there = |shelf: &mut Shelf| !shelf.ready.is_empty() && !shelf.gone;
+        let waited = self.desk.room.wait_timeout_while(shelf, WAIT_WITH_ROWS, is_there);
+        waited.unwrap_or_else(PoisonError::into_inner).0.ready.is_empty()
     }
 
     /// Makes the batch whole and puts it where it is polled, when there is room.
