@@ -6,11 +6,14 @@
 use market::Epoch;
 use std::collections::VecDeque;
 
-/// Changes of a partition under way in the graph: partial bars, reaches of the log's head, letters.
+/// Changes of a partition under way in the graph: partial bars, reaches of the log's head, letters. More where fewer
+/// than [`PARTS`] batches make them.
 pub(super) const AHEAD_MAX: usize = 1 << 14;
 
+/// Parts that it may be ahead by in any case: of dense bars a batch alone changes as many.
+const PARTS: usize = 16;
 /// Changes that are told of as one: they are complete when the last of them is.
-const PART: usize = AHEAD_MAX / 16;
+const PART: usize = AHEAD_MAX / PARTS;
 
 /// What a partition has changed.
 #[derive(Default)]
@@ -42,6 +45,6 @@ impl Ahead {
 
     /// Whether it is as far ahead as it may.
     pub fn is_far(&self) -> bool {
-        self.changes >= AHEAD_MAX
+        self.changes >= AHEAD_MAX && self.parts.len() >= PARTS
     }
 }
