@@ -110,9 +110,8 @@ def main():
     feed += ["--brokers", address, "--topic", topic, "--partitions", str(kafka.PARTITIONS), "--codec", "arrow", "--batch", "256"]
     feed += ["--rate", str(options.rate), "--data", f"{folder}/ingest", "--kafka", "compression.type=lz4"]
     path = kafka.configuration(address, topic, "arrow", folder, topic)
-    observe = "127.0.0.1:0"
     with open(path, "a", encoding="utf-8") as file:
-        file.write(f'[observe]\nlisten = "{observe}"\n[cluster]\ncheckpoints = {{ every = "5s" }}\n')
+        file.write('[observe]\nlisten = "127.0.0.1:0"\nlevel = "info"\n[cluster]\ncheckpoints = { every = "5s" }\n')
     with open(f"{folder}/ingest.log", "w", encoding="utf-8") as said:
         ingest = subprocess.Popen(feed, stdout=said, stderr=said)
     log = f"{folder}/engine.log"

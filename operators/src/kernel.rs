@@ -80,10 +80,9 @@ impl Snapshot {
         self.words.extend_from_slice(values);
     }
 
-    /// Appends signed words.
-    #[inline]
-    pub fn i64s(&mut self, values: &[i64]) {
-        self.words.extend(values.iter().map(|&value| value as u64));
+    /// Appends to words that are there already.
+    pub fn onto(words: Vec<u64>) -> Self {
+        Snapshot { words }
     }
 
     /// Appends a symbol, by its id in this process.
@@ -112,11 +111,6 @@ impl Snapshot {
     /// The words, without the buffer's comforts.
     pub fn into_words(self) -> Vec<u64> {
         self.words
-    }
-
-    /// Appends to words that are there already.
-    pub fn onto(words: Vec<u64>) -> Self {
-        Snapshot { words }
     }
 
     /// Reads it from the start.

@@ -271,7 +271,8 @@ impl Parts for BarBook {
         save_symbols(&self.index, of, to, |place, to| {
             let head = &self.heads[place];
             to.u64(u64::from(head.spread));
-            to.i64s(&[head.newest.ns(), head.traded.ns()]);
+            to.i64(head.newest.ns());
+            to.i64(head.traded.ns());
             to.u64(u64::from(head.before.is_some()));
             if let Some(before) = &head.before {
                 before.bar.save(to);

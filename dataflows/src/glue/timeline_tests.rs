@@ -18,7 +18,8 @@ impl At for Input {
 
 impl Words for Input {
     fn save(&self, to: &mut Snapshot) {
-        to.i64s(&[self.0, self.1]);
+        to.i64(self.0);
+        to.i64(self.1);
     }
 
     fn load(from: &mut Restore<'_>) -> Self {

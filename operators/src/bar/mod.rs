@@ -11,11 +11,29 @@ use market::{Bar, Price, Time};
 
 /// Appends a bar as 10 words.
 pub fn save_bar(bar: &Bar, to: &mut Snapshot) {
-    to.i64(bar.ts_open.ns());
-    to.i64s(&[bar.open, bar.high, bar.low, bar.close].map(Price::raw));
-    to.u64(bar.trade_count);
-    to.i128(bar.volume);
-    to.i128(bar.notional);
+    let prices = [bar.open, bar.high, bar.low, bar.close];
+    let [open, high, low, close] = prices.map(|price| price.raw() as u64);
+    let [volume, volume_high] = halves(bar.volume);
+    let [notional, notional_high] = halves(bar.notional);
+    let ts_open = bar.ts_open.ns() as u64;
+    // All at once: there are many of them in a checkpoint.
+    to.u64s(&[
+        ts_open,
+        open,
+        high,
+        low,
+        close,
+        bar.trade_count,
+        volume,
+        volume_high,
+        notional,
+        notional_high,
+    ]);
+}
+
+/// The words of a sum, the lower first.
+fn halves(sum: i128) -> [u64; 2] {
+    [sum as u64, (sum >> 64) as u64]
 }
 
 /// Reads back what [`save_bar`] appended.

@@ -9,6 +9,7 @@
 //!
 //! O(1) a trade, no allocation. Units are the instrument's raw ones.
 
+use super::halves;
 use crate::{Restore, Snapshot};
 use market::{Bar, Offset, Price, Size, Time};
 
@@ -119,9 +120,8 @@ impl Partial {
         let prices = [self.open, self.close, self.high, self.low];
         let [open, close, high, low] = prices.map(|price| price.raw() as u64);
         let (first_at, last_at) = (self.first_at.raw(), self.last_at.raw());
-        let halves = |sum: i128| [sum as u64, (sum >> 64) as u64];
-        let ([volume, volume_high], [notional, notional_high]) =
-            (halves(self.volume), halves(self.notional));
+        let [volume, volume_high] = halves(self.volume);
+        let [notional, notional_high] = halves(self.notional);
         // All at once: there are many of them in a checkpoint.
         to.u64s(&[
             ts_open,

@@ -1,6 +1,6 @@
 //! The table of metrics as a page.
 
-use super::{METRICS, Of};
+use super::{Of, all};
 
 /// `docs/metrics.md`.
 pub fn documentation() -> String {
@@ -12,7 +12,7 @@ pub fn documentation() -> String {
          trades of sources with `repartition` is counted under the name `pooled`, where their symbols are.\n\n\
          | metric | kind | unit | labels | what it says |\n|---|---|---|---|---|\n",
     );
-    for metric in METRICS {
+    for metric in all() {
         let kind = match metric.of {
             Of::Counter(_) => "counter",
             Of::Gauge(_) => "gauge",
