@@ -67,7 +67,7 @@ def thinned(samples, count):
 
 def watch(engine, seconds, address):
     """What the process held, sample by sample, until the time is over."""
-    samples, began = [], time.monotonic()
+    samples, began, before = [], time.monotonic(), -1
     while time.monotonic() - began < seconds:
         time.sleep(EVERY_S)
         if engine.poll() is not None:
@@ -76,6 +76,9 @@ def watch(engine, seconds, address):
         if len(samples) % 6 == 1:
             at, resident, files, threads = samples[-1]
             used = metrics(address).get("tidemill_records_used_total", 0)
+            if used == before:
+                raise measure.Failed(f"no trade was used for a minute, {used:,.0f} in all")
+            before = used
             print(f"  {at / 60:5.1f} min: {resident / 2**20:.0f} MiB, {files} files, {threads} threads, {used:,.0f} trades used", file=sys.stderr)
     return samples
 

@@ -28,6 +28,9 @@ const LINGER_MS: u32 = 1;
 const PAUSES_MAX: u32 = 100;
 /// How much longer the brokers are waited for once the end was asked for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a transaction is made again while the brokers answer. A client to which a partition was without a leader
+/// for a moment may never find it again (librdkafka's issue 5430, in 2.12.1 and 2.14.1): the next run's client does.
+const REDOS_MAX: u32 = 1;
 /// How long the end of a run waits for the open transaction to be given up.
 const ABORT_WAIT: Duration = Duration::from_secs(5);
 
@@ -54,6 +57,8 @@ pub struct Transactions {
     /// How far it holds it: a batch and a record of it.
     sent: (usize, usize),
     is_open: bool,
+    /// How often it was given up.
+    redone: u32,
     /// Whether it holds records that are no longer kept.
     is_beyond: bool,
     kept_bytes_max: usize,
@@ -79,6 +84,7 @@ impl Transactions {
             bytes: 0,
             sent: (0, 0),
             is_open: false,
+            redone: 0,
             is_beyond: false,
             kept_bytes_max: KEPT_BYTES_MAX,
         };
@@ -153,7 +159,7 @@ impl Transactions {
 
     fn forget(&mut self) {
         self.kept.clear();
-        (self.bytes, self.sent, self.is_beyond) = (0, (0, 0), false);
+        (self.bytes, self.sent, self.is_beyond, self.redone) = (0, (0, 0), false, 0);
     }
 
     /// Hands over what the transaction does not hold yet.
@@ -231,7 +237,15 @@ impl Transactions {
                 },
             }
         }
+        let undelivered = self.inner.context().last();
         self.sent = (0, 0);
+        self.redone += 1;
+        if self.redone > REDOS_MAX
+            && let Some((code, topic)) = undelivered
+        {
+            let what = format!("{}: topic {topic}, tried {} times", self.what, self.redone);
+            return Err(KafkaError::of(what, code));
+        }
         self.inner.context().clear();
         Ok(())
     }
