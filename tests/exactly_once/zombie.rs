@@ -8,7 +8,7 @@ use std::time::Duration;
 fn a_run_that_was_overtaken_writes_nothing_and_says_so() {
     let mut lab = Lab::new("kills", 3);
     lab.checkpoints = Some("kept".to_owned());
-    let ingest = lab.ingest(60_000, 1_000.0);
+    let ingest = lab.ingest(60_000, 600.0);
     let mut chance = lab.chance();
     for round in 0..2 {
         let life = Life { processes: 1 + round % 2, ..Life::of_chance(&mut chance) };
