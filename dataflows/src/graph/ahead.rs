@@ -3,10 +3,13 @@
 //! That is what is held in memory for it. A bound by epochs would hold much or little, as trades are dense or sparse; one
 //! by batches would stop a live log, whose batches are small, behind a quiet one, and its live view with it.
 
+use crate::tick::TickOutput;
+use crate::wire::Partials;
 use market::Epoch;
 use std::collections::VecDeque;
 
-/// Changes of a partition under way in the graph: partial bars, reaches of the log's head, letters. More where fewer
+/// Changes of a partition under way in the graph: partial bars, reaches of the log's head, letters, trades
+/// for a pool. More where fewer
 /// than [`PARTS`] batches make them.
 pub(super) const AHEAD_MAX: usize = 1 << 14;
 
@@ -14,6 +17,11 @@ pub(super) const AHEAD_MAX: usize = 1 << 14;
 const PARTS: usize = 16;
 /// Changes that are told of as one: they are complete when the last of them is.
 const PART: usize = AHEAD_MAX / PARTS;
+
+/// What a round has changed so far, or passed on to pools.
+pub(super) fn changes(ticks: &TickOutput, passed: &Partials) -> usize {
+    ticks.rows.len() + ticks.reaches.len() + passed.trades()
+}
 
 /// What a partition has changed.
 #[derive(Default)]

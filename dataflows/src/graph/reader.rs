@@ -6,7 +6,7 @@
 //! not granted, and each is cut when it crosses a boundary: what was folded before it, what admission knows,
 //! and the rows in hand beyond it.
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, changes};
 use super::by_epoch::RESERVE_MAX;
 use super::held::{Held, load_letters, piece_name, save_letters, save_partition, saved_of};
 use super::run::{RunError, Shared as Run};
@@ -241,9 +241,9 @@ impl Reader {
                 round.blocked = true;
                 break;
             }
-            let before = ticks.rows.len() + ticks.reaches.len();
+            let before = changes(ticks, &round.partials);
             let step = self.step(gate, cuts, ticks, round)?;
-            self.ahead.add(self.path.epoch(), ticks.rows.len() + ticks.reaches.len() - before);
+            self.ahead.add(self.path.epoch(), changes(ticks, &round.partials) - before);
             match step {
                 Step::Read => round.busy = true,
                 Step::Idle | Step::Barred => break,

@@ -13,6 +13,27 @@ struct Steps {
     step: i64,
     symbols: Symbols,
     polls: Arc<AtomicUsize>,
+    pool: Option<u32>,
+}
+
+fn plan(base: &str) -> TickPlan {
+    TickPlan {
+        epoch: EpochLength::SECOND,
+        horizons: Horizons::all(Time::SECOND),
+        bases: vec![base.parse().unwrap()],
+        reaches: false,
+        is_pooled: false,
+    }
+}
+
+/// Readers of these partitions alone.
+fn readers(
+    partitions: Vec<(usize, Box<dyn Partition>)>,
+    plan: &TickPlan,
+    symbols: &Symbols,
+) -> Readers {
+    let run = Arc::new(Run::new(Watch::default(), Vec::new().into(), None));
+    Readers::new(partitions, plan, symbols.clone(), 1, Cuts::open(), run, Time::from_ns(0))
 }
 
 impl Partition for Steps {
@@ -33,6 +54,10 @@ impl Partition for Steps {
 
     fn wake_by(&mut self, _waker: Waker) {}
 
+    fn pool(&self) -> Option<u32> {
+        self.pool
+    }
+
     fn counts(&self) -> Counts {
         Counts::default()
     }
@@ -46,23 +71,16 @@ impl Partition for Steps {
 fn a_partition_waits_for_the_slowest_which_reads_on() {
     let symbols = Symbols::default();
     // Each batch of the second partition closes a bar.
-    let plan = TickPlan {
-        epoch: EpochLength::SECOND,
-        horizons: Horizons::all(Time::SECOND),
-        bases: vec!["1s".parse().unwrap()],
-        reaches: false,
-        is_pooled: false,
-    };
+    let plan = plan("1s");
     let polls = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let partition = |(number, step): (usize, i64)| {
         let (symbols, polls) = (symbols.clone(), polls[number].clone());
-        (number, Box::new(Steps { epoch: 100, step, symbols, polls }) as Box<dyn Partition>)
+        let steps = Steps { epoch: 100, step, symbols, polls, pool: None };
+        (number, Box::new(steps) as Box<dyn Partition>)
     };
     // The first stays in its epoch; each batch of the second is one epoch on.
     let partitions = [0, 1].map(|step| partition((step as usize, step))).into();
-    let run = Arc::new(Run::new(Watch::default(), Vec::new().into(), None));
-    let mut readers =
-        Readers::new(partitions, &plan, symbols.clone(), 1, Cuts::open(), run, Time::from_ns(0));
+    let mut readers = readers(partitions, &plan, &symbols);
     let read = || polls.each_ref().map(|polls| polls.load(Ordering::Relaxed));
     // The first batch closes nothing, each later one the bar before it.
     let far = AHEAD_MAX + 1;
@@ -79,23 +97,23 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
     assert_eq!(read(), [2 * rounds * ROUND_BATCHES, far + part as usize]);
 }
 
+/// Reads one partition whose epochs rise by `step` until it is stopped, or `rounds` are over; how often it was polled.
+fn polled(base: &str, step: i64, pool: Option<u32>, rounds: usize) -> usize {
+    let (symbols, polls) = (Symbols::default(), Arc::new(AtomicUsize::new(0)));
+    let steps = Steps { epoch: 101, step, symbols: symbols.clone(), polls: polls.clone(), pool };
+    let plan = TickPlan { is_pooled: pool.is_some(), ..plan(base) };
+    let mut readers = readers(vec![(0, Box::new(steps))], &plan, &symbols);
+    // Another one, elsewhere, stays behind.
+    let _blocked = (0..rounds).find(|_| readers.round(100).blocked);
+    polls.load(Ordering::Relaxed)
+}
+
 #[test]
 fn a_live_partition_is_not_stopped_by_how_small_its_batches_are() {
-    let symbols = Symbols::default();
-    let plan = TickPlan {
-        epoch: EpochLength::SECOND,
-        horizons: Horizons::all(Time::SECOND),
-        bases: vec!["1d".parse().unwrap()],
-        reaches: false,
-        is_pooled: false,
-    };
-    let polls = Arc::new(AtomicUsize::new(0));
-    let steps = Steps { epoch: 101, step: 0, symbols: symbols.clone(), polls: polls.clone() };
-    let partitions = vec![(0, Box::new(steps) as Box<dyn Partition>)];
-    let run = Arc::new(Run::new(Watch::default(), Vec::new().into(), None));
-    let mut readers =
-        Readers::new(partitions, &plan, symbols, 1, Cuts::open(), run, Time::from_ns(0));
-    // Another one, elsewhere, stays behind.
-    (0..AHEAD_MAX).for_each(|_| assert!(!readers.round(100).blocked));
-    assert_eq!(polls.load(Ordering::Relaxed), AHEAD_MAX * ROUND_BATCHES);
+    assert_eq!(polled("1d", 0, None, AHEAD_MAX), AHEAD_MAX * ROUND_BATCHES);
+}
+
+#[test]
+fn a_partition_of_a_pool_is_stopped_by_the_trades_that_wait_elsewhere() {
+    assert_eq!(polled("1d", 1, Some(0), AHEAD_MAX), AHEAD_MAX);
 }
