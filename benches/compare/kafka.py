@@ -25,8 +25,21 @@ def brokers():
         return re.search(r"TIDEMILL_KAFKA=(\S+)", file.read()).group(1).strip("'\"")
 
 
-def configuration(address, topic, codec, folder, prefix):
-    """Writes a configuration that reads the topic and writes every series; its path."""
+def example(name):
+    """Builds a program of the benches that calls librdkafka."""
+    command = ["cargo", "build", "--release", "--quiet", "--package", "tidemill-kafka", "--example", name]
+    subprocess.run(command, check=True)
+
+
+def feed(address, topic, folder, rate, seconds, symbols, more=()):
+    """The command that streams a simulated session into the topic for so long, in Arrow."""
+    command = [TIDEMILL, "ingest", "--simulate", "--trades", str(int(rate * seconds)), "--symbols", str(symbols)]
+    command += ["--brokers", address, "--topic", topic, "--partitions", str(PARTITIONS), "--codec", "arrow", "--batch", "256"]
+    return command + ["--rate", str(rate), "--data", f"{folder}/{topic}-ingest", *more]
+
+
+def configuration(address, topic, codec, folder, prefix, more=""):
+    """Writes a configuration that reads the topic and writes every series, and `more`; its path."""
     path = f"{folder}/kafka.toml"
     with open(path, "w", encoding="utf-8") as file:
         file.write(
@@ -48,14 +61,14 @@ list = [{", ".join(f'"{one}"' for one in re.findall(r"[a-z]+[(][^)]*[)]", INDICA
 kind = "kafka"
 brokers = "{address}"
 topics_prefix = "{prefix}."
-"""
+{more}"""
         )
     return path
 
 
 def figures(source, trades, runs, folder):
     """One trade a message, arrays, and Arrow, from the Parquet file `source`."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--package", "tidemill-kafka", "--example", "bare_kafka"], check=True)
+    example("bare_kafka")
     address, found = brokers(), []
     for codec, ours, batch, share in CODECS:
         topic = f"bench-{codec}-{uuid.uuid4().hex[:8]}"

@@ -12,7 +12,7 @@ import uuid
 
 import measure
 from figures import Figure
-from kafka import brokers
+from kafka import brokers, example
 
 TIDEMILL = "target/release/tidemill"
 BENCH = "target/release/examples/latency_kafka"
@@ -111,8 +111,7 @@ def medians(runs):
 
 def figures(runs, seconds, folder):
     """The live view against a bare consumer, bars against a bare transaction."""
-    build = ["cargo", "build", "--release", "--quiet", "--package", "tidemill-kafka", "--example", "latency_kafka"]
-    subprocess.run(build, check=True)
+    example("latency_kafka")
     os.makedirs(folder, exist_ok=True)
     address, found = brokers(), []
     for rate in RATES:

@@ -19,6 +19,7 @@ RATE, SECONDS = 20_000, 300
 #: A run that is gone commits nothing more; what it committed is read by then.
 SETTLED_S = 0.3
 WAIT_S = 120
+CHECKPOINTS = '[cluster]\ncheckpoints = { every = "5s" }\n'
 
 
 class Tail:
@@ -55,12 +56,8 @@ def started(log):
 def figures(runs, folder):
     """Kills the process of a supervised deployment `runs` times."""
     address, name = kafka.brokers(), f"recovery-{uuid.uuid4().hex[:8]}"
-    feed = [kafka.TIDEMILL, "ingest", "--simulate", "--trades", str(RATE * SECONDS), "--symbols", str(SYMBOLS)]
-    feed += ["--brokers", address, "--topic", name, "--partitions", str(kafka.PARTITIONS), "--codec", "arrow", "--batch", "256"]
-    feed += ["--rate", str(RATE), "--data", f"{folder}/{name}-ingest"]
-    path = kafka.configuration(address, name, "arrow", folder, name)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write('[cluster]\ncheckpoints = { every = "5s" }\n')
+    feed = kafka.feed(address, name, folder, RATE, SECONDS, SYMBOLS)
+    path = kafka.configuration(address, name, "arrow", folder, name, CHECKPOINTS)
     log, processes, gaps = f"{folder}/{name}.log", [], []
     try:
         with open(log, "w", encoding="utf-8") as said:

@@ -16,10 +16,12 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 
 import kafka
 import measure
+import recovery
 
 EVERY_S = 10
 #: The share of the run that memory may take to find its size: the horizon fills, buffers grow.
@@ -27,6 +29,7 @@ WARM_UP = 0.25
 #: How much the last quarter's memory may be above the first quarter's behind the warm-up.
 GROWTH = 1.05
 PICTURE_ROWS = 10
+OBSERVED = '[observe]\nlisten = "127.0.0.1:0"\nlevel = "info"\n'
 
 
 def held(pid):
@@ -39,9 +42,10 @@ def held(pid):
 
 def metrics(address):
     """The sums of the counters that a process shows."""
-    said = subprocess.run(["curl", "-sf", f"http://{address}/metrics"], capture_output=True, text=True, check=False)
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=EVERY_S) as answer:
+        said = answer.read().decode()
     sums = {}
-    for line in said.stdout.splitlines():
+    for line in said.splitlines():
         if line and not line.startswith("#"):
             name, value = line.rsplit(" ", 1)
             name = name.split("{", 1)[0]
@@ -108,13 +112,9 @@ def main():
     address, folder = kafka.brokers(), f"target/bench/soak-{uuid.uuid4().hex[:8]}"
     os.makedirs(folder)
     topic = os.path.basename(folder)
-    trades = int(options.rate * (options.minutes + 1) * 60)
-    feed = [kafka.TIDEMILL, "ingest", "--simulate", "--trades", str(trades), "--symbols", str(options.symbols), "--late", "0.011"]
-    feed += ["--brokers", address, "--topic", topic, "--partitions", str(kafka.PARTITIONS), "--codec", "arrow", "--batch", "256"]
-    feed += ["--rate", str(options.rate), "--data", f"{folder}/ingest", "--kafka", "compression.type=lz4"]
-    path = kafka.configuration(address, topic, "arrow", folder, topic)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write('[observe]\nlisten = "127.0.0.1:0"\nlevel = "info"\n[cluster]\ncheckpoints = { every = "5s" }\n')
+    more = ["--late", "0.011", "--kafka", "compression.type=lz4"]
+    feed = kafka.feed(address, topic, folder, options.rate, (options.minutes + 1) * 60, options.symbols, more)
+    path = kafka.configuration(address, topic, "arrow", folder, topic, OBSERVED + recovery.CHECKPOINTS)
     with open(f"{folder}/ingest.log", "w", encoding="utf-8") as said:
         ingest = subprocess.Popen(feed, stdout=said, stderr=said)
     log = f"{folder}/engine.log"

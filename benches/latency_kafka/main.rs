@@ -17,9 +17,8 @@ mod transactions;
 
 use course::Course;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,11 +33,10 @@ fn client(brokers: &str) -> ClientConfig {
 }
 
 fn make(brokers: &str, topic: &str, partitions: i32) {
-    let admin: AdminClient<DefaultClientContext> = client(brokers).create().expect("a client");
-    let plan = [NewTopic::new(topic, partitions, TopicReplication::Fixed(1))];
-    let options = AdminOptions::new();
-    let made = transactions::wait_for(admin.create_topics(&plan, &options)).expect("an answer");
-    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let settings = kafka::Settings::new(brokers, BTreeMap::new()).expect("settings");
+    let (name, config) = (topic.to_owned(), Vec::new());
+    let plan = kafka::TopicPlan { name, partitions, replication: 1, config };
+    kafka::Topics::open(&settings).and_then(|topics| topics.ensure(&[plan])).expect("a topic");
 }
 
 /// Percentiles of milliseconds.

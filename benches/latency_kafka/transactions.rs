@@ -1,16 +1,11 @@
 //! What a transaction of as many rows takes by itself: from its first record to a reader of what is committed.
 
-use super::{client, reading};
+use super::{client, make, reading};
 use rdkafka::Message;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{JoinHandle, Thread};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -21,32 +16,10 @@ const ROWS: usize = 1_000;
 /// Between two transactions, as between two epochs.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A thread that waits for a future.
-struct Waits(Thread);
-
-impl Wake for Waits {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// What a future comes to.
-pub fn wait_for<T>(future: impl Future<Output = T>) -> T {
-    let (mut future, waker) = (pin!(future), Waker::from(Arc::new(Waits(std::thread::current()))));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
-
 /// Makes transactions until all has ended; milliseconds until each of their rows was read.
 pub fn start(brokers: &str, ended: Arc<AtomicBool>) -> JoinHandle<Vec<f64>> {
     let topic = format!("latency-rows-{}", std::process::id());
-    let admin: AdminClient<DefaultClientContext> = client(brokers).create().expect("a client");
-    let plan = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
-    wait_for(admin.create_topics(&[plan], &AdminOptions::new())).expect("a topic");
+    make(brokers, &topic, 1);
     let mut config = client(brokers);
     config.set("transactional.id", &topic).set("linger.ms", "1");
     let producer: BaseProducer<DefaultProducerContext> = config.create().expect("a producer");

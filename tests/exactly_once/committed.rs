@@ -49,16 +49,7 @@ impl Lab {
         let all: usize = live.values().map(Vec::len).sum();
         assert!(all > 1_000, "{all} records");
         for (place, records) in &live {
-            let wholes = &whole[place];
-            let differs = records.iter().zip(wholes).position(|(a, b)| a != b);
-            assert!(
-                differs.is_none() && records.len() <= wholes.len(),
-                "{place:?}: {} of {} records, they differ at {differs:?}: {:?} {:?}",
-                records.len(),
-                wholes.len(),
-                differs.map(|at| &records[at]),
-                differs.map(|at| &wholes[at])
-            );
+            begins_with(place, records, &whole[place]);
         }
     }
 
@@ -70,15 +61,21 @@ impl Lab {
         assert!(all > 500, "{all} records");
         for (place, records) in &clean {
             let others = &other[place];
-            let differs = records.iter().zip(others).position(|(a, b)| a != b);
-            assert!(
-                differs.is_none() && records.len() == others.len(),
-                "{place:?}: {} and {} records, they differ at {differs:?}: {:?} {:?}",
-                records.len(),
-                others.len(),
-                differs.map(|at| &records[at]),
-                differs.map(|at| &others[at])
-            );
+            begins_with(place, records, others);
+            assert_eq!(records.len(), others.len(), "{place:?}");
         }
     }
+}
+
+/// Records of a place stand there too where others were committed, first and in this order.
+fn begins_with(place: &(String, u32), records: &[(String, String)], others: &[(String, String)]) {
+    let differs = records.iter().zip(others).position(|(a, b)| a != b);
+    assert!(
+        differs.is_none() && records.len() <= others.len(),
+        "{place:?}: {} of {} records, they differ at {differs:?}: {:?} {:?}",
+        records.len(),
+        others.len(),
+        differs.map(|at| &records[at]),
+        differs.map(|at| &others[at])
+    );
 }

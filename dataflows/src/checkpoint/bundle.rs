@@ -99,13 +99,18 @@ pub fn encode(symbols: &Symbols, pieces: Vec<Piece>, shelf: &Shelf) -> Vec<Bytes
 /// Appends bytes behind their number, filled up to whole words.
 fn append(to: &mut Vec<u64>, bytes: &[u8]) {
     to.push(bytes.len() as u64);
+    to.extend(words_of(bytes));
+}
+
+/// Bytes as words, the last one filled up.
+pub fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let (whole, rest) = bytes.as_chunks::<8>();
-    to.extend(whole.iter().map(|word| u64::from_le_bytes(*word)));
-    if !rest.is_empty() {
+    let last = (!rest.is_empty()).then(|| {
         let mut word = [0; 8];
         word[..rest.len()].copy_from_slice(rest);
-        to.push(u64::from_le_bytes(word));
-    }
+        word
+    });
+    whole.iter().copied().chain(last).map(u64::from_le_bytes)
 }
 
 /// Words as the bytes of an object.

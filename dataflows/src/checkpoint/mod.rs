@@ -24,7 +24,7 @@ pub use depot::{Depot, DepotError, MemoryDepot};
 pub use manifest::{Entry, FORMAT, Manifest, Position, SEQUENCE};
 pub use sequence::{Claimed, SequenceError, claim, create, entries, prune};
 
-pub(crate) use bundle::{Piece, Shelf, encode};
+pub(crate) use bundle::{Piece, Shelf, encode, words_of};
 pub(crate) use control::{Office, control};
 pub(crate) use coordinator::Owed;
 pub(crate) use cuts::{Cuts, Gate, Grant, Told};

@@ -9,6 +9,7 @@
 
 use super::plan::Plan;
 use super::ticks::Left;
+use crate::checkpoint::words_of;
 use crate::glue::{Batch, Pending};
 use crate::tick::{Horizons, PartialRow, Tick, TickOutput, TickPath};
 use crate::wire::{Partials, Pooled, Stamped};
@@ -203,11 +204,7 @@ impl Pool {
         });
         let bytes = self.judge.snapshot(of);
         to.u64(bytes.len() as u64);
-        let (whole, rest) = bytes.as_chunks::<8>();
-        whole.iter().for_each(|word| to.u64(u64::from_le_bytes(*word)));
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        to.u64(u64::from_le_bytes(last));
+        words_of(&bytes).for_each(|word| to.u64(word));
     }
 
     pub fn load(&mut self, of: &dyn Fn(SymbolId) -> bool, from: &mut Restore<'_>) {
@@ -221,7 +218,7 @@ impl Pool {
             }
         }
         let length = from.u64() as usize;
-        let words = (0..=length / 8).flat_map(|_| from.u64().to_le_bytes());
+        let words = (0..length.div_ceil(8)).flat_map(|_| from.u64().to_le_bytes());
         let bytes: Vec<u8> = words.take(length).collect();
         // The bundle's checksum was right, and this program wrote it.
         self.judge.restore(of, &bytes).expect("what a judge saved");

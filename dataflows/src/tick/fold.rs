@@ -164,24 +164,25 @@ impl Fold {
     pub(super) fn each_open(&self, mut emit: impl FnMut(Time, SymbolId, &Partial)) {
         for interval in self.intervals.iter().filter(|interval| !interval.closed) {
             let end = self.end_of(interval.start);
-            let newest =
-                interval.newest.iter().map(|&symbol| (symbol, &self.current[symbol.index()]));
-            let newest = newest.filter(|(_, partial)| partial.ts_open() == interval.start);
-            let older = interval.symbols.iter().copied().zip(&interval.partials);
-            newest.chain(older).for_each(|(symbol, partial)| emit(end, symbol, partial));
+            self.held_in(interval).for_each(|(symbol, _, partial)| emit(end, symbol, partial));
         }
     }
 
     /// Hands out all partials, oldest first.
     pub(super) fn each_kept(&self, mut hand: impl FnMut(SymbolId, &Partial)) {
-        for interval in &self.intervals {
-            let older = interval.symbols.iter().zip(&interval.partials);
-            older.for_each(|(&symbol, partial)| hand(symbol, partial));
-            let newest = interval.newest.iter().map(|&s| (s, &self.current[s.index()]));
-            newest
-                .filter(|(_, partial)| partial.ts_open() == interval.start)
-                .for_each(|(symbol, partial)| hand(symbol, partial));
-        }
+        let all = self.intervals.iter().flat_map(|interval| self.held_in(interval));
+        all.for_each(|(symbol, _, partial)| hand(symbol, partial));
+    }
+
+    /// The partials of an interval, one a symbol: whose, and whether it is its symbol's newest.
+    fn held_in<'a>(
+        &'a self,
+        interval: &'a Interval,
+    ) -> impl Iterator<Item = (SymbolId, bool, &'a Partial)> {
+        let newest = interval.newest.iter().map(|&s| (s, true, &self.current[s.index()]));
+        let newest = newest.filter(|(_, _, partial)| partial.ts_open() == interval.start);
+        let older = interval.symbols.iter().zip(&interval.partials);
+        newest.chain(older.map(|(&symbol, partial)| (symbol, false, partial)))
     }
 
     /// Every interval that ends by `until` has been closed.
@@ -236,12 +237,9 @@ impl Fold {
         to.u64(self.intervals.len() as u64);
         for interval in &self.intervals {
             to.i64(interval.start.ns());
-            let newest = interval.newest.iter().map(|&s| (s, true, &self.current[s.index()]));
-            let newest = newest.filter(|(_, _, partial)| partial.ts_open() == interval.start);
-            let older = interval.symbols.iter().zip(&interval.partials);
-            let all = newest.chain(older.map(|(&s, p)| (s, false, p)));
             to.counted(|to| {
-                all.filter(|(symbol, ..)| of(*symbol))
+                self.held_in(interval)
+                    .filter(|(symbol, ..)| of(*symbol))
                     .map(|(symbol, newest, partial)| {
                         to.symbol(symbol);
                         to.u64(u64::from(newest));
