@@ -342,18 +342,38 @@ fn checkpoints_are_written_gone_on_from_and_pruned() {
         |fails_in| Life { workers: 2, fails_in, depot_fails_every: 1, slow: 3, pooled: false };
     let (ended, first) = live(&life(120), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(!ended && first > 0, "{first} checkpoints");
-    let (all, _) = entries(&*depot).unwrap();
-    let newest = all.iter().rev().find_map(|(_, entry)| match entry {
-        Entry::Manifest(manifest) => Some(manifest.clone()),
-        Entry::Claim { .. } => None,
-    });
-    let newest = newest.unwrap();
+    let newest = newest(&depot);
     assert!(newest.epoch.is_some() && newest.bundles.len() == 2 && newest.positions.len() == 2);
     // Two manifests are kept, with what they name, and at most one that is under way.
     assert!(depot.list("parts/").unwrap().len() <= 6, "{:?}", depot.list("parts/"));
     let (ended, second) =
         live(&life(u64::MAX), Empty::Skip, (&logs, &Course::default()), &depot, &held);
     assert!(ended && second > 0, "{second} checkpoints");
+}
+
+/// The last manifest.
+fn newest(depot: &MemoryDepot) -> Manifest {
+    let (all, _) = entries(depot).unwrap();
+    let newest = all.into_iter().rev().find_map(|(_, entry)| match entry {
+        Entry::Manifest(manifest) => Some(manifest),
+        Entry::Claim { .. } => None,
+    });
+    newest.unwrap()
+}
+
+#[test]
+fn checkpoints_go_on_when_all_partitions_of_a_worker_have_ended() {
+    let long = long_log().swap_remove(0);
+    let life = |workers| Life { workers, slow: 3, ..Life::last(false) };
+    let history = Course { leads: [0].into(), ..Course::default() };
+    let begun = vec![long[..600].to_vec(), long[600..].to_vec()];
+    let ended = vec![long.clone(), long[..600].to_vec()];
+    for (workers, logs, course) in [(1, begun, history), (2, ended, Course::default())] {
+        let (depot, held) = (Arc::new(MemoryDepot::default()), Arc::default());
+        assert!(live(&life(workers), Empty::Skip, (&logs, &course), &depot, &held).0);
+        let epoch = newest(&depot).epoch.unwrap();
+        assert!(epoch > long[3_000].ts / Time::SECOND, "{workers}: the last is of {epoch}");
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A topic of ticks, deployments that read it, and what they committed.
 
+use crate::folder::Folder;
 use crate::life::{Chance, Life, kill, signal};
 use kafka::trial::{brokers, fresh};
 use kafka::{Producer, Record, Settings, Topics, read_committed};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 /// One topic of ticks, and the deployments that read it.
 pub struct Lab {
-    pub folder: tempfile::TempDir,
+    pub folder: Folder,
     pub ticks: String,
     name: String,
     pub partitions: u32,
@@ -24,6 +26,7 @@ pub struct Lab {
     pub sink_keys: String,
     /// Where checkpoints lie, if not in the store.
     pub checkpoints: Option<String>,
+    beats: Cell<i64>,
 }
 
 /// Seconds of the widest bars.
@@ -32,12 +35,13 @@ const HOUR: i64 = 3_600;
 /// Waits for the log at most so often, a tenth of a second each.
 const LOOKS_MAX: u32 = 1_800;
 
-/// Waits for a checkpoint at most so often: on a log that stands still none is cut.
-const CHECKPOINT_LOOKS_MAX: u32 = 100;
+/// Waits for a checkpoint at most so often, and moves the log on whenever so many were in vain.
+const CHECKPOINT_LOOKS_MAX: u32 = 600;
+const BEAT_LOOKS: u32 = 30;
 
 impl Lab {
     pub fn new(word: &str, partitions: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         let ticks = fresh("ticks");
         Lab {
             folder,
@@ -50,6 +54,7 @@ impl Lab {
             source_keys: String::new(),
             sink_keys: String::new(),
             checkpoints: None,
+            beats: Cell::new(0),
         }
     }
 
@@ -79,14 +84,14 @@ impl Lab {
     }
 
     pub fn chance(&self) -> Chance {
-        let seed = u64::from(std::process::id());
+        let seed = number("TIDEMILL_SEED", u64::from(std::process::id()));
         println!("seed {seed}");
         Chance::of(seed)
     }
 
     pub fn tidemill(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-        command.args(args).current_dir(&self.folder).stdout(Stdio::null());
+        command.args(args).current_dir(self.folder.path()).stdout(Stdio::null());
         command
     }
 
@@ -131,9 +136,20 @@ impl Lab {
         let code = ingest.wait().unwrap().code();
         assert!(matches!(code, Some(0 | 3)), "ingest ended with {code:?}: {}", self.said("ingest"));
         // A mark goes with rows: the last are those of the hour that the last trade is in.
+        let ns = (self.last_epoch() + HOUR + 60) * 1_000_000_000;
+        self.tell(&format!("{{\"heartbeat\":{ns}}}"));
+    }
+
+    /// Moves the log on by a second. The space keeps this from being taken for what trades told.
+    fn beat(&self) {
+        self.beats.set(self.beats.get() + 1);
+        let ns = self.told_ns().max().unwrap() + self.beats.get() * 1_000_000_000;
+        self.tell(&format!("{{\"heartbeat\": {ns}}}"));
+    }
+
+    /// Writes into every partition.
+    fn tell(&self, value: &str) {
         let mut producer = Producer::open(&at(&self.source), 0).unwrap();
-        let value =
-            format!("{{\"heartbeat\":{}}}", (self.last_epoch() + HOUR + 60) * 1_000_000_000);
         for partition in 0..self.partitions {
             let (topic, partition) = (self.ticks.as_str(), Some(partition.cast_signed()));
             let value = Some(value.as_bytes());
@@ -236,11 +252,15 @@ impl Lab {
     pub fn live_as(&self, word: &str, life: &Life, chance: &mut Chance) {
         let before = self.generations(word).max();
         let children = self.start(word, life);
-        for _ in 0..CHECKPOINT_LOOKS_MAX {
+        for look in 1..=CHECKPOINT_LOOKS_MAX {
             if !life.is_kept || self.kept_in(word).max() > before {
                 break;
             }
             std::thread::sleep(Duration::from_millis(100));
+            // On a log that stands still none is cut.
+            if look % BEAT_LOOKS == 0 {
+                self.beat();
+            }
         }
         std::thread::sleep(Duration::from_millis(life.ms));
         kill(children, chance);
@@ -348,7 +368,12 @@ impl Lab {
 
     /// The epoch that begins with the last full hour that every partition has told.
     pub fn last_epoch(&self) -> i64 {
-        let last = |partition: u32| {
+        self.told_ns().min().unwrap() / 1_000_000_000 / HOUR * HOUR
+    }
+
+    /// The times that partitions told last.
+    fn told_ns(&self) -> impl Iterator<Item = i64> {
+        (0..self.partitions).map(|partition| {
             let mut last = 0;
             read_committed(&at(&self.source), &self.ticks, partition, |_, value| {
                 let text = String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
@@ -358,8 +383,7 @@ impl Lab {
             })
             .unwrap();
             last
-        };
-        (0..self.partitions).map(last).min().unwrap() / 1_000_000_000 / HOUR * HOUR
+        })
     }
 }
 

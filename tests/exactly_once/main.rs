@@ -5,6 +5,7 @@
 mod brokers;
 mod committed;
 mod determinism;
+mod folder;
 mod history;
 mod lab;
 mod letters;

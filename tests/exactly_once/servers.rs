@@ -1,12 +1,13 @@
 //! Brokers of a test's own, which it may kill, stop and cut off.
 
-use super::life::signal;
+use crate::folder::Folder;
+use crate::life::signal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Brokers below a folder of their own, in a network of their own where there is one.
 pub struct Servers {
-    folder: tempfile::TempDir,
+    folder: Folder,
     network: Option<Network>,
     count: usize,
     /// Where they are.
@@ -25,7 +26,7 @@ impl Servers {
     }
 
     fn start_in(count: usize, network: Option<Network>) -> Self {
-        let (folder, brokers) = (tempfile::tempdir().unwrap(), String::new());
+        let (folder, brokers) = (Folder::new(), String::new());
         let mut servers = Servers { folder, network, count, brokers };
         servers.up();
         let env = std::fs::read_to_string(servers.folder.path().join("env")).unwrap();

@@ -102,6 +102,11 @@ impl Cuts {
         })))
     }
 
+    /// Whether the run has checkpoints: asked before it begins.
+    pub fn are_made(&self) -> bool {
+        self.gate().granted < Epoch::MAX
+    }
+
     /// One more operator brings `pieces` pieces a cut, and is to be activated when more is granted.
     pub fn join(&self, pieces: usize, activator: Activator) {
         let mut inner = self.0.borrow_mut();

@@ -26,6 +26,8 @@ use timely::dataflow::{Scope, Stream, StreamVec};
 const AHEAD_WAIT: Duration = Duration::from_micros(200);
 /// How long it waits to look again whether one of its partitions was read to its end, while another is to join.
 const JOIN_WAIT: Duration = Duration::from_millis(5);
+/// How long readers that have all ended wait to look whether the run has.
+const ENDED_WAIT: Duration = Duration::from_millis(20);
 
 /// What a partition that has ended left to those behind it: its number, and its snapshot.
 pub(super) type Left = (u32, Vec<u8>);
@@ -65,21 +67,27 @@ pub(super) fn ticks<'s>(
         // A worker that is gone needs no waking.
         let _gone = waker.activate();
     }));
-    builder.build(move |capabilities| {
+    // Timely drops an operator that holds no capability and says that it has nothing left to do.
+    let is_cut = cuts.are_made();
+    builder.build_reschedule(move |capabilities| {
         let mut held = Some(capabilities);
         move |frontiers| {
             if let Some(before) = &mut before {
                 before.for_each(|_, told| readers.hear(told));
                 readers.wait_until(frontiers[0].frontier().first().copied());
             }
+            let complete = complete.with_frontier(|frontier| frontier.first().copied());
             let Some(capabilities) = &mut held else {
                 // Its partitions have ended, and are in every checkpoint that comes.
                 readers.round(Epoch::MAX);
-                return;
+                let goes_on = is_cut && readers.len() > 0 && complete.is_some();
+                if goes_on {
+                    activator.activate_after(ENDED_WAIT);
+                }
+                return goes_on;
             };
-            let complete = complete.with_frontier(|frontier| frontier.first().copied());
             let mut round = readers.round(complete.unwrap_or(Epoch::MAX));
-            let [first, second, third] = &capabilities[..] else { return };
+            let [first, second, third] = &capabilities[..] else { return true };
             if !round.partials.is_empty() {
                 partials.activate().session(first).give_container(&mut round.partials);
             }
@@ -91,13 +99,14 @@ pub(super) fn ticks<'s>(
                 Some(epoch) => follow(capabilities, epoch),
                 None => held = None,
             }
-            if round.busy {
+            if round.busy || held.is_none() {
                 activator.activate();
             } else if round.blocked {
                 activator.activate_after(AHEAD_WAIT);
             } else if round.joining {
                 activator.activate_after(JOIN_WAIT);
             }
+            true
         }
     });
     Ticks { partials: partial_stream, leaving: leaving_stream, left: left_stream }
