@@ -98,7 +98,8 @@ def verdict(samples):
     for name, column in (("file descriptors", 2), ("threads", 3)):
         early, late = ([sample[column] for sample in some] for some in (first, last))
         lines.append(f"{name}: {min(early)} to {max(early)} after the warm-up, {min(late)} to {max(late)} at the end")
-        good &= max(late) <= max(early)
+        # Clients that ask the brokers something come and go; what stays is the least.
+        good &= min(late) <= min(early)
     return lines, good
 
 
