@@ -10,6 +10,9 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutP
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
+/// Threads for calls of the file system.
+const FILE_THREADS_MAX: usize = 2;
+
 /// A store of one deployment's checkpoints.
 pub(crate) struct ObjectDepot {
     store: Arc<dyn ObjectStore>,
@@ -30,7 +33,9 @@ impl ObjectDepot {
         let name = to.to_owned();
         let failed =
             |error: &dyn std::fmt::Display| DepotError { what: format!("{name}: {error}") };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // Calls of the file system each take a thread, which keeps memory of its own: more of them write no faster.
+        let runtime = runtime.enable_all().max_blocking_threads(FILE_THREADS_MAX).build();
         let runtime = runtime.map_err(|error| failed(&error))?;
         let (store, prefix): (Arc<dyn ObjectStore>, String) = match to.strip_prefix("s3://") {
             Some(rest) => {

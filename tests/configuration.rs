@@ -25,6 +25,10 @@ fn checkpoints_are_configured_rightly_or_not_at_all() {
         "[cluster]\ncheckpoints = { every = \"5s\", to = \"\" }",
         "cluster.toml: cluster.checkpoints.to = \"\": a folder is wanted, or s3://bucket/prefix",
     );
+    refused(
+        "[cluster]\ncheckpoints = { every = \"5s\", to = \"s3:/b\" }",
+        "cluster.toml: cluster.checkpoints.to = \"s3:/b\": a folder is wanted, or s3://bucket/prefix",
+    );
 }
 
 #[test]
@@ -34,6 +38,18 @@ fn what_kafka_is_given_is_named_where_it_is_wrong() {
         refused(&text, &format!("cluster.toml: source.{wanted}"));
     };
     kafka("", "topics = []: at least one topic is wanted");
+    kafka(
+        "topics = [\"t\", \"a b\"]",
+        "topics[1] = \"a b\": the name of a topic is wanted, 1 to 249 of a-z A-Z 0-9 . _ -",
+    );
+    kafka(
+        "topics = [\"^a(\"]",
+        "topics[0] = \"^a(\": a regular expression is wanted: unclosed group",
+    );
+    kafka(
+        "topics = [\"c\"]\ncontrol = \"c\"",
+        "topics[0] = \"c\": the control topic of this source holds decisions, another one is wanted",
+    );
     kafka(
         "topics = [\"t\"]\nstart = \"now\"",
         "start = \"now\": earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z, is wanted",
@@ -179,6 +195,7 @@ fn the_fingerprint_follows_results_and_nothing_else() {
     let pooled = |word: &str| print(&format!("{topics}repartition = {word}"));
     assert_eq!(pooled("false"), print(topics));
     assert_ne!(pooled("true"), print(topics));
+    assert_ne!(print(&topics.replace("\"t\"", "\"t\", \"u\"")), print(topics));
     let seeds = ["1", "2"].map(|seed| {
         print(&format!("[[source]]\nkind = \"simulator\"\nsimulator = {{ seed = {seed} }}"))
     });

@@ -382,11 +382,7 @@ fn a_run_whose_number_is_taken_ends() {
     let zombie = claim(&*depot, &[]).unwrap();
     let life = Life { fails_in: 60, ..Life::last(false) };
     live(&life, Empty::Skip, (&logs, &Course::default()), &depot, &held);
-    let manifest = entries(&*depot).unwrap().0.into_iter().find_map(|(_, entry)| match entry {
-        Entry::Manifest(manifest) => Some(manifest),
-        Entry::Claim { .. } => None,
-    });
-    let entry = Entry::Manifest(Manifest { generation: 1, ..manifest.unwrap() });
+    let entry = Entry::Manifest(Manifest { generation: 1, ..newest(&depot) });
     let error = create(&*depot, zombie.next, &entry).unwrap_err().to_string();
     assert!(error.contains("another run"), "{error}");
 }

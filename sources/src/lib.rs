@@ -26,7 +26,7 @@ pub use file::{
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
     Accepted, Begin, Behind, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError,
-    KafkaStart, LogPart, PartOpener, Recalled, recall, resume_at,
+    KafkaStart, LogPart, PartOpener, Recalled, recall, resume_at, topic_pattern,
 };
 pub use layout::{Layout, LayoutError, LayoutOptions};
 pub use memory::MemoryFeed;

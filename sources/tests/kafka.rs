@@ -20,6 +20,7 @@ fn source(topics: &[&str]) -> KafkaSource {
         topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
         codec: Codec::Json,
         layout: LayoutOptions::default(),
+        control: String::new(),
     }
 }
 

@@ -137,7 +137,8 @@ fn checkpoints(tree: &Tree, root: &Root) -> Checked<Option<CheckpointConfig>> {
     let every_ns = duration(tree, "cluster.checkpoints.every", every, 10 * MS, DAY_NS)?;
     let to = match &raw.to {
         None => format!("{}/checkpoints", root.deployment.data),
-        Some(to) if to.is_empty() => {
+        // What nearly names a bucket would be a folder of that name.
+        Some(to) if to.is_empty() || to.starts_with("s3:") && !to.starts_with("s3://") => {
             let rule = "a folder is wanted, or s3://bucket/prefix";
             return Err(tree.error("cluster.checkpoints.to", rule));
         }

@@ -33,28 +33,29 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     // What is not looked for has no scale.
     match config.outliers.mode {
         OutlierMode::Off => fact("outliers", "off".to_owned()),
-        _ => fact("outliers", format!("{:?}", config.outliers)),
+        mode => {
+            let (mode, rule) = (word(mode), config.outliers);
+            fact("outliers", format!("{mode} beyond {}, patience {}", rule.scale, rule.patience));
+        }
     }
     for (index, source) in config.sources.iter().enumerate() {
         match &source.kind {
             // The files are part of the input's identity, by content and not by name.
-            SourceKind::Files(files) => {
-                let layout = FilesConfig { files: Vec::new(), ..files.clone() };
-                fact(&of_source("layout", index), format!("{layout:?}"));
-            }
+            SourceKind::Files(files) => fact(&of_source("layout", index), layout(files)),
             SourceKind::Simulator(simulator) => {
                 fact(&of_source("simulator", index), format!("{simulator:?}"));
             }
             // Which partitions from where on, the input's identity says.
             SourceKind::Kafka(kafka) => {
-                let layout = (kafka.codec, &kafka.columns, &kafka.filter);
-                fact(&of_source("layout", index), format!("{layout:?}"));
+                fact(&of_source("topics", index), kafka.topics.join(", "));
+                let parts = [("codec", Some(word(kafka.codec)))];
+                let records = records(&kafka.columns, &kafka.filter);
+                fact(&of_source("layout", index), said(parts.into_iter().chain(records)));
                 if kafka.repartition {
                     fact(&of_source("repartition", index), "true".to_owned());
                 }
                 if let Some(history) = &kafka.history {
-                    let layout = FilesConfig { files: Vec::new(), ..history.clone() };
-                    fact(&of_source("history", index), format!("{layout:?}"));
+                    fact(&of_source("history", index), layout(history));
                 }
             }
         }
@@ -74,6 +75,39 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         fact("indicators", format!("{} on {}", list.join(", "), join(&plan.widths)));
     }
     facts
+}
+
+/// A choice as the configuration writes it.
+fn word(choice: impl std::fmt::Debug) -> String {
+    format!("{choice:?}").to_lowercase()
+}
+
+/// What is said of each part, where something is.
+fn said(parts: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
+    let said = parts.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// Which columns records have, and which rows are some; quoted, so that no text is another part.
+fn records(
+    columns: &Option<String>,
+    filter: &Option<String>,
+) -> [(&'static str, Option<String>); 2] {
+    let quoted = |text: &Option<String>| text.as_ref().map(|text| format!("{text:?}"));
+    [("columns", quoted(columns)), ("where", quoted(filter))]
+}
+
+/// How files are read; which ones, the input's identity says.
+fn layout(files: &FilesConfig) -> String {
+    let sign = |byte: u8| format!("{:?}", char::from(byte));
+    let parts = [
+        ("header", Some(files.header.to_string())),
+        ("delimiter", Some(sign(files.delimiter))),
+        ("comment", files.comment.map(sign)),
+        ("order", Some(word(files.order))),
+        ("partition", files.partition.map(word)),
+    ];
+    said(records(&files.columns, &files.filter).into_iter().chain(parts))
 }
 
 /// The name of a fact of one source: that of the first alone, so that most stores have plain names.

@@ -53,8 +53,20 @@ pub(super) fn kafka_of(
     if source.topics.is_empty() {
         return Err(tree.error(&path("topics"), "at least one topic is wanted"));
     }
-    if let Some(index) = source.topics.iter().position(String::is_empty) {
-        return Err(tree.error(&path(&format!("topics[{index}]")), "the name of a topic is wanted"));
+    for (index, topic) in source.topics.iter().enumerate() {
+        let at = path(&format!("topics[{index}]"));
+        let is_character = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if topic.starts_with('^') {
+            if let Err(why) = sources::topic_pattern(topic) {
+                return Err(tree.error(&at, format!("a regular expression is wanted: {why}")));
+            }
+        } else if !(1..=249).contains(&topic.len()) || !topic.chars().all(is_character) {
+            let rule = "the name of a topic is wanted, 1 to 249 of a-z A-Z 0-9 . _ -";
+            return Err(tree.error(&at, rule));
+        } else if *topic == source.control {
+            let rule = "the control topic of this source holds decisions, another one is wanted";
+            return Err(tree.error(&at, rule));
+        }
     }
     let settings = Settings::new(&source.brokers, source.kafka.clone())
         .map_err(|error| tree.error(&path("kafka"), error))?;

@@ -270,6 +270,7 @@ pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
             filter: kafka.filter.clone(),
             ..LayoutOptions::default()
         },
+        control: kafka.control.clone(),
     }
 }
 

@@ -95,6 +95,7 @@ fn key_of(name: &str) -> String {
         "max_ahead" => "source.max_ahead",
         "max_jump" => "source.max_jump",
         "layout" => "the layout of source.columns, where and codec",
+        "topics" => "source.topics",
         "repartition" => "source.repartition",
         "simulator" => "source.simulator",
         "outliers" => "admission.outliers",
@@ -162,6 +163,7 @@ mod tests {
             ("lateness", "3s"),
             ("unknown_symbols", "refuse"),
             ("repartition", "true"),
+            ("topics", "t, u"),
             ("indicators", "sma(20) on 5min"),
             ("indicators", "sma(20) v2 on 1min"),
         ]);
@@ -173,6 +175,7 @@ mod tests {
                 "universe.file = A 2 3, not absent",
                 "universe.defaults.unknown_symbols = absent, not refuse",
                 "source.repartition = absent, not true",
+                "source.topics = absent, not t, u",
             ]
         );
         assert_eq!(changes.added, ["sma(20) v2 on 1min"]);

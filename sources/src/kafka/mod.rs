@@ -10,4 +10,6 @@ pub use behind::Behind;
 pub(crate) use control::RECORDS_MAX;
 pub use control::{Control, Decision, resume_at};
 pub use recall::{Accepted, Joined, Recalled, recall};
-pub use source::{Begin, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};
+pub use source::{
+    Begin, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, topic_pattern,
+};

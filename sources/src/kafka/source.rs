@@ -49,7 +49,7 @@ pub enum KafkaSourceError {
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// A pattern is none.
-    #[error("topics: \"{pattern}\": {why}")]
+    #[error("topics: \"{pattern}\" is no regular expression: {why}")]
     Pattern {
         /// As given.
         pattern: String,
@@ -139,6 +139,8 @@ pub struct KafkaSource {
     pub codec: Codec,
     /// `columns` and `where`.
     pub layout: LayoutOptions,
+    /// A topic that no pattern matches: where decisions stand.
+    pub control: String,
 }
 
 impl KafkaSource {
@@ -289,15 +291,15 @@ impl KafkaSource {
                 names.insert(given.clone());
                 continue;
             }
-            let pattern = Regex::new(given).map_err(|error| KafkaSourceError::Pattern {
-                pattern: given.clone(),
-                why: error.to_string(),
-            })?;
+            let pattern = topic_pattern(given)
+                .map_err(|why| KafkaSourceError::Pattern { pattern: given.clone(), why })?;
             if listed.is_none() {
                 listed = Some(Topics::open(&self.settings)?.list()?);
             }
             let all = listed.iter().flat_map(|topics| topics.keys());
-            let found: Vec<&String> = all.filter(|name| pattern.is_match(name.as_str())).collect();
+            let is_meant =
+                |name: &&String| **name != self.control && pattern.is_match(name.as_str());
+            let found: Vec<&String> = all.filter(is_meant).collect();
             if found.is_empty() {
                 return Err(KafkaSourceError::NoTopic(given.clone()));
             }
@@ -305,6 +307,18 @@ impl KafkaSource {
         }
         Ok(names)
     }
+}
+
+/// The expression of a pattern.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn topic_pattern(given: &str) -> Result<Regex, String> {
+    Regex::new(given).map_err(|error| {
+        // What it calls itself says only that it is none; what it comes from draws a picture of several lines first.
+        let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        why.rsplit("error: ").next().unwrap_or_default().to_owned()
+    })
 }
 
 fn gap(part: &LogPart, id: &str, bounds: Bounds) -> Option<Gap> {
