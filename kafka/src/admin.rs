@@ -158,7 +158,7 @@ impl Admin {
 
 /// Asks again where the broker that was asked is gone or another one leads by now: while brokers come and go, what
 /// is known of them is old, and each failure makes it newer.
-fn again<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+pub(crate) fn again<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
     for _ in 1..ASKS_MAX {
         match ask() {
             Err(error) if error.rdkafka_error_code().is_some_and(is_passing) => {

@@ -1,6 +1,6 @@
 //! What a topic holds that was committed, read from its beginning to its end: for topics that are small.
 
-use crate::admin::Admin;
+use crate::admin::{Admin, again};
 use crate::client::Client;
 use crate::consumer::Consumer;
 use crate::{KafkaError, Settings};
@@ -34,7 +34,8 @@ pub fn read_committed(
     let failed = |error: &dyn std::fmt::Display| KafkaError::of(&name, error);
     let all = Client::new(settings, &[("isolation.level", "read_uncommitted")])?;
     let number = i32::try_from(partition).map_err(|error| failed(&error))?;
-    let watermarks = all.consumer().fetch_watermarks(topic, number, WAIT);
+    // Of a topic that was made just now, brokers may not have heard yet who leads it.
+    let watermarks = again(|| all.consumer().fetch_watermarks(topic, number, WAIT));
     let (first, wanted) = watermarks.map_err(|error| failed(&error))?;
     let [first, wanted] = [first, wanted].map(|offset| u64::try_from(offset).unwrap_or(0));
     let admin = Admin::new(settings)?;
