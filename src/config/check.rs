@@ -61,11 +61,16 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
 }
 
 pub(super) fn name(tree: &Tree, path: &str, text: &str) -> Checked<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if text.is_empty() || text.len() > NAME_BYTES_MAX || !text.chars().all(plain) {
-        return Err(tree.error(path, "a name has 1 to 64 of a-z A-Z 0-9 . _ -"));
+    match is_plain(text, NAME_BYTES_MAX) {
+        true => Ok(()),
+        false => Err(tree.error(path, "a name has 1 to 64 of a-z A-Z 0-9 . _ -")),
     }
-    Ok(())
+}
+
+/// Whether it is of the characters that names and topics have, and of so many at most.
+pub(super) fn is_plain(text: &str, most: usize) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=most).contains(&text.len()) && text.chars().all(plain)
 }
 
 pub(super) fn within(tree: &Tree, path: &str, value: i64, least: i64, most: i64) -> Checked<i64> {

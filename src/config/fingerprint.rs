@@ -48,7 +48,7 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
             // Which partitions from where on, the input's identity says.
             SourceKind::Kafka(kafka) => {
                 fact(&of_source("topics", index), kafka.topics.join(", "));
-                let parts = [("codec", Some(word(kafka.codec)))];
+                let parts = [("codec", Some(kafka.codec.to_string()))];
                 let records = records(&kafka.columns, &kafka.filter);
                 fact(&of_source("layout", index), said(parts.into_iter().chain(records)));
                 if kafka.repartition {

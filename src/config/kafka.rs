@@ -1,7 +1,7 @@
 //! The keys of a source of kind kafka, checked.
 
 use super::FilesConfig;
-use super::check::duration;
+use super::check::{duration, is_plain};
 use super::history::history_of;
 use super::raw;
 use super::tree::{ConfigError, Tree};
@@ -11,6 +11,8 @@ use sources::{Codec, KafkaStart};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Bytes of the name of a topic, as brokers take it.
+const TOPIC_BYTES_MAX: usize = 249;
 /// A decision is a transaction; they are not made more often.
 const IDLE_LEAST_NS: i64 = 100_000_000;
 
@@ -55,12 +57,11 @@ pub(super) fn kafka_of(
     }
     for (index, topic) in source.topics.iter().enumerate() {
         let at = path(&format!("topics[{index}]"));
-        let is_character = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if topic.starts_with('^') {
             if let Err(why) = sources::topic_pattern(topic) {
                 return Err(tree.error(&at, format!("a regular expression is wanted: {why}")));
             }
-        } else if !(1..=249).contains(&topic.len()) || !topic.chars().all(is_character) {
+        } else if !is_plain(topic, TOPIC_BYTES_MAX) {
             let rule = "the name of a topic is wanted, 1 to 249 of a-z A-Z 0-9 . _ -";
             return Err(tree.error(&at, rule));
         } else if *topic == source.control {

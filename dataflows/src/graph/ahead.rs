@@ -8,9 +8,8 @@ use crate::wire::Partials;
 use market::Epoch;
 use std::collections::VecDeque;
 
-/// Changes of a partition under way in the graph: partial bars, reaches of the log's head, letters, trades
-/// for a pool. More where fewer
-/// than [`PARTS`] batches make them.
+/// Changes of a partition under way in the graph: partial bars, reaches of the log's head, letters, trades for a pool.
+/// More where fewer than [`PARTS`] batches make them.
 pub(super) const AHEAD_MAX: usize = 1 << 14;
 
 /// Parts that it may be ahead by in any case: of dense bars a batch alone changes as many.

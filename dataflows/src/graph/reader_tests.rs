@@ -97,23 +97,24 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
     assert_eq!(read(), [2 * rounds * ROUND_BATCHES, far + part as usize]);
 }
 
-/// Reads one partition whose epochs rise by `step` until it is stopped, or `rounds` are over; how often it was polled.
-fn polled(base: &str, step: i64, pool: Option<u32>, rounds: usize) -> usize {
+/// Reads one partition whose epochs rise by `step` until it is stopped, or [`AHEAD_MAX`] rounds are over; how often it
+/// was polled.
+fn polled(step: i64, pool: Option<u32>) -> usize {
     let (symbols, polls) = (Symbols::default(), Arc::new(AtomicUsize::new(0)));
     let steps = Steps { epoch: 101, step, symbols: symbols.clone(), polls: polls.clone(), pool };
-    let plan = TickPlan { is_pooled: pool.is_some(), ..plan(base) };
+    let plan = TickPlan { is_pooled: pool.is_some(), ..plan("1d") };
     let mut readers = readers(vec![(0, Box::new(steps))], &plan, &symbols);
     // Another one, elsewhere, stays behind.
-    let _blocked = (0..rounds).find(|_| readers.round(100).blocked);
+    let _blocked = (0..AHEAD_MAX).find(|_| readers.round(100).blocked);
     polls.load(Ordering::Relaxed)
 }
 
 #[test]
 fn a_live_partition_is_not_stopped_by_how_small_its_batches_are() {
-    assert_eq!(polled("1d", 0, None, AHEAD_MAX), AHEAD_MAX * ROUND_BATCHES);
+    assert_eq!(polled(0, None), AHEAD_MAX * ROUND_BATCHES);
 }
 
 #[test]
 fn a_partition_of_a_pool_is_stopped_by_the_trades_that_wait_elsewhere() {
-    assert_eq!(polled("1d", 1, Some(0), AHEAD_MAX), AHEAD_MAX);
+    assert_eq!(polled(1, Some(0)), AHEAD_MAX);
 }
