@@ -1,6 +1,7 @@
 //! What checkpoints cost: W1's trades over many symbols, lap after lap, with and without checkpoints.
 //!
-//! `cargo bench --bench checkpoints [-- SYMBOLS SECONDS]`. Every round runs both, one after the other. The cost of a
+//! `cargo bench --bench checkpoints [-- SYMBOLS SECONDS [DENSITY]]`: the log's own time goes DENSITY times slower, so that
+//! its horizon holds as many times more trades and their ids (1 unless given: 400 trades a second). Every round runs both, one after the other. The cost of a
 //! checkpoint is the time that the run with checkpoints takes more for as many trades, by checkpoint, beside five seconds;
 //! and so with CPU time, which a thread of its own writes checkpoints in. Pauses are those of a log that comes at a pace, once the horizon is full: how long
 //! a batch that has come waits until its worker takes it.
@@ -55,6 +56,7 @@ struct Laps {
     row: usize,
     rows: u64,
     until: Instant,
+    density: i64,
     pace: Option<(Option<Began>, Pauses)>,
 }
 
@@ -62,11 +64,10 @@ impl Laps {
     /// How many rows of the batch come now; none while they are not due.
     fn due(&mut self) -> Option<usize> {
         let batch = &self.batches[self.at % self.batches.len()];
+        let time = self.time(batch.ts_event[self.row], self.at / self.batches.len());
         let Some((began, pauses)) = self.pace.as_mut().filter(|_| self.at >= AT_ONCE) else {
             return Some(batch.len());
         };
-        let lap = (self.at / self.batches.len()) as i64 * LAP_NS;
-        let time = Time::from_ns(batch.ts_event[self.row].ns() + lap);
         let (since, first, newest) = began.get_or_insert((Instant::now(), time, time));
         // A late trade comes when it comes.
         *newest = time.max(*newest);
@@ -75,6 +76,13 @@ impl Laps {
             Instant::now().checked_duration_since(*since + Duration::from_nanos(after as u64))?;
         pauses.lock().expect("no holder of this lock panics").push(late);
         Some(PACED_ROWS.min(batch.len() - self.row))
+    }
+}
+
+impl Laps {
+    /// When a trade of the log happens in a lap.
+    fn time(&self, of: Time, lap: usize) -> Time {
+        Time::from_ns((of.ns() + lap as i64 * LAP_NS) / self.density)
     }
 }
 
@@ -92,7 +100,7 @@ impl Feed for Laps {
         }
         let mut trades = part(&self.batches[at], rows);
         for ts in &mut trades.ts_event {
-            *ts = Time::from_ns(ts.ns() + lap as i64 * LAP_NS);
+            *ts = self.time(*ts, lap);
         }
         for (row, offset) in trades.offset.iter_mut().enumerate() {
             *offset = Offset::in_file(0, self.rows + row as u64);
@@ -182,18 +190,19 @@ fn cpu_ns(clock: ClockId) -> u64 {
 #[derive(Clone, Copy)]
 struct How {
     seconds: u64,
+    density: i64,
     is_paced: bool,
     with_checkpoints: bool,
 }
 
 fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, how: How) -> Seen {
-    let How { seconds, is_paced, with_checkpoints } = how;
+    let How { seconds, density, is_paced, with_checkpoints } = how;
     let (pauses, began) = (Pauses::default(), Instant::now());
     let until = began + Duration::from_secs(seconds);
     let open = |(number, batches): (usize, &Arc<Vec<Trades>>)| {
         let (batches, pauses, symbols) = (batches.clone(), pauses.clone(), symbols.clone());
         let pace = is_paced.then_some((None, pauses));
-        let feed = Laps { batches, at: 0, row: 0, rows: 0, until, pace };
+        let feed = Laps { batches, at: 0, row: 0, rows: 0, until, density, pace };
         Box::new(move |_| {
             let config = AdmissionConfig::new(Time::from_ns(i64::MAX));
             let length = EpochLength::SECOND;
@@ -258,6 +267,7 @@ fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse::<u64>().ok());
     let count = numbers.next().unwrap_or(10_000) as usize;
     let seconds = numbers.next().unwrap_or(12);
+    let density = numbers.next().unwrap_or(1) as i64;
     for workers in [1, 2] {
         let symbols = Symbols::default();
         let batches = data::trades(10_000_000, count, &symbols);
@@ -267,7 +277,7 @@ fn main() {
         let name = format!("a checkpoint every 5 s, {count} symbols, {workers} workers");
         let both = |is_paced| {
             let run = |with_checkpoints| {
-                run(&logs, &symbols, How { seconds, is_paced, with_checkpoints })
+                run(&logs, &symbols, How { seconds, density, is_paced, with_checkpoints })
             };
             [false, true].map(run)
         };

@@ -3,7 +3,8 @@
 usage: scripts/soak [--minutes N] [--rate N] [--symbols N]
 
 A simulated session is streamed into a topic; a deployment reads it, computes bars and indicators and writes them to
-Kafka, with checkpoints every five seconds. Every ten seconds what the system says of its process is
+Kafka, with checkpoints every five seconds. Unless a rate is given it is half of the top rate, which is measured first:
+what the same deployment reads a second of a topic that is there already. Every ten seconds what the system says of its process is
 written down. At the end: a table, a picture of the memory, and whether all of it stood still after the warm-up.
 """
 
@@ -29,6 +30,7 @@ WARM_UP = 0.25
 #: How much the last quarter's memory may be above the first quarter's behind the warm-up.
 GROWTH = 1.05
 PICTURE_ROWS = 10
+FEED = ("--late", "0.011", "--kafka", "compression.type=lz4")
 OBSERVED = '[observe]\nlisten = "127.0.0.1:0"\nlevel = "info"\n'
 
 
@@ -103,34 +105,70 @@ def verdict(samples):
     return lines, good
 
 
+#: Trades that the top rate is measured over.
+TOP_TRADES = 30_000_000
+TOP_EVERY_S = 0.5
+
+
+def deployment(path, log, more=()):
+    """Starts the engine of a configuration; its process."""
+    with open(log, "w", encoding="utf-8") as said:
+        return subprocess.Popen([kafka.TIDEMILL, "run", "--config", path, "--workers", "2", *more], stdout=said, stderr=said)
+
+
+def top_rate(address, folder, symbols):
+    """Trades a second that the deployment reads of a topic that is there: the median over the time it takes."""
+    topic = os.path.basename(folder) + "-top"
+    feed = kafka.feed(address, topic, folder, TOP_TRADES, 1, symbols, FEED)
+    at = feed.index("--rate")
+    subprocess.run(feed[:at] + feed[at + 2 :], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    path = kafka.configuration(address, topic, "arrow", folder, topic, OBSERVED + recovery.CHECKPOINTS)
+    engine = deployment(path, f"{folder}/top.log")
+    try:
+        where, seen = listening(f"{folder}/top.log"), [(time.monotonic(), 0.0)]
+        while seen[-1][1] < TOP_TRADES * 0.95:
+            time.sleep(TOP_EVERY_S)
+            seen.append((time.monotonic(), metrics(where).get("tidemill_records_used_total", 0.0)))
+    finally:
+        engine.send_signal(signal.SIGINT)
+        engine.wait(60)
+    rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(seen, seen[1:]) if b[1] > a[1] > 0]
+    return statistics.median(rates)
+
+
 def main():
     """Soaks, and ends with 1 when something grew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--rate", type=int, default=100_000, help="trades a second [default: 100000]")
+    parser.add_argument("--rate", type=int, help="trades a second [default: half of the top rate]")
     parser.add_argument("--symbols", type=int, default=1000)
     options = parser.parse_args()
     address, folder = kafka.brokers(), f"target/bench/soak-{uuid.uuid4().hex[:8]}"
     os.makedirs(folder)
+    top = None if options.rate else top_rate(address, folder, options.symbols)
+    rate = options.rate or int(top / 2)
+    if top:
+        print(f"the top rate is {top:,.0f} trades/s; half of it: {rate:,}", file=sys.stderr)
     topic = os.path.basename(folder)
-    more = ["--late", "0.011", "--kafka", "compression.type=lz4"]
-    feed = kafka.feed(address, topic, folder, options.rate, (options.minutes + 1) * 60, options.symbols, more)
+    feed = kafka.feed(address, topic, folder, rate, (options.minutes + 1) * 60, options.symbols, FEED)
     path = kafka.configuration(address, topic, "arrow", folder, topic, OBSERVED + recovery.CHECKPOINTS)
     with open(f"{folder}/ingest.log", "w", encoding="utf-8") as said:
         ingest = subprocess.Popen(feed, stdout=said, stderr=said)
     log = f"{folder}/engine.log"
     try:
         time.sleep(3)
-        with open(log, "w", encoding="utf-8") as said:
-            engine = subprocess.Popen([kafka.TIDEMILL, "run", "--config", path, "--workers", "2"], stdout=said, stderr=said)
+        engine = deployment(path, log)
         samples = watch(engine, options.minutes * 60, listening(log))
+        used = metrics(listening(log)).get("tidemill_records_used_total", 0)
         engine.send_signal(signal.SIGINT)
         engine.wait(60)
     finally:
         for process in (ingest, engine):
             process.kill()
     lines, good = verdict(samples)
-    print(f"{options.minutes:g} minutes at {options.rate:,} trades/s, {options.symbols} symbols, {kafka.PARTITIONS} partitions; load {os.getloadavg()[0]:.1f}\n")
+    held = used / (options.minutes * 60)
+    of_top = f" (top rate {top:,.0f})" if top else ""
+    print(f"{options.minutes:g} minutes at {rate:,} trades/s{of_top}, {held:,.0f}/s read; {options.symbols} symbols, {kafka.PARTITIONS} partitions; load {os.getloadavg()[0]:.1f}\n")
     print(picture([sample[1] for sample in thinned(samples, 100)]))
     print("\n" + "\n".join(lines))
     with open(f"{folder}/samples.json", "w", encoding="utf-8") as file:

@@ -158,9 +158,18 @@ impl<'a> Case<'a> {
             None => {
                 let (generation, started_at) = (claimed.generation, Time::from_ns(0));
                 let (lineage, positions, bundles) = ("law".to_owned(), Vec::new(), Vec::new());
+                let blocks = Vec::new();
                 let epoch = None;
-                let first =
-                    Manifest { generation, lineage, facts, started_at, epoch, positions, bundles };
+                let first = Manifest {
+                    generation,
+                    lineage,
+                    facts,
+                    started_at,
+                    epoch,
+                    positions,
+                    bundles,
+                    blocks,
+                };
                 self.create(&mut claimed, first)
             }
         };

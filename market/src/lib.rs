@@ -4,6 +4,7 @@
 //! partitions. No I/O, no clock, no threads.
 
 mod bar;
+mod digits;
 mod epoch;
 mod fixed;
 mod judge;
@@ -17,11 +18,12 @@ mod trade;
 mod width;
 
 pub use bar::Bar;
+pub use digits::append_integer;
 pub use epoch::{Epoch, EpochLength, EpochLengthError};
 pub use fixed::{Decimal, FixedError, POWERS, Price, Scale, Size, parse_fixed, raw_from_f64};
 pub use judge::{Judge, Refused, Trade};
 pub use letter::{Counts, DeadLetter, Reason};
-pub use partition::{Admitted, Partition, PartitionError, Polled, Run, Waker};
+pub use partition::{Admitted, Partition, PartitionError, Polled, Run, Sealed, Waker};
 pub use rows::{Body, Cell, ColumnKind, ColumnSpec, RowKey, Rows, TableSpec};
 pub use sink::{Sink, SinkError};
 pub use symbol::{KEY_GROUPS, Scales, SymbolError, SymbolId, Symbols, stable_hash};

@@ -36,6 +36,15 @@ pub enum Polled {
     End,
 }
 
+/// What a cut of a partition left in its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Whether there is something in it.
+    pub is_new: bool,
+    /// How many of the last blocks are needed from now on, this one among them.
+    pub needed: usize,
+}
+
 /// A source that cannot be read on: the run fails with this message.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -63,6 +72,12 @@ pub trait Partition: Send {
     /// process. False where a partition cannot say it: a run with checkpoints refuses such a one.
     fn snapshot(&self, _to: &mut Vec<u8>) -> bool {
         false
+    }
+
+    /// The same for a checkpoint: what never changes any more may go to `block`, once. It goes on from what was
+    /// appended to `state`, and behind that to the blocks that are needed, in order.
+    fn cut(&mut self, state: &mut Vec<u8>, _block: &mut Vec<u8>) -> Option<Sealed> {
+        self.snapshot(state).then_some(Sealed { is_new: false, needed: 0 })
     }
 
     /// The pool of partitions that it belongs to, by its number, where its symbols are spread over them: what belongs

@@ -3,8 +3,8 @@
 use crate::admission::{AdmissionConfig, Seam};
 use crate::partition::AdmittedPartition;
 use market::{
-    Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Run, Symbols,
-    Time, Waker,
+    Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Run, Sealed,
+    Symbols, Time, Waker,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -121,6 +121,18 @@ impl Partition for FollowingPartition {
             None => {
                 to.extend(self.saved.iter().flatten());
                 true
+            }
+        }
+    }
+
+    fn cut(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Option<Sealed> {
+        match &mut self.opened {
+            Some(opened) => opened.cut(state, block),
+            None => {
+                // Its blocks are needed as they are.
+                let saved = self.saved.as_deref().map(AdmittedPartition::stand_of);
+                state.extend_from_slice(saved.unwrap_or_default());
+                Some(Sealed { is_new: false, needed: usize::MAX })
             }
         }
     }

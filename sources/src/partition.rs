@@ -3,7 +3,7 @@
 use crate::admission::{Admission, AdmissionConfig, Seam, SnapshotError};
 use crate::{Decoded, Fed, Feed};
 use market::{
-    Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled,
+    Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled, Sealed,
 };
 use market::{Run, Symbols, Time, Waker};
 use std::sync::Arc;
@@ -91,6 +91,11 @@ impl AdmittedPartition {
     /// Whether a snapshot of a log that others are read behind was taken after its end.
     pub fn has_ended_in(snapshot: &[u8]) -> bool {
         Admission::has_ended_in(snapshot)
+    }
+
+    /// Of a snapshot and the blocks behind it, the part without those.
+    pub fn stand_of(snapshot: &[u8]) -> &[u8] {
+        Admission::stand_of(snapshot)
     }
 
     /// The feed is another log than the one that was read: nothing of it was judged, whatever its offsets are.
@@ -201,6 +206,10 @@ impl Partition for AdmittedPartition {
     fn snapshot(&self, to: &mut Vec<u8>) -> bool {
         self.admission.snapshot_onto(to);
         true
+    }
+
+    fn cut(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Option<Sealed> {
+        Some(self.admission.cut_onto(state, block))
     }
 
     fn position(&self) -> Option<Offset> {

@@ -74,7 +74,7 @@ fn list(store: &CheckpointStore) -> Result<u8, Failure> {
             manifest.generation.to_string(),
             time_of(manifest, length).unwrap_or_else(|| "the beginning".to_owned()),
             manifest.positions.len().to_string(),
-            manifest.bundles.len().to_string(),
+            manifest.objects().count().to_string(),
         ],
     };
     let rows: Vec<_> = entries.iter().map(row).collect();
@@ -86,7 +86,7 @@ fn list(store: &CheckpointStore) -> Result<u8, Failure> {
 /// What is wrong with a manifest's objects.
 fn faults(depot: &dyn Depot, manifest: &Manifest) -> Result<(u64, Vec<String>), Failure> {
     let (mut bytes, mut faults) = (0, Vec::new());
-    for name in &manifest.bundles {
+    for name in manifest.objects() {
         match depot.read(name).map_err(Failure::failed)? {
             None => faults.push(format!("{name} is missing")),
             Some(object) => {

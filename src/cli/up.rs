@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The first wait before the set starts again; each is twice as long as the one before.
-const WAIT_MIN: Duration = Duration::from_secs(1);
+/// The first wait before the set starts again, which readers notice; each is twice as long as the one before.
+const WAIT_MIN: Duration = Duration::from_millis(100);
 /// The longest.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// A set that ran so long begins with the first wait again.
@@ -62,7 +62,7 @@ pub(super) fn up(args: &UpArgs) -> Result<u8, Failure> {
         if began.elapsed() >= SETTLED {
             wait = WAIT_MIN;
         }
-        complain(&format!("{lost}; the set starts again in {} s", wait.as_secs()));
+        complain(&format!("{lost}; the set starts again in {} s", wait.as_secs_f64()));
         let until = now() + wait;
         while now() < until {
             if signals() > 0 {

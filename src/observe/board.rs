@@ -4,10 +4,9 @@
 //! finds the newest value of each symbol once and nothing older, and costs nobody but itself.
 
 use dataflows::Newest;
-use market::{Bar, Scales, Symbols, Width};
+use market::{Bar, Decimal, Scales, Symbols, Width, append_integer};
 use serde_json::json;
 use std::collections::{BTreeSet, VecDeque};
-use std::fmt::{Display, Write};
 
 /// Changes that are passed over, beside those that count, before they are thrown out.
 const STALE_MAX: usize = 1024;
@@ -21,12 +20,18 @@ struct Entry {
     /// Its last change.
     change: u64,
     /// The value as a line, once somebody wanted it.
-    line: String,
+    line: Vec<u8>,
+}
+
+/// A width, and what says it in a line.
+struct Text {
+    text: Box<[u8]>,
+    ns: i64,
 }
 
 /// All of them.
 pub(super) struct Board {
-    widths: Vec<Width>,
+    widths: Vec<Text>,
     symbols: Symbols,
     /// By symbol's id.
     entries: Vec<Option<Entry>>,
@@ -40,8 +45,12 @@ pub(super) struct Board {
 
 impl Board {
     pub fn new(widths: &[Width], symbols: &Symbols) -> Self {
+        let text = |width: &Width| Text {
+            text: format!("\"width\":\"{width}\"").into_bytes().into(),
+            ns: width.ns(),
+        };
         Board {
-            widths: widths.to_vec(),
+            widths: widths.iter().map(text).collect(),
             symbols: symbols.clone(),
             entries: Vec::new(),
             known: 0,
@@ -76,7 +85,7 @@ impl Board {
                     newest: *newest,
                     bars: bars.to_vec(),
                     change,
-                    line: String::new(),
+                    line: Vec::new(),
                 });
                 self.known += 1;
             }
@@ -117,7 +126,7 @@ impl Board {
             if entry.line.is_empty() {
                 entry.write(&self.widths);
             }
-            lines.extend_from_slice(entry.line.as_bytes());
+            lines.extend_from_slice(&entry.line);
             values += 1;
         }
         (seen, values)
@@ -125,38 +134,47 @@ impl Board {
 }
 
 impl Entry {
-    fn write(&mut self, widths: &[Width]) {
+    fn write(&mut self, widths: &[Text]) {
         let Newest { ts_event, price, size, .. } = self.newest;
         let (scales, out) = (self.scales, &mut self.line);
-        put(out, "{\"symbol\":", &self.text);
-        put(out, ",\"price\":", price.decimal(scales.price));
-        put(out, ",\"size\":", size.decimal(scales.size));
-        put(out, ",\"ts_event\":", ts_event.ns());
-        out.push_str(",\"bars\":[");
+        out.extend_from_slice(b"{\"symbol\":");
+        out.extend_from_slice(self.text.as_bytes());
+        decimal(out, b",\"price\":", price.decimal(scales.price));
+        decimal(out, b",\"size\":", size.decimal(scales.size));
+        integer(out, b",\"ts_event\":", ts_event.ns());
+        out.extend_from_slice(b",\"bars\":[");
         let formed = widths.iter().zip(&self.bars).filter(|(_, bar)| bar.trade_count > 0);
         for (number, (width, bar)) in formed.enumerate() {
-            let before = if number == 0 { "{\"width\":\"" } else { ",{\"width\":\"" };
-            put(out, before, width);
-            put(out, "\",\"ts_open\":", bar.ts_open.ns());
-            put(out, ",\"ts_close\":", bar.ts_open.ns().saturating_add(width.ns()));
-            put(out, ",\"open\":", bar.open.decimal(scales.price));
-            put(out, ",\"high\":", bar.high.decimal(scales.price));
-            put(out, ",\"low\":", bar.low.decimal(scales.price));
-            put(out, ",\"close\":", bar.close.decimal(scales.price));
-            put(out, ",\"volume\":", bar.volume_decimal(scales));
+            out.extend_from_slice(if number == 0 { b"{" } else { b",{" });
+            out.extend_from_slice(&width.text);
+            integer(out, b",\"ts_open\":", bar.ts_open.ns());
+            integer(out, b",\"ts_close\":", bar.ts_open.ns().saturating_add(width.ns));
+            decimal(out, b",\"open\":", bar.open.decimal(scales.price));
+            decimal(out, b",\"high\":", bar.high.decimal(scales.price));
+            decimal(out, b",\"low\":", bar.low.decimal(scales.price));
+            decimal(out, b",\"close\":", bar.close.decimal(scales.price));
+            decimal(out, b",\"volume\":", bar.volume_decimal(scales));
+            out.extend_from_slice(b",\"vwap\":");
             match Some(bar.vwap(scales)).filter(|vwap| vwap.is_finite()) {
-                Some(vwap) => put(out, ",\"vwap\":", vwap),
+                Some(vwap) => {
+                    serde_json::to_writer(&mut *out, &vwap).expect("a number is written to memory");
+                }
                 // JSON has no infinity.
-                None => out.push_str(",\"vwap\":null"),
+                None => out.extend_from_slice(b"null"),
             }
-            put(out, ",\"trade_count\":", bar.trade_count);
-            out.push_str(",\"final\":false}");
+            integer(out, b",\"trade_count\":", bar.trade_count as i64);
+            out.extend_from_slice(b",\"final\":false}");
         }
-        out.push_str("]}\n");
+        out.extend_from_slice(b"]}\n");
     }
 }
 
-fn put(out: &mut String, name: &str, value: impl Display) {
-    out.push_str(name);
-    write!(out, "{value}").expect("text is written to memory");
+fn integer(out: &mut Vec<u8>, name: &[u8], value: i64) {
+    out.extend_from_slice(name);
+    append_integer(out, value);
+}
+
+fn decimal(out: &mut Vec<u8>, name: &[u8], value: Decimal) {
+    out.extend_from_slice(name);
+    value.append_to(out);
 }

@@ -77,7 +77,7 @@ fn a_lost_process_starts_the_set_again_and_a_signal_ends_it() {
     let (child, mut said) = start(&folder, "cluster.toml");
     let first = pids(&mut said);
     signal("KILL", first[1]);
-    hear(&mut said, "process 1 was killed by signal 9; the set starts again in 1 s");
+    hear(&mut said, "process 1 was killed by signal 9; the set starts again in 0.1 s");
     let second = pids(&mut said);
     assert!(!first.iter().any(|&pid| lives(pid)), "the first set has ended");
     while !folder.0.join("tidemill-data/tidemill.sqlite").exists() {
@@ -124,7 +124,7 @@ fn a_store_that_another_run_has_is_waited_for() {
     }
     let (child, mut said) = start(&folder, "cluster.toml");
     hear(&mut said, "another run is writing to this store");
-    hear(&mut said, "the set starts again in 1 s");
+    hear(&mut said, "the set starts again in 0.1 s");
     dying.kill().unwrap();
     dying.wait().unwrap();
     let line = hear(&mut said, "started, pid");

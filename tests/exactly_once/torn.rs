@@ -14,17 +14,22 @@ fn sequence(lab: &Lab) -> Vec<PathBuf> {
     entries
 }
 
-/// What the newest manifest names first, where it names something.
-fn newest_part(lab: &Lab) -> Option<PathBuf> {
+/// Objects that the newest manifest names and the one before it does not: its workers' state, and what it wrote once.
+fn newest_parts(lab: &Lab) -> Vec<PathBuf> {
     // One that is torn may hold anything.
     let text = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
     let texts = sequence(lab).into_iter().rev().map(text);
     let whole = |text: String| serde_json::from_str(text.split_once(' ')?.1).ok();
-    let mut manifests =
-        texts.filter_map(whole).filter(|value: &serde_json::Value| value.get("manifest").is_some());
-    let value = manifests.next()?;
-    let name = value["manifest"]["bundles"][0].as_str()?;
-    Some(lab.kept("kills").join(name))
+    let objects = |value: serde_json::Value| {
+        let manifest = value.get("manifest")?;
+        let names = ["bundles", "blocks"].into_iter().filter_map(|list| manifest[list].as_array());
+        Some(names.flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
+    };
+    let mut manifests = texts.filter_map(whole).filter_map(objects);
+    let newest: Vec<String> = manifests.next().unwrap_or_default();
+    let before: Vec<String> = manifests.next().unwrap_or_default();
+    let own = newest.into_iter().filter(|name| !before.contains(name));
+    own.map(|name| lab.kept("kills").join(name)).collect()
 }
 
 #[test]
@@ -58,7 +63,10 @@ fn what_is_not_whole_is_passed_over() {
             1 => std::fs::write(next, [0xff; 300]).unwrap(),
             2 => std::fs::write(next, "").unwrap(),
             _ => {
-                if let Some(part) = newest_part(&lab) {
+                // One of a worker the first time, then the last that was written once.
+                let parts = newest_parts(&lab);
+                let part = if removed == 0 { parts.first() } else { parts.last() };
+                if let Some(part) = part {
                     std::fs::remove_file(part).unwrap();
                     removed += 1;
                 }

@@ -8,7 +8,7 @@
 use super::cuts::{Gate, Grant, Told};
 use super::manifest::Position;
 use market::Epoch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use timely::scheduling::SyncActivator;
@@ -64,17 +64,28 @@ pub(crate) enum Said {
     /// It wants to enter this epoch.
     Head(Epoch),
     /// Its part of a checkpoint is stored under this name.
-    Part { checkpoint: u64, worker: usize, object: String, positions: Vec<Position> },
+    Part { checkpoint: u64, worker: usize, part: Part },
     /// Its part could not be stored.
     Failed { checkpoint: u64 },
     /// It holds, and acted in no epoch beyond this one.
     Held { checkpoint: u64, entered: Epoch },
 }
 
+/// A worker's part of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The object that holds its state.
+    pub object: String,
+    /// How far its partitions were read.
+    pub positions: Vec<Position>,
+    /// The objects that hold what was written once and is needed.
+    pub blocks: Vec<String>,
+}
+
 /// A checkpoint under way.
 struct Flight {
     boundary: Epoch,
-    parts: BTreeMap<usize, (String, Vec<Position>)>,
+    parts: BTreeMap<usize, Part>,
     /// Handed to be written down.
     handed: bool,
 }
@@ -86,6 +97,7 @@ pub(crate) struct Whole {
     pub boundary: Epoch,
     pub positions: Vec<Position>,
     pub bundles: Vec<String>,
+    pub blocks: Vec<String>,
 }
 
 /// The state machine.
@@ -152,10 +164,10 @@ impl Coordinator {
                 }
             }
             Said::Held { .. } => {}
-            Said::Part { checkpoint, worker, object, positions } => {
+            Said::Part { checkpoint, worker, part } => {
                 if let Some(flight) = self.flight.as_mut().filter(|_| checkpoint == self.checkpoint)
                 {
-                    flight.parts.insert(worker, (object, positions));
+                    flight.parts.insert(worker, part);
                 }
             }
             Said::Failed { checkpoint } if checkpoint == self.checkpoint => self.settled(),
@@ -204,10 +216,14 @@ impl Coordinator {
         }
         flight.handed = true;
         let mut positions: Vec<Position> =
-            flight.parts.values().flat_map(|(_, positions)| positions.clone()).collect();
+            flight.parts.values().flat_map(|part| part.positions.clone()).collect();
         positions.sort_by_key(|position| position.partition);
-        let bundles = flight.parts.values().map(|(object, _)| object.clone()).collect();
-        Some(Whole { checkpoint, boundary: flight.boundary, positions, bundles })
+        let bundles = flight.parts.values().map(|part| part.object.clone()).collect();
+        // Names rise with generation and checkpoint, and a partition is one worker's in a generation.
+        let blocks: BTreeSet<&String> =
+            flight.parts.values().flat_map(|part| &part.blocks).collect();
+        let blocks = blocks.into_iter().cloned().collect();
+        Some(Whole { checkpoint, boundary: flight.boundary, positions, bundles, blocks })
     }
 
     /// The checkpoint under way was written down, or given up.
@@ -226,7 +242,8 @@ mod tests {
 
     fn part(checkpoint: u64, worker: usize) -> Said {
         let positions = vec![Position { partition: worker as u32, offset: None }];
-        Said::Part { checkpoint, worker, object: format!("{checkpoint}-{worker}"), positions }
+        let (object, blocks) = (format!("{checkpoint}-{worker}"), vec!["old".to_owned()]);
+        Said::Part { checkpoint, worker, part: Part { object, positions, blocks } }
     }
 
     /// Begins a checkpoint and has every worker say how far it is.
@@ -263,6 +280,7 @@ mod tests {
         owed.pay(8);
         let whole = coordinator.whole(&owed).expect("all is there");
         assert_eq!((whole.boundary, whole.bundles.len()), (8, 2));
+        assert_eq!(whole.blocks, ["old"], "each once");
         assert_eq!(coordinator.whole(&owed), None, "once");
         assert_eq!(coordinator.begin(9_000), None, "it is under way");
         coordinator.settled();

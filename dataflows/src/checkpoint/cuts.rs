@@ -2,8 +2,10 @@
 
 use super::bundle::{Piece, Shelf};
 use super::manifest::Position;
+use super::sequence::block_name;
 use market::Epoch;
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use timely::scheduling::{Activator, SyncActivator};
 
@@ -45,6 +47,10 @@ pub(crate) struct Cut {
     expected: usize,
     pub pieces: Vec<Piece>,
     pub positions: Vec<Position>,
+    /// What is written once, by the names of its objects.
+    pub blocks: BTreeMap<String, Vec<Piece>>,
+    /// The objects of such that the cut needs.
+    pub needed: BTreeSet<String>,
     /// Where their buffers are put back.
     pub shelf: Shelf,
 }
@@ -68,6 +74,10 @@ struct Inner {
     /// The operator that asks.
     asking: Option<SyncActivator>,
     shelf: Shelf,
+    /// What is written once and went with no cut yet: it outlives a boundary that is given up.
+    blocks: BTreeMap<String, Vec<Piece>>,
+    /// The run's generation and the worker's number: part of the names of what it writes.
+    name: (u64, usize),
 }
 
 /// A worker's share in the checkpoints of its run.
@@ -77,15 +87,15 @@ pub(crate) struct Cuts(Rc<RefCell<Inner>>);
 impl Cuts {
     /// Of a run without checkpoints: everything is granted.
     pub fn open() -> Self {
-        Cuts::new(Epoch::MAX)
+        Cuts::new(Epoch::MAX, (0, 0))
     }
 
-    /// Of a run with checkpoints: nothing is granted yet.
-    pub fn closed() -> Self {
-        Cuts::new(Epoch::MIN)
+    /// Of worker number `worker` of a run with checkpoints: nothing is granted yet.
+    pub fn closed(generation: u64, worker: usize) -> Self {
+        Cuts::new(Epoch::MIN, (generation, worker))
     }
 
-    fn new(granted: Epoch) -> Self {
+    fn new(granted: Epoch, name: (u64, usize)) -> Self {
         let gate = Gate { granted, boundary: None };
         Cuts(Rc::new(RefCell::new(Inner {
             grant: Grant { gate, ask_at: granted, checkpoint: 0 },
@@ -99,6 +109,8 @@ impl Cuts {
             waiting: Vec::new(),
             asking: None,
             shelf: Shelf::default(),
+            blocks: BTreeMap::new(),
+            name,
         })))
     }
 
@@ -160,6 +172,23 @@ impl Cuts {
         self.0.borrow().shelf.piece(name)
     }
 
+    /// Takes what is written once, with the present boundary's cut or a later one; the name of its object.
+    pub fn keep(&self, piece: Piece) -> String {
+        let mut inner = self.0.borrow_mut();
+        let (generation, worker) = inner.name;
+        let name = block_name(generation, inner.grant.checkpoint, worker);
+        inner.blocks.entry(name.clone()).or_default().push(piece);
+        name
+    }
+
+    /// The present boundary's cut needs what these objects hold.
+    pub fn need<'a>(&self, names: impl IntoIterator<Item = &'a String>) {
+        let mut inner = self.0.borrow_mut();
+        if let Some(cut) = &mut inner.cut {
+            cut.needed.extend(names.into_iter().cloned());
+        }
+    }
+
     /// Takes a piece of the present boundary.
     pub fn give(&self, piece: Piece, position: Option<Position>) {
         let mut inner = self.0.borrow_mut();
@@ -167,8 +196,8 @@ impl Cuts {
         cut.pieces.push(piece);
         cut.positions.extend(position);
         if cut.pieces.len() == cut.expected {
-            let cut = inner.cut.take();
-            inner.whole.extend(cut);
+            let (blocks, cut) = (std::mem::take(&mut inner.blocks), inner.cut.take());
+            inner.whole.extend(cut.map(|cut| Cut { blocks, ..cut }));
             inner.ask();
         }
     }
@@ -203,10 +232,15 @@ impl Cuts {
         };
         if grant.checkpoint > inner.grant.checkpoint && grant.gate.boundary.is_some() {
             // A boundary that was given up leaves its pieces behind.
-            let (pieces, positions) = (Vec::new(), Vec::new());
-            let (checkpoint, expected) = (grant.checkpoint, inner.expected);
-            let shelf = inner.shelf.clone();
-            inner.cut = Some(Cut { checkpoint, expected, pieces, positions, shelf });
+            inner.cut = Some(Cut {
+                checkpoint: grant.checkpoint,
+                expected: inner.expected,
+                pieces: Vec::new(),
+                positions: Vec::new(),
+                blocks: BTreeMap::new(),
+                needed: BTreeSet::new(),
+                shelf: inner.shelf.clone(),
+            });
         }
         inner.grant = grant;
         inner.waiting.iter().for_each(Activator::activate);

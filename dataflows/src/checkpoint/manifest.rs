@@ -3,7 +3,8 @@
 //! ```text
 //! seq/00000000000000000007   claim      a run's generation and writers, before it writes anything
 //! seq/00000000000000000008   manifest   epoch, positions, and the objects that hold the state
-//! parts/<generation>/<checkpoint>-<worker>
+//! parts/<generation>/<checkpoint>-<worker>          what the worker held, anew in each checkpoint
+//! parts/<generation>/<checkpoint>-<worker>-blocks   what never changes any more, named by later checkpoints too
 //! ```
 //! Claims and manifests are one numbered sequence, each created only where its number is free. One that is
 //! half written, or damaged, takes its number and is not whole.
@@ -12,7 +13,7 @@ use market::{Epoch, Offset, Time};
 use serde_json::{Value, json};
 
 /// The shape of manifests and of the objects they name.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
 
 /// Names of claims and manifests.
 pub const SEQUENCE: &str = "seq/";
@@ -45,6 +46,8 @@ pub struct Manifest {
     pub positions: Vec<Position>,
     /// The objects that hold the state, one a worker.
     pub bundles: Vec<String>,
+    /// The objects that hold what was written once, oldest first.
+    pub blocks: Vec<String>,
 }
 
 /// An entry of the sequence.
@@ -127,8 +130,13 @@ impl Manifest {
         facts: Vec<(String, String)>,
         started_at: Time,
     ) -> Self {
-        let (positions, bundles) = (Vec::new(), Vec::new());
-        Manifest { generation, lineage, facts, started_at, epoch: None, positions, bundles }
+        let (positions, bundles, blocks) = (Vec::new(), Vec::new(), Vec::new());
+        Manifest { generation, lineage, facts, started_at, epoch: None, positions, bundles, blocks }
+    }
+
+    /// All objects that it names.
+    pub fn objects(&self) -> impl Iterator<Item = &String> {
+        self.bundles.iter().chain(&self.blocks)
     }
 
     /// The fact of a name.
@@ -155,6 +163,7 @@ impl Manifest {
             "epoch": self.epoch,
             "positions": positions.collect::<Vec<_>>(),
             "bundles": self.bundles,
+            "blocks": self.blocks,
         })
     }
 
@@ -169,6 +178,10 @@ impl Manifest {
             let partition = u32::try_from(at.get(0)?.as_u64()?).ok()?;
             Some(Position { partition, offset: at.get(1)?.as_u64() })
         };
+        let texts = |name: &str| {
+            let list = value.get(name)?.as_array()?.iter();
+            list.map(|text| text.as_str().map(str::to_owned)).collect::<Option<_>>()
+        };
         let list = |name: &str| value.get(name)?.as_array().map(|list| list.iter());
         Some(Manifest {
             generation: value.get("generation")?.as_u64()?,
@@ -177,9 +190,8 @@ impl Manifest {
             started_at: Time::from_ns(value.get("started_at_ns")?.as_i64()?),
             epoch: value.get("epoch")?.as_i64(),
             positions: list("positions")?.map(position).collect::<Option<_>>()?,
-            bundles: list("bundles")?
-                .map(|name| name.as_str().map(str::to_owned))
-                .collect::<Option<_>>()?,
+            bundles: texts("bundles")?,
+            blocks: texts("blocks")?,
         })
     }
 }
@@ -208,6 +220,7 @@ mod tests {
                 Position { partition: 4, offset: None },
             ],
             bundles: vec!["parts/3/0-0".to_owned()],
+            blocks: vec!["parts/2/9-0-blocks".to_owned()],
         };
         let claim = Entry::Claim { generation: 4, writers: vec!["kafka-0".to_owned()] };
         let first = Manifest { epoch: None, ..manifest.clone() };

@@ -99,6 +99,8 @@ pub enum RestoreError {
 pub(crate) struct Restored {
     pub manifest: Manifest,
     pub bundles: Vec<Bundle>,
+    /// What was written once, in the order of the manifest.
+    blocks: Vec<Bundle>,
 }
 
 impl Restored {
@@ -126,7 +128,16 @@ impl Restored {
             bundle.map_err(|error| RestoreError::Bundle { name: name.clone(), error })
         };
         let bundles = manifest.bundles.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Restored { manifest: manifest.clone(), bundles })
+        let blocks = manifest.blocks.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Restored { manifest: manifest.clone(), bundles, blocks })
+    }
+
+    /// What was written once under a name, each with its object.
+    pub fn blocks<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a [u8])> + 'a {
+        let all = self.manifest.blocks.iter().zip(&self.blocks);
+        all.flat_map(move |(object, bundle)| {
+            bundle.pieces(name).map(move |(_, bytes)| (object.as_str(), bytes))
+        })
     }
 
     /// The pieces of a name, in force: what was warmed up is in place of all that the run before cut.

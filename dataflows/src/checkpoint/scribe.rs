@@ -1,7 +1,7 @@
 //! The thread of a process that writes checkpoints, so that no worker waits for the store.
 
 use super::bundle::encode;
-use super::coordinator::{Said, Whole};
+use super::coordinator::{Part, Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
 use super::sequence::{Claimed, SequenceError, create, part_name, prune};
@@ -9,6 +9,7 @@ use super::{Checkpoints, DepotError};
 use crate::graph::Shared as Run;
 use bytes::Bytes;
 use market::Symbols;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use timely::scheduling::SyncActivator;
@@ -58,6 +59,8 @@ struct Desk {
     generation: u64,
     symbols: Symbols,
     run: Arc<Run>,
+    /// What is written once and the store has not taken yet, by worker and name.
+    owed: BTreeMap<(usize, String), Vec<Bytes>>,
 }
 
 impl Scribe {
@@ -71,7 +74,8 @@ impl Scribe {
         let (jobs, receiver) = channel();
         let (checkpoints, symbols, run) = (checkpoints.clone(), symbols.clone(), run.clone());
         let claimed = checkpoints.claimed.clone();
-        let desk = Desk { checkpoints, claimed, generation, symbols, run };
+        let owed = BTreeMap::new();
+        let desk = Desk { checkpoints, claimed, generation, symbols, run, owed };
         let thread = std::thread::Builder::new().name("checkpoints".to_owned());
         thread.spawn(move || desk.work(&receiver)).expect("the system starts a thread");
         Scribe { jobs }
@@ -102,13 +106,26 @@ impl Desk {
         }
     }
 
-    fn store(&self, worker: usize, cut: Cut) -> Said {
-        let Cut { checkpoint, pieces, positions, shelf, .. } = cut;
+    fn store(&mut self, worker: usize, cut: Cut) -> Said {
+        let Cut { checkpoint, pieces, positions, blocks, needed, shelf, .. } = cut;
+        for (name, pieces) in blocks {
+            // Blocks name no symbols by number.
+            let bytes = encode(&Symbols::default(), pieces, &shelf);
+            self.owed.insert((worker, name), bytes);
+        }
+        // One that nobody needs any more was owed while the store was away.
+        self.owed.retain(|(of, name), _| *of != worker || needed.contains(name));
         let object = part_name(self.generation, checkpoint, worker);
-        match self.put(&object, encode(&self.symbols, pieces, &shelf)) {
+        let blocks = needed.into_iter().collect();
+        let stored = self.pay(worker).and_then(|once| {
+            let anew = self.put(&object, encode(&self.symbols, pieces, &shelf))?;
+            Ok(once + anew)
+        });
+        match stored {
             Ok(bytes) => {
                 self.run.progress.checkpoint_part(bytes);
-                Said::Part { checkpoint, worker, object, positions }
+                let part = Part { object, positions, blocks };
+                Said::Part { checkpoint, worker, part }
             }
             Err(error) => {
                 self.run.progress.checkpoint_failed(&error.what);
@@ -117,8 +134,25 @@ impl Desk {
         }
     }
 
+    /// Stores what a worker wrote once; the bytes of it.
+    fn pay(&mut self, worker: usize) -> Result<u64, DepotError> {
+        let (mut paid, mut failed) = (0, None);
+        let (depot, owed) = (&self.checkpoints.depot, &mut self.owed);
+        owed.retain(|(of, name), bytes| {
+            if *of != worker || failed.is_some() {
+                return true;
+            }
+            match depot.put(name, bytes.clone()) {
+                Ok(()) => paid += length_of(bytes),
+                Err(error) => failed = Some(error),
+            }
+            failed.is_some()
+        });
+        failed.map_or(Ok(paid), Err)
+    }
+
     fn put(&self, object: &str, bytes: Vec<Bytes>) -> Result<u64, DepotError> {
-        let length = bytes.iter().map(|bytes| bytes.len() as u64).sum();
+        let length = length_of(&bytes);
         self.checkpoints.depot.put(object, bytes)?;
         Ok(length)
     }
@@ -131,6 +165,7 @@ impl Desk {
             epoch: Some(whole.boundary),
             positions: whole.positions,
             bundles: whole.bundles,
+            blocks: whole.blocks,
             ..before.clone()
         };
         let depot = &*self.checkpoints.depot;
@@ -148,6 +183,10 @@ impl Desk {
             Err(error) => self.run.fail(error.into()),
         }
     }
+}
+
+fn length_of(bytes: &[Bytes]) -> u64 {
+    bytes.iter().map(|bytes| bytes.len() as u64).sum()
 }
 
 /// Creates an entry under the next number; which that was.

@@ -88,7 +88,7 @@ fn claim_next(depot: &dyn Depot, writers: &[String]) -> Result<Claimed, Sequence
     let mut passed_over = Vec::new();
     let manifest = entries.iter().rev().find_map(|(number, entry)| {
         let Entry::Manifest(manifest) = entry else { return None };
-        match manifest.bundles.iter().find(|name| !parts.contains(*name)) {
+        match manifest.objects().find(|name| !parts.contains(*name)) {
             None => Some((*number, manifest.clone())),
             Some(name) => {
                 passed_over.push((*number, name.clone()));
@@ -144,7 +144,7 @@ pub fn prune(
     });
     for (number, manifest) in manifests.take(keep.max(1)) {
         oldest = oldest.min(number);
-        kept.extend(manifest.bundles.iter().cloned());
+        kept.extend(manifest.objects().cloned());
     }
     if oldest == u64::MAX {
         return Ok(0);
@@ -178,6 +178,11 @@ pub fn prune(
 /// The name of what worker `worker` writes for checkpoint number `checkpoint` of a generation.
 pub(crate) fn part_name(generation: u64, checkpoint: u64, worker: usize) -> String {
     format!("{PARTS}{generation:010}/{checkpoint:010}-{worker:04}")
+}
+
+/// The name of what worker `worker` writes once with checkpoint number `checkpoint` of a generation.
+pub(crate) fn block_name(generation: u64, checkpoint: u64, worker: usize) -> String {
+    format!("{}-blocks", part_name(generation, checkpoint, worker))
 }
 
 /// Whether an object is no cut of a run, whose checkpoints are numbered from 1, but made before it.

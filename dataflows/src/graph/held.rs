@@ -3,7 +3,8 @@
 use crate::checkpoint::Restored;
 use crate::wire::{Parcel, Shared};
 use market::{
-    Admitted, DeadLetter, Epoch, Offset, Partition, Price, Run, Side, Size, Time, Trade, TradeId,
+    Admitted, DeadLetter, Epoch, Offset, Partition, Price, Run, Sealed, Side, Size, Time, Trade,
+    TradeId,
 };
 use operators::{Restore, Snapshot};
 use timely::bytes::arc::BytesMut;
@@ -116,14 +117,19 @@ pub(super) fn piece_name(number: usize) -> String {
     format!("tick/{number}")
 }
 
-/// Appends what the partition itself saves, behind its length; whether it can.
-pub(super) fn save_partition(partition: &dyn Partition, to: &mut Vec<u8>) -> bool {
+/// Appends what the partition itself saves, behind its length, and to `block` what it saves once; nothing where it
+/// cannot.
+pub(super) fn save_partition(
+    partition: &mut dyn Partition,
+    to: &mut Vec<u8>,
+    block: &mut Vec<u8>,
+) -> Option<Sealed> {
     let start = to.len() + size_of::<u64>();
     to.resize(start, 0);
-    let is_saved = partition.snapshot(to);
+    let sealed = partition.cut(to, block);
     let length = (to.len() - start) as u64;
     to[start - size_of::<u64>()..start].copy_from_slice(&length.to_le_bytes());
-    is_saved
+    sealed
 }
 
 /// What the partition itself saved, and the letters behind it.
@@ -132,9 +138,11 @@ pub(super) fn saved_of(bytes: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at(u64::from_le_bytes(*length) as usize)
 }
 
-/// What a checkpoint holds of partition `number` itself.
+/// What a checkpoint holds of partition `number` itself, and behind that its blocks.
 pub(crate) fn saved(from: &Restored, number: usize) -> Option<Vec<u8>> {
     let name = piece_name(number);
     let mut pieces = from.bundles.iter().flat_map(|bundle| bundle.pieces(&name));
-    pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())
+    let mut saved = pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())?;
+    from.blocks(&name).for_each(|(_, block)| saved.extend_from_slice(block));
+    Some(saved)
 }

@@ -14,8 +14,9 @@ use super::ticks::Left;
 use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
 use crate::tick::{Course, TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials, Pooled};
-use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
+use market::{Epoch, Partition, Polled, Sealed, Symbols, Time, Waker};
 use operators::Snapshot;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Batches that a partition reads at a time where it has as many: what they change goes out in one
@@ -43,6 +44,8 @@ pub(crate) struct Reader {
     pub(super) held: Option<Held>,
     /// The last boundary it was cut at.
     pub(super) cut: Epoch,
+    /// The objects that hold what its cuts wrote once and is still needed, oldest first.
+    blocks: VecDeque<String>,
     /// The log has ended, and what is open waits to be closed.
     ending: bool,
     pub(super) done: bool,
@@ -120,6 +123,7 @@ impl Readers {
                 reader.held = Some(Held::load(reader.pool.is_some(), &mut words));
                 self.letters.push(load_letters(saved_of(bytes).1));
             }
+            reader.blocks = from.blocks(&name).map(|(object, _)| object.to_owned()).collect();
             reader.cut = from.manifest.epoch.unwrap_or(Epoch::MIN);
             self.cuts.enter(reader.cut);
         }
@@ -214,6 +218,7 @@ impl Reader {
             ahead: Ahead::default(),
             held: None,
             cut: Epoch::MIN,
+            blocks: VecDeque::new(),
             ending: false,
             done: false,
         }
@@ -383,9 +388,14 @@ impl Reader {
             Some(held) => held.save(self.pool.is_some(), &mut words),
             None => words.u64(0),
         }
-        if !save_partition(&*self.partition, &mut bytes) {
+        let mut block = cuts.piece(piece_name(self.number));
+        let sealed = save_partition(&mut *self.partition, &mut bytes, &mut block.bytes);
+        let Some(Sealed { is_new, needed }) = sealed else {
             return Err(RunError::NoSnapshot(self.number));
-        }
+        };
+        self.blocks.extend(is_new.then(|| cuts.keep(block)));
+        self.blocks.drain(..self.blocks.len().saturating_sub(needed));
+        cuts.need(&self.blocks);
         bytes.extend(save_letters(self.held.as_ref(), boundary));
         let words = words.into_words();
         let offset = self.partition.position().map(market::Offset::raw);

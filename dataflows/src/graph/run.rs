@@ -357,7 +357,7 @@ fn work(worker: &mut Worker, plan: &Plan, given: &Given, shared: &Arc<Shared>) -
     let cuts = match &shared.office {
         None => Cuts::open(),
         Some(office) => {
-            let cuts = Cuts::closed();
+            let cuts = Cuts::closed(heard.generation, worker.index());
             let scribe = shared.scribe.get_or_init(|| {
                 Scribe::start(&office.checkpoints, heard.generation, &plan.symbols, shared)
             });

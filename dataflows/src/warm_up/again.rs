@@ -67,7 +67,7 @@ impl ReadAgain {
         let (plan, shared, to) = (plan.clone(), run.clone(), found.clone());
         let work = move |worker: &mut timely::worker::Worker| {
             let gate = Gate { granted: Epoch::MAX, boundary: Some(boundary) };
-            let cuts = Cuts::closed();
+            let cuts = Cuts::closed(0, worker.index());
             let partitions = shared.open((worker.index(), worker.peers()), &heard, None);
             let (outlet, from, at) = (None, None, heard.start);
             let beginning = Beginning { partitions, outlet, cuts: cuts.clone(), from, at };

@@ -1,11 +1,13 @@
 //! Logs that are admitted already, and a plan over them, for laws over whole graphs.
 
+mod blocks;
 pub mod echo;
 
+use blocks::Blocks;
 use dataflows::{Course, Empty, Horizons, IndicatorPlan, Plan};
 use market::{
     Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Price, Rows,
-    Run, Scale, Scales, Size, Symbols, Time, Waker,
+    Run, Scale, Scales, Sealed, Size, Symbols, Time, Waker,
 };
 use operators::indicator::Registry;
 use proptest::prelude::*;
@@ -38,6 +40,7 @@ pub struct Log {
     /// Where its watermark begins, before its first trade.
     begins: Option<Epoch>,
     pooled: bool,
+    blocks: Blocks,
 }
 
 impl Log {
@@ -58,6 +61,7 @@ impl Log {
             waits,
             begins,
             pooled,
+            blocks: Blocks::default(),
         }
     }
 
@@ -78,7 +82,7 @@ impl Log {
         (self.begins, self.watermark) = (Some(epoch), epoch * Time::SECOND);
     }
 
-    /// Goes on from what [`Partition::snapshot`] gave.
+    /// Goes on from what [`Partition::cut`] gave, and the blocks behind it.
     pub fn restore(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -88,6 +92,7 @@ impl Log {
         let gone = self.trades.len() - words[0] as usize;
         self.trades.by_ref().take(gone).for_each(drop);
         (self.watermark, self.row) = (words[1].cast_signed(), words[2]);
+        self.blocks = Blocks::restored(&words[3..], self.row);
     }
 
     fn admit(&mut self, trade: &Trade, to: &mut Admitted) {
@@ -168,6 +173,16 @@ impl Partition for Log {
             to.extend(words.into_iter().flat_map(u64::to_le_bytes));
         }
         true
+    }
+
+    fn cut(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Option<Sealed> {
+        let before = state.len();
+        let is_new = !self.waits && self.blocks.add(self.row, block);
+        self.snapshot(state);
+        if state.len() > before {
+            state.extend(self.blocks.first().to_le_bytes());
+        }
+        Some(Sealed { is_new, needed: self.blocks.needed() })
     }
 
     fn wake_by(&mut self, waker: Waker) {

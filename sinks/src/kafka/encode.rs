@@ -4,7 +4,7 @@
 //! then `"seq"` where it is not 0.
 
 use crate::names::Names;
-use market::{Cell, DeadLetter, Decimal, Rows, TableSpec, Width, stable_hash};
+use market::{Cell, DeadLetter, Rows, TableSpec, Width, append_integer, stable_hash};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -62,10 +62,10 @@ impl Encoder {
             }
         };
         out.extend_from_slice(&self.widths[at].1);
-        integer(out, key.ts_open.ns());
+        append_integer(out, key.ts_open.ns());
         if key.seq != 0 {
             out.extend_from_slice(b",\"seq\":");
-            integer(out, i64::from(key.seq));
+            append_integer(out, i64::from(key.seq));
         }
         self.key.clear();
         self.key.extend_from_slice(out);
@@ -76,7 +76,7 @@ impl Encoder {
             cell(out, rows.cell_at(row, column, || scales));
         }
         out.extend_from_slice(b",\"revision\":");
-        integer(out, i64::from(key.revision));
+        append_integer(out, i64::from(key.revision));
         out.push(b'}');
         known.hash
     }
@@ -109,66 +109,13 @@ impl Encoder {
 
 fn cell(out: &mut Vec<u8>, cell: Cell) {
     match cell {
-        Cell::Integer(value) => integer(out, value),
-        Cell::Decimal(value) => decimal(out, value),
-        Cell::Time(value) => integer(out, value.ns()),
-        Cell::Float(value) if value.is_finite() => written(serde_json::to_writer(out, &value)),
+        Cell::Integer(value) => append_integer(out, value),
+        Cell::Decimal(value) => value.append_to(out),
+        Cell::Time(value) => append_integer(out, value.ns()),
+        Cell::Float(value) if value.is_finite() => {
+            serde_json::to_writer(out, &value).expect("a number is written to memory");
+        }
         // JSON has no infinity.
         Cell::Null | Cell::Float(_) => out.extend_from_slice(b"null"),
-    }
-}
-
-fn integer(out: &mut Vec<u8>, value: i64) {
-    written(serde_json::to_writer(out, &value));
-}
-
-fn written(done: serde_json::Result<()>) {
-    done.expect("a number is written to memory");
-}
-
-/// The exact value, as it prints.
-fn decimal(out: &mut Vec<u8>, value: Decimal) {
-    let (unit, digits) = (value.scale.unit().unsigned_abs(), usize::from(value.scale.digits()));
-    let Ok(raw) = u64::try_from(value.raw.unsigned_abs()) else {
-        out.extend_from_slice(value.to_string().as_bytes());
-        return;
-    };
-    if value.raw < 0 {
-        out.push(b'-');
-    }
-    written(serde_json::to_writer(&mut *out, &(raw / unit)));
-    let mut fraction = raw % unit;
-    if fraction == 0 {
-        return;
-    }
-    out.push(b'.');
-    let from = out.len();
-    out.resize(from + digits, b'0');
-    for byte in out[from..].iter_mut().rev() {
-        *byte = b'0' + (fraction % 10) as u8;
-        fraction /= 10;
-    }
-    while out.last() == Some(&b'0') {
-        out.pop();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use market::Scale;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn decimals_are_written_as_they_print(
-            raw in prop_oneof![any::<i64>().prop_map(i128::from), any::<i128>(), -2000i128..2000],
-            digits in 0u8..=18,
-        ) {
-            let value = Decimal { raw, scale: Scale::new(digits).unwrap() };
-            let mut out = Vec::new();
-            decimal(&mut out, value);
-            prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
-        }
     }
 }

@@ -120,7 +120,36 @@ impl<'a> Reader<'a> {
         SnapshotError::Corrupt(self.at)
     }
 
-    pub(super) fn end(&self) -> Result<(), SnapshotError> {
-        (self.at == self.bytes.len()).then_some(()).ok_or(SnapshotError::Corrupt(self.at))
+    pub(super) fn is_over(&self) -> bool {
+        self.at == self.bytes.len()
     }
+
+    pub(super) fn end(&self) -> Result<(), SnapshotError> {
+        self.is_over().then_some(()).ok_or(SnapshotError::Corrupt(self.at))
+    }
+}
+
+/// Appends what `write` does, behind its length.
+pub(super) fn section(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Writer)) {
+    let start = bytes.len() + size_of::<u64>();
+    bytes.resize(start, 0);
+    let mut to = Writer { bytes: std::mem::take(bytes) };
+    write(&mut to);
+    *bytes = to.bytes;
+    let length = (bytes.len() - start) as u64;
+    bytes[start - size_of::<u64>()..start].copy_from_slice(&length.to_le_bytes());
+}
+
+/// The sections that follow one another.
+pub(super) fn sections(mut bytes: &[u8]) -> Result<Vec<&[u8]>, SnapshotError> {
+    let (mut sections, whole) = (Vec::new(), bytes.len());
+    while !bytes.is_empty() {
+        let short = SnapshotError::Short(whole - bytes.len());
+        let (length, rest) = bytes.split_first_chunk().ok_or(short)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short)?;
+        let (section, rest) = rest.split_at_checked(length).ok_or(short)?;
+        sections.push(section);
+        bytes = rest;
+    }
+    Ok(sections)
 }

@@ -9,11 +9,10 @@
 //! about half a block a stream. No verdict depends on when a sweep comes.
 
 use super::Admission;
-use super::codec::{Reader, SnapshotError, Writer};
 use super::fold::FoldState;
 use super::record::{Record, Refusal};
 use super::stream::Stream;
-use market::{Reason, SymbolId, Symbols, TradeId};
+use market::{Reason, SymbolId, TradeId};
 use std::collections::{HashMap, VecDeque};
 
 /// Streams swept for each block that fills.
@@ -26,15 +25,19 @@ pub(super) const STREAMS_PER_SYMBOL_MAX: usize = 32;
 const NO_STREAM: u32 = u32::MAX;
 
 pub(super) struct Duplicates {
-    streams: Vec<Stream>,
+    pub(super) streams: Vec<Stream>,
     /// Streams of trades without a venue, by symbol.
     plain: Vec<u32>,
     /// Streams of trades with one.
     by_venue: HashMap<(SymbolId, SymbolId), u32, FoldState>,
     /// Full blocks, oldest first: stream and the block's number in it.
-    filled: VecDeque<(u32, u64)>,
-    swept: usize,
-    held: u64,
+    pub(super) filled: VecDeque<(u32, u64)>,
+    /// So many have been taken out of them.
+    pub(super) filled_gone: u64,
+    /// Up to which of them, counted from the first ever, each pour reaches whose blocks are not all gone.
+    pub(super) pours: VecDeque<u64>,
+    pub(super) swept: usize,
+    pub(super) held: u64,
     held_max: u64,
     /// Whether each stream may hold so many, instead of all together: what one holds depends on no other then.
     is_each: bool,
@@ -49,6 +52,8 @@ impl Duplicates {
             plain: Vec::new(),
             by_venue: HashMap::default(),
             filled: VecDeque::new(),
+            filled_gone: 0,
+            pours: VecDeque::new(),
             swept: 0,
             held: 0,
             held_max,
@@ -111,7 +116,7 @@ impl Duplicates {
         Some(stream)
     }
 
-    fn index(&mut self, stream: u32) {
+    pub(super) fn index(&mut self, stream: u32) {
         let Stream { symbol, venue, .. } = self.streams[stream as usize];
         match venue {
             None => {
@@ -137,17 +142,37 @@ impl Duplicates {
             self.swept = (self.swept + 1) % self.streams.len();
             self.held -= self.streams[self.swept].expire(floor);
         }
+        self.expire_oldest(floor);
+        while self.held > self.held_max
+            && let Some(&(stream, _)) = self.filled.front()
+        {
+            let left = self.streams[stream as usize].drop_front();
+            self.held -= left;
+            self.left_early += left;
+            self.skip();
+        }
+    }
+
+    /// Drops the blocks that filled first and lie before the horizon, however idle their streams are.
+    fn expire_oldest(&mut self, floor: i64) {
+        self.skip();
         while let Some(&(stream, block)) = self.filled.front() {
             let oldest = &mut self.streams[stream as usize];
-            if oldest.has_block(block) {
-                if self.held <= self.held_max {
-                    break;
-                }
-                let left = oldest.drop_front();
-                self.held -= left;
-                self.left_early += left;
+            if oldest.block(block).is_some_and(|block| block.ts_max >= floor) {
+                break;
             }
+            self.held -= oldest.drop_front();
+            self.skip();
+        }
+    }
+
+    /// Takes out the filled blocks at the front that have left.
+    pub(super) fn skip(&mut self) {
+        while let Some(&(stream, block)) = self.filled.front()
+            && !self.streams[stream as usize].has_block(block)
+        {
             self.filled.pop_front();
+            self.filled_gone += 1;
         }
     }
 
@@ -186,38 +211,7 @@ impl Duplicates {
     /// Drops all that lies before `floor`.
     pub(super) fn expire(&mut self, floor: i64) {
         self.held -= self.streams.iter_mut().map(|stream| stream.expire(floor)).sum::<u64>();
-        let streams = &self.streams;
-        self.filled.retain(|&(stream, block)| streams[stream as usize].has_block(block));
-    }
-
-    pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
-        [self.swept as u64, self.held, self.left_early, self.filled.len() as u64]
-            .into_iter()
-            .for_each(|word| to.u64(word));
-        for &(stream, block) in &self.filled {
-            to.u64(u64::from(stream));
-            to.u64(block);
-        }
-        to.u64(self.streams.len() as u64);
-        self.streams.iter().for_each(|stream| stream.snapshot(to, symbols));
-    }
-
-    pub(super) fn restore(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
-        self.swept = from.u64()? as usize;
-        self.held = from.u64()?;
-        self.left_early = from.u64()?;
-        for _ in 0..from.count()? {
-            let stream = u32::try_from(from.u64()?).map_err(|_| from.corrupt())?;
-            self.filled.push_back((stream, from.u64()?));
-        }
-        for stream in 0..from.count()? {
-            self.streams.push(Stream::restore(from)?);
-            self.index(stream as u32);
-        }
-        let streams = self.streams.len();
-        let held: u64 = self.streams.iter().map(Stream::len).sum();
-        let known = self.filled.iter().all(|&(stream, _)| (stream as usize) < streams);
-        (known && held == self.held).then_some(()).ok_or(from.corrupt())
+        self.skip();
     }
 }
 

@@ -118,8 +118,31 @@ pub(super) fn batch(events: &[Event], first: usize, symbols: &Symbols, venues: b
     batch
 }
 
-/// A log's verdicts through admission: cut into batches; at batch `restart`, if any, into a snapshot and out
-/// of it with other symbol ids.
+/// What checkpoints keep of an admission: the last state, and the blocks that are still needed.
+#[derive(Default)]
+struct Kept {
+    state: Vec<u8>,
+    blocks: Vec<Vec<u8>>,
+}
+
+impl Kept {
+    fn cut(&mut self, admission: &mut Admission) {
+        self.state.clear();
+        let mut block = Vec::new();
+        let sealed = admission.cut_onto(&mut self.state, &mut block);
+        assert_eq!(sealed.is_new, !block.is_empty());
+        self.blocks.extend(sealed.is_new.then_some(block));
+        self.blocks.drain(..self.blocks.len() - sealed.needed);
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let blocks = self.blocks.iter().flatten();
+        self.state.iter().chain(blocks).copied().collect()
+    }
+}
+
+/// A log's verdicts through admission: cut into batches; from batch `restart` on, if any, at every third into a
+/// snapshot, or what checkpoints keep, and out of it with other symbol ids.
 fn judged(
     events: &[Event],
     venues: bool,
@@ -130,24 +153,33 @@ fn judged(
     let mut symbols = Symbols::default();
     let length = EpochLength::SECOND;
     let mut admission = Admission::new(config.clone(), length, symbols.clone(), 0);
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut kept) = (Vec::new(), Kept::default());
     let mut at = 0;
     for number in 0.. {
-        if restart == Some(number) {
-            let bytes = admission.snapshot();
+        let restarts = restart.is_some_and(|first| number >= first && (number - first) % 3 == 0);
+        if restart.is_some() && (restarts || number % 2 == 1) {
+            kept.cut(&mut admission);
+        }
+        if restarts {
+            let whole = admission.snapshot();
+            let bytes = if number % 4 == 0 { whole.clone() } else { kept.bytes() };
             symbols = Symbols::default();
             for name in NAMES.iter().rev() {
                 symbols.intern(name.as_bytes()).unwrap();
             }
             let (config, table) = (config.clone(), symbols.clone());
             admission = Admission::restore(config, length, table, 0, &bytes).unwrap();
-            assert_eq!(admission.snapshot().len(), bytes.len());
+            assert_eq!(admission.snapshot().len(), whole.len());
+            if number % 4 == 0 {
+                let blocks = &whole[Admission::stand_of(&whole).len()..];
+                kept.blocks = [blocks.to_vec()].into_iter().filter(|all| !all.is_empty()).collect();
+            }
         }
         let end = (at + cuts[number % cuts.len()].max(1)).min(events.len());
         // A feed that begins somewhere before the cut brings what was judged once more.
-        let from = at - at.min(number % 7) * usize::from(restart == Some(number));
+        let from = at - at.min(number % 7) * usize::from(restarts);
         let mut decoded = batch(&events[from..end], from, &symbols, venues);
-        let (runs, letters) = match (at == events.len(), restart == Some(number)) {
+        let (runs, letters) = match (at == events.len(), restarts) {
             (true, _) => admission.finish(&mut decoded),
             (false, true) => admission.admit_behind(&mut decoded),
             (false, false) => admission.admit(&mut decoded),

@@ -29,6 +29,7 @@ mod judge_tests;
 #[cfg(test)]
 mod laws;
 mod outlier;
+mod poured;
 mod record;
 mod seam;
 #[cfg(test)]

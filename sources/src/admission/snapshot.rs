@@ -1,15 +1,24 @@
 //! The whole state of an admission as bytes, symbols by their text: at any cut, the same verdicts follow.
 //!
-//! Taken between batches. The configuration is not in it: it is part of the lineage, and the same.
+//! Taken between batches. The configuration is not in it: it is part of the lineage, and the same. Bytes are sections,
+//! each behind its length: where the admission stands, and blocks of ids, which cuts write once.
 
-use super::codec::{Reader, SnapshotError, Writer};
+use super::codec::{Reader, SnapshotError, Writer, section, sections};
 use super::outlier::Level;
 use super::waiting::Waiting;
 use super::{Admission, AdmissionConfig, Place};
-use market::{EpochLength, Offset, Reason, SymbolId, Symbols};
+use market::{EpochLength, Offset, Reason, Sealed, SymbolId, Symbols};
 
 /// The position of who judged nothing; no record has it.
 const NOWHERE: u64 = u64::MAX;
+
+/// Appends a section, unless nothing is in it.
+fn pour(bytes: &mut Vec<u8>, append: impl FnOnce(&mut Writer) -> bool) -> bool {
+    let (before, mut is_some) = (bytes.len(), false);
+    section(bytes, |to| is_some = append(to));
+    bytes.truncate(if is_some { bytes.len() } else { before });
+    is_some
+}
 
 impl Admission {
     /// Its state between two batches.
@@ -19,20 +28,36 @@ impl Admission {
         bytes
     }
 
-    /// Appends its state between two batches.
+    /// Appends its state between two batches, all of it.
     pub fn snapshot_onto(&self, bytes: &mut Vec<u8>) {
-        let mut to = Writer { bytes: std::mem::take(bytes) };
+        self.stand_onto(bytes);
+        pour(bytes, |to| self.duplicates.pour_all(to));
+    }
+
+    /// Appends where it stands to `state`, and to `block` the ids that became settled since the last cut: from
+    /// `state` and the blocks that are needed, one after the other, it goes on.
+    pub fn cut_onto(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Sealed {
+        self.stand_onto(state);
+        let is_new = pour(block, |to| self.duplicates.pour(to));
+        Sealed { is_new, needed: self.duplicates.needed() }
+    }
+
+    fn stand_onto(&self, bytes: &mut Vec<u8>) {
+        section(bytes, |to| self.stand(to));
+    }
+
+    fn stand(&self, to: &mut Writer) {
         to.u64(self.position.map_or(NOWHERE, Offset::raw));
-        self.mark.snapshot(&mut to);
+        self.mark.snapshot(to);
         let known = self.levels.iter().enumerate().filter(|(_, level)| level.is_known());
         to.u64(u64::from(self.known));
         for (id, level) in known {
             to.text(&self.symbols.text(SymbolId::from_index(id as u32)));
             [level.level, level.spread, level.streak].into_iter().for_each(|word| to.i64(word));
         }
-        self.duplicates.snapshot(&mut to, &self.symbols);
+        self.duplicates.save(to, &self.symbols);
         to.u64(self.waiting.len() as u64);
-        self.waiting.iter().for_each(|waiting| waiting.snapshot(&mut to, &self.symbols));
+        self.waiting.iter().for_each(|waiting| waiting.snapshot(to, &self.symbols));
         let counts = &self.counts;
         [counts.read, counts.used, counts.late, counts.flagged]
             .into_iter()
@@ -43,7 +68,6 @@ impl Admission {
             Place::Ahead => to.u64(u64::from(self.ended)),
             Place::Behind => to.u64(counts.left_out),
         }
-        *bytes = to.bytes;
     }
 
     /// What is judged from now on stands in another log: no position of it was judged.
@@ -53,7 +77,13 @@ impl Admission {
 
     /// Whether the log of one that others are read behind had ended.
     pub fn has_ended_in(bytes: &[u8]) -> bool {
-        bytes.last() == Some(&1)
+        sections(bytes).is_ok_and(|sections| sections.first().and_then(|of| of.last()) == Some(&1))
+    }
+
+    /// Of what was restored from, where it stands alone: blocks are named again.
+    pub fn stand_of(bytes: &[u8]) -> &[u8] {
+        let first = sections(bytes).ok().and_then(|sections| sections.first().map(|of| of.len()));
+        first.map_or(bytes, |length| &bytes[..length + size_of::<u64>()])
     }
 
     /// An admission that goes on from `bytes`, with the configuration of the one that wrote them.
@@ -68,7 +98,9 @@ impl Admission {
         bytes: &[u8],
     ) -> Result<Self, SnapshotError> {
         let mut admission = Admission::new(config, length, symbols.clone(), partition);
-        let mut from = Reader::new(bytes, &symbols);
+        let sections = sections(bytes)?;
+        let (stand, blocks) = sections.split_first().ok_or(SnapshotError::Short(0))?;
+        let mut from = Reader::new(stand, &symbols);
         let position = from.u64()?;
         admission.position = (position != NOWHERE).then(|| Offset::from_raw(position));
         admission.mark.restore(&mut from)?;
@@ -84,7 +116,7 @@ impl Admission {
             admission.levels[at] = Level { level, spread, streak };
             admission.known += 1;
         }
-        admission.duplicates.restore(&mut from)?;
+        admission.duplicates.restore(&mut from, blocks, &symbols)?;
         for _ in 0..from.count()? {
             admission.waiting.push(Waiting::restore(&mut from)?);
         }

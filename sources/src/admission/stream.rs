@@ -5,9 +5,8 @@
 //! text, or that make look-ups walk more than a few steps a trade, are moved to a hash map, so that no
 //! order of ids makes it quadratic. An emptied stream starts again without it.
 
-use super::codec::{Reader, SnapshotError, Writer};
 use super::fold::FoldState;
-use market::{SymbolId, Symbols, Time, TradeId};
+use market::{SymbolId, Time, TradeId};
 use std::collections::{HashMap, VecDeque};
 
 /// Trades of a block.
@@ -19,40 +18,54 @@ const STEPS_PER_TRADE: u64 = 4;
 
 /// A run of trades of one day, in log order.
 #[derive(Clone, Debug, Default)]
-struct Block {
-    len: u32,
-    day_ns: i64,
-    ts_max: i64,
-    id_min: u64,
-    id_max: u64,
+pub(super) struct Block {
+    pub(super) len: u32,
+    pub(super) day_ns: i64,
+    pub(super) ts_max: i64,
+    pub(super) id_min: u64,
+    pub(super) id_max: u64,
     /// Greatest id of this and every older block of the newest day; the greatest of all in another.
-    id_reach: u64,
+    pub(super) id_reach: u64,
 }
 
 /// Ids as text or without order.
 #[derive(Default)]
-struct Unordered {
-    log: VecDeque<(u128, i64)>,
+pub(super) struct Unordered {
+    pub(super) log: VecDeque<(u128, i64)>,
     /// By id and day: the time of the newest such trade.
     times: HashMap<(u128, i64), i64, FoldState>,
+}
+
+impl Unordered {
+    pub(super) fn of(log: VecDeque<(u128, i64)>) -> Box<Self> {
+        let times = log.iter().map(|&(id, ts)| ((id, day_ns(ts)), ts)).collect();
+        Box::new(Unordered { log, times })
+    }
+
+    pub(super) fn add(&mut self, id: u128, ts: i64) {
+        self.log.push_back((id, ts));
+        self.times.insert((id, day_ns(ts)), ts);
+    }
 }
 
 /// What each trade touches comes first.
 #[repr(C)]
 pub(super) struct Stream {
     /// Greatest numeric id of the day that begins at `day_ns`.
-    greatest: u64,
+    pub(super) greatest: u64,
     /// `i64::MAX` when no id rises: before the first, and while unordered.
-    day_ns: i64,
+    pub(super) day_ns: i64,
     /// The block that grows; of no trades when none does.
-    open: Block,
-    rising: VecDeque<(u64, i64)>,
-    kept: u64,
-    steps: u64,
+    pub(super) open: Block,
+    pub(super) rising: VecDeque<(u64, i64)>,
+    pub(super) kept: u64,
+    pub(super) steps: u64,
     /// Closed blocks, which are numbered from `blocks_gone` on.
-    blocks: VecDeque<Block>,
-    blocks_gone: u64,
-    unordered: Option<Box<Unordered>>,
+    pub(super) blocks: VecDeque<Block>,
+    pub(super) blocks_gone: u64,
+    pub(super) unordered: Option<Box<Unordered>>,
+    /// So many of its ids, from the oldest on, blocks of checkpoints hold already.
+    pub(super) poured: usize,
     pub(super) symbol: SymbolId,
     pub(super) venue: Option<SymbolId>,
 }
@@ -71,6 +84,7 @@ impl Stream {
             unordered: None,
             steps: 0,
             kept: 0,
+            poured: 0,
         }
     }
 
@@ -156,8 +170,7 @@ impl Stream {
         }
         let day_ns = day_ns(ts);
         if let Some(unordered) = &mut self.unordered {
-            unordered.log.push_back((id.raw(), ts));
-            unordered.times.insert((id.raw(), day_ns), ts);
+            unordered.add(id.raw(), ts);
             return self.extend_open(day_ns, ts, 0, u64::MAX);
         }
         let number = number.unwrap_or_default();
@@ -200,9 +213,8 @@ impl Stream {
             return;
         }
         let log: VecDeque<_> = self.rising.drain(..).map(|(id, ts)| (u128::from(id), ts)).collect();
-        let times = log.iter().map(|&(id, ts)| ((id, day_ns(ts)), ts)).collect();
         self.rising = VecDeque::new();
-        self.unordered = Some(Box::new(Unordered { log, times }));
+        self.unordered = Some(Unordered::of(log));
         self.day_ns = i64::MAX;
     }
 
@@ -227,7 +239,12 @@ impl Stream {
 
     /// Whether the closed block of this number is still held.
     pub(super) fn has_block(&self, block: u64) -> bool {
-        block >= self.blocks_gone && block - self.blocks_gone < self.blocks.len() as u64
+        self.block(block).is_some()
+    }
+
+    /// The closed block of this number, while it is held.
+    pub(super) fn block(&self, block: u64) -> Option<&Block> {
+        self.blocks.get(usize::try_from(block.checked_sub(self.blocks_gone)?).ok()?)
     }
 
     /// Drops the oldest closed block; says how many trades it held.
@@ -235,6 +252,7 @@ impl Stream {
         let Some(block) = self.blocks.pop_front() else { return 0 };
         self.blocks_gone += 1;
         let len = block.len as usize;
+        self.poured = self.poured.saturating_sub(len);
         if let Some(unordered) = &mut self.unordered {
             for (id, ts) in unordered.log.drain(..len) {
                 let key = (id, day_ns(ts));
@@ -255,83 +273,6 @@ impl Stream {
     fn empty(&mut self) {
         let blocks_gone = self.blocks_gone;
         *self = Stream { blocks_gone, ..Stream::new(self.symbol, self.venue) };
-    }
-
-    pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
-        to.text(&symbols.text(self.symbol));
-        to.text(self.venue.map(|venue| symbols.text(venue)).as_deref().unwrap_or_default());
-        to.u64(self.greatest);
-        to.i64(self.day_ns);
-        [self.blocks_gone, self.steps, self.kept].into_iter().for_each(|word| to.u64(word));
-        to.u64(self.blocks.len() as u64);
-        for block in self.blocks.iter().chain([&self.open]) {
-            to.u64(u64::from(block.len));
-            to.i64(block.day_ns.wrapping_sub(self.day_ns));
-            to.i64(block.ts_max.wrapping_sub(block.day_ns));
-            let ids = [block.id_max.wrapping_sub(block.id_min), block.id_reach];
-            [block.id_min].into_iter().chain(ids).for_each(|word| to.u64(word));
-        }
-        to.u64(u64::from(self.unordered.is_some()));
-        to.u64(self.len());
-        let mut before = self.day_ns;
-        let mut time = |to: &mut Writer, ts: i64| {
-            to.i64(ts.wrapping_sub(std::mem::replace(&mut before, ts)));
-        };
-        for &(id, ts) in self.unordered.iter().flat_map(|unordered| &unordered.log) {
-            to.u128(id);
-            time(to, ts);
-        }
-        let mut below = 0;
-        for &(id, ts) in &self.rising {
-            to.i64(id.wrapping_sub(std::mem::replace(&mut below, id)) as i64);
-            time(to, ts);
-        }
-    }
-
-    pub(super) fn restore(from: &mut Reader<'_>) -> Result<Self, SnapshotError> {
-        let symbol = from.symbol()?;
-        let venue = from.optional_symbol()?;
-        let mut stream = Stream::new(symbol, venue);
-        stream.greatest = from.u64()?;
-        stream.day_ns = from.i64()?;
-        stream.blocks_gone = from.u64()?;
-        stream.steps = from.u64()?;
-        stream.kept = from.u64()?;
-        for _ in 0..from.count()? {
-            stream.blocks.push_back(Block::restore(from, stream.day_ns)?);
-        }
-        stream.open = Block::restore(from, stream.day_ns)?;
-        let is_unordered = from.u64()? == 1;
-        let (mut id, mut ts) = (0u64, stream.day_ns);
-        let mut log = VecDeque::new();
-        for _ in 0..from.count()? {
-            let text = if is_unordered { from.u128()? } else { 0 };
-            id = if is_unordered { 0 } else { id.wrapping_add(from.i64()? as u64) };
-            ts = ts.wrapping_add(from.i64()?);
-            match is_unordered {
-                true => log.push_back((text, ts)),
-                false => stream.rising.push_back((id, ts)),
-            }
-        }
-        if is_unordered {
-            let times = log.iter().map(|&(id, ts)| ((id, day_ns(ts)), ts)).collect();
-            stream.unordered = Some(Box::new(Unordered { log, times }));
-        }
-        let closed: u64 = stream.blocks.iter().map(|block| u64::from(block.len)).sum();
-        let blocks = closed + u64::from(stream.open.len);
-        (blocks == stream.len()).then_some(stream).ok_or(from.corrupt())
-    }
-}
-
-impl Block {
-    /// A block of a stream whose newest day begins at `newest_ns`.
-    fn restore(from: &mut Reader<'_>, newest_ns: i64) -> Result<Self, SnapshotError> {
-        let len = u32::try_from(from.u64()?).map_err(|_| from.corrupt())?;
-        let day_ns = newest_ns.wrapping_add(from.i64()?);
-        let ts_max = day_ns.wrapping_add(from.i64()?);
-        let id_min = from.u64()?;
-        let id_max = id_min.wrapping_add(from.u64()?);
-        Ok(Block { len, day_ns, ts_max, id_min, id_max, id_reach: from.u64()? })
     }
 }
 
