@@ -44,6 +44,21 @@ impl Writer {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
+    /// Words that are about as small as one another, each in as many bytes as the greatest needs.
+    pub(super) fn column(&mut self, values: impl Iterator<Item = u64> + Clone) {
+        let all = values.clone().fold(0, |all, value| all | value);
+        let width = (u64::BITS - all.leading_zeros()).div_ceil(8) as usize;
+        self.bytes.push(width as u8);
+        let mut at = self.bytes.len();
+        // Whole words are stored, each over the zeros of the one before it.
+        self.bytes.resize(at + values.clone().count() * width + size_of::<u64>(), 0);
+        for value in values {
+            self.bytes[at..at + size_of::<u64>()].copy_from_slice(&value.to_le_bytes());
+            at += width;
+        }
+        self.bytes.truncate(at);
+    }
+
     pub(super) fn text(&mut self, value: &str) {
         self.u64(value.len() as u64);
         self.bytes.extend_from_slice(value.as_bytes());
@@ -88,6 +103,24 @@ impl<'a> Reader<'a> {
     pub(super) fn u128(&mut self) -> Result<u128, SnapshotError> {
         let bytes = self.take(16)?.try_into().map_err(|_| SnapshotError::Short(self.at))?;
         Ok(u128::from_le_bytes(bytes))
+    }
+
+    /// As many words as [`Writer::column`] appended.
+    pub(super) fn column(
+        &mut self,
+        count: u32,
+    ) -> Result<impl Iterator<Item = u64> + use<'a>, SnapshotError> {
+        let width = usize::from(self.take(1)?[0]);
+        if width > size_of::<u64>() {
+            return Err(self.corrupt());
+        }
+        let bytes = self.take(count as usize * width)?;
+        let word = move |at: usize| {
+            let mut word = [0; size_of::<u64>()];
+            word[..width].copy_from_slice(&bytes[at * width..][..width]);
+            u64::from_le_bytes(word)
+        };
+        Ok((0..count as usize).map(word))
     }
 
     /// How many of something follow, each of at least one byte.

@@ -10,10 +10,18 @@
 
 use super::codec::{Reader, SnapshotError, Writer};
 use super::duplicates::Duplicates;
-use super::stream::{Block, Stream, Unordered};
+use super::stream::{BLOCK_TRADES, Block, Stream, Unordered};
 use market::{Symbols, Time};
 use std::collections::VecDeque;
-use std::ops::Range;
+
+/// How much of a stream earlier pours hold.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Poured {
+    /// So many of its ids, from the oldest on.
+    pub ids: usize,
+    /// Its full blocks numbered below.
+    pub blocks: u64,
+}
 
 impl Stream {
     /// Appends all of it.
@@ -68,21 +76,15 @@ impl Stream {
     fn pour(&self, block: &Block, first: usize, to: &mut Writer) -> usize {
         let rows = first..first + block.len as usize;
         block.save(self.unordered.is_some(), to);
-        let mut earlier = block.ts_max;
-        let mut time = |to: &mut Writer, ts: i64| {
-            to.i64(ts.wrapping_sub(std::mem::replace(&mut earlier, ts)));
-        };
+        let before = |ts: i64| block.ts_max.wrapping_sub(ts) as u64;
         if let Some(unordered) = &self.unordered {
-            for &(id, ts) in unordered.log.range(rows.clone()) {
-                to.u128(id);
-                time(to, ts);
-            }
+            let own = unordered.log.range(rows.clone());
+            own.clone().for_each(|(id, _)| to.u128(*id));
+            to.column(own.map(|(_, ts)| before(*ts)));
         } else {
-            let mut below = block.id_min;
-            for &(id, ts) in self.rising.range(rows.clone()) {
-                to.i64(id.wrapping_sub(std::mem::replace(&mut below, id)) as i64);
-                time(to, ts);
-            }
+            let own = self.rising.range(rows.clone());
+            to.column(own.clone().map(|(id, _)| id.wrapping_sub(block.id_min)));
+            to.column(own.map(|(_, ts)| before(*ts)));
         }
         rows.end
     }
@@ -98,8 +100,13 @@ impl Stream {
         }
         self.append(&ids);
         self.blocks.push_back(block);
-        self.poured = self.len() as usize;
         Ok(())
+    }
+
+    /// Notes that all of its full blocks are written.
+    fn is_poured(&mut self) {
+        let ids = self.len() as usize - self.open.len as usize;
+        self.poured = Poured { ids, blocks: self.blocks_gone + self.blocks.len() as u64 };
     }
 
     fn append(&mut self, ids: &Ids) {
@@ -128,21 +135,24 @@ impl Block {
 
     /// Reads back what [`Stream::pour`] appended.
     fn load(from: &mut Reader<'_>) -> Result<(Self, Ids), SnapshotError> {
-        let word = from.count()?;
+        let word = from.u64()?;
         let (len, is_text) = (word >> 1, word & 1 == 1);
+        let len =
+            u32::try_from(len).ok().filter(|len| *len <= BLOCK_TRADES).ok_or(from.corrupt())?;
         let day_ns = from.i64()?.saturating_mul(Time::DAY);
         let ts_max = day_ns.wrapping_add(from.i64()?);
         let id_min = from.u64()?;
         let id_max = id_min.wrapping_add(from.u64()?);
         let id_reach = id_max.wrapping_add(from.i64()? as u64);
-        let (mut id, mut ts, mut rows) = (id_min, ts_max, Vec::new());
-        for _ in 0..len {
-            let text = if is_text { Some(from.u128()?) } else { None };
-            id = if is_text { 0 } else { id.wrapping_add(from.i64()? as u64) };
-            ts = ts.wrapping_add(from.i64()?);
-            rows.push((text.unwrap_or(u128::from(id)), ts));
+        let mut ids = Vec::with_capacity(len as usize);
+        for _ in 0..if is_text { len } else { 0 } {
+            ids.push(from.u128()?);
         }
-        let len = u32::try_from(len).map_err(|_| from.corrupt())?;
+        if !is_text {
+            ids.extend(from.column(len)?.map(|id| u128::from(id_min.wrapping_add(id))));
+        }
+        let times = from.column(len)?.map(|before| ts_max.wrapping_sub(before as i64));
+        let rows = ids.into_iter().zip(times).collect();
         Ok((Block { len, day_ns, ts_max, id_min, id_max, id_reach }, Ids { rows, is_text }))
     }
 }
@@ -157,20 +167,14 @@ impl Duplicates {
 
     /// Appends the blocks that filled since the last call; whether there are any.
     pub(super) fn pour(&mut self, to: &mut Writer) -> bool {
-        let first =
-            self.pours.back().map_or(0, |end| end.saturating_sub(self.filled_gone) as usize);
-        let (rows, mut streams) = (first..self.filled.len(), std::mem::take(&mut self.streams));
-        let is_some = self.append(rows, to, |number, block, to| {
-            let stream = &mut streams[number];
-            let Some(of) = stream.block(block) else { return false };
-            stream.poured = stream.pour(of, stream.poured, to);
-            true
-        });
-        self.streams = streams;
-        if is_some {
-            self.pours.push_back(self.filled_gone + self.filled.len() as u64);
+        let first = self.pours.back().map_or(0, |end| end.saturating_sub(self.filled_gone));
+        if first as usize >= self.filled.len() {
+            return false;
         }
-        is_some
+        self.append(first as usize, |stream| stream.poured, to);
+        self.streams.iter_mut().for_each(Stream::is_poured);
+        self.pours.push_back(self.filled_gone + self.filled.len() as u64);
+        true
     }
 
     /// How many of the last pours are still needed.
@@ -184,32 +188,35 @@ impl Duplicates {
 
     /// Appends all blocks, and remembers nothing of it; whether there are any.
     pub(super) fn pour_all(&self, to: &mut Writer) -> bool {
-        let mut poured = vec![0; self.streams.len()];
-        self.append(0..self.filled.len(), to, |number, block, to| {
-            let stream = &self.streams[number];
-            let Some(of) = stream.block(block) else { return false };
-            poured[number] = stream.pour(of, poured[number], to);
-            true
-        })
+        if !self.filled.is_empty() {
+            self.append(0, |_| Poured::default(), to);
+        }
+        !self.filled.is_empty()
     }
 
-    /// Appends those of the filled blocks that `pour` appends, each behind its stream and number.
-    fn append(
-        &self,
-        filled: Range<usize>,
-        to: &mut Writer,
-        mut pour: impl FnMut(usize, u64, &mut Writer) -> bool,
-    ) -> bool {
-        let before = to.bytes.len();
-        for &(stream, block) in self.filled.range(filled) {
-            let start = to.bytes.len();
+    /// Appends the blocks that no earlier pour holds, stream by stream, as they lie in memory; before them in which
+    /// order they filled.
+    fn append(&self, first: usize, before: impl Fn(&Stream) -> Poured, to: &mut Writer) {
+        let is_held =
+            |(stream, block): &&(u32, u64)| self.streams[*stream as usize].has_block(*block);
+        let filled = self.filled.range(first..).filter(is_held);
+        to.u64(filled.clone().count() as u64);
+        for &(stream, block) in filled {
             to.u64(u64::from(stream));
             to.u64(block);
-            if !pour(stream as usize, block, to) {
-                to.bytes.truncate(start);
+        }
+        for (number, stream) in self.streams.iter().enumerate() {
+            let Poured { mut ids, blocks } = before(stream);
+            let new = blocks.saturating_sub(stream.blocks_gone) as usize;
+            if new < stream.blocks.len() {
+                to.u64(number as u64);
+                to.u64(stream.blocks_gone + new as u64);
+                to.u64((stream.blocks.len() - new) as u64);
+                for block in stream.blocks.range(new..) {
+                    ids = stream.pour(block, ids, to);
+                }
             }
         }
-        to.bytes.len() > before
     }
 
     /// Reads back what [`Duplicates::save`] appended, and what pours did, oldest first.
@@ -233,23 +240,37 @@ impl Duplicates {
             self.refill(&mut Reader::new(pour, symbols))?;
             self.pours.push_back(self.filled.len() as u64);
         }
-        self.streams.iter_mut().zip(&open).for_each(|(stream, ids)| stream.append(ids));
+        for (stream, ids) in self.streams.iter_mut().zip(&open) {
+            stream.append(ids);
+            stream.is_poured();
+        }
         let held: u64 = self.streams.iter().map(Stream::len).sum();
         (held == self.held).then_some(()).ok_or(from.corrupt())
     }
 
     fn refill(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        let mut filled = Vec::new();
+        for _ in 0..from.count()? {
+            let stream = u32::try_from(from.u64()?).map_err(|_| from.corrupt())?;
+            filled.push((stream, from.u64()?));
+        }
         while !from.is_over() {
-            let number = u32::try_from(from.u64()?).map_err(|_| from.corrupt())?;
-            let block = from.u64()?;
-            let stream = self.streams.get_mut(number as usize).ok_or(from.corrupt())?;
-            let is_held = block >= stream.blocks_gone;
-            if is_held && block - stream.blocks_gone != stream.blocks.len() as u64 {
-                return Err(from.corrupt());
+            let number = from.u64()? as usize;
+            let stream = self.streams.get_mut(number).ok_or(from.corrupt())?;
+            let first = from.u64()?;
+            for at in 0..from.count()? as u64 {
+                // What had left by then is passed over.
+                let place = first.saturating_add(at).checked_sub(stream.blocks_gone);
+                if place.is_some_and(|place| place != stream.blocks.len() as u64) {
+                    return Err(from.corrupt());
+                }
+                stream.refill(from, place.is_some())?;
             }
-            stream.refill(from, is_held)?;
-            if is_held {
-                self.filled.push_back((number, block));
+        }
+        for (stream, block) in filled {
+            let own = self.streams.get(stream as usize).ok_or(from.corrupt())?;
+            if own.has_block(block) {
+                self.filled.push_back((stream, block));
             }
         }
         Ok(())

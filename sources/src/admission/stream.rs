@@ -6,11 +6,12 @@
 //! order of ids makes it quadratic. An emptied stream starts again without it.
 
 use super::fold::FoldState;
+use super::poured::Poured;
 use market::{SymbolId, Time, TradeId};
 use std::collections::{HashMap, VecDeque};
 
 /// Trades of a block.
-const BLOCK_TRADES: u32 = 64;
+pub(super) const BLOCK_TRADES: u32 = 64;
 
 /// Steps that look-ups may walk before, and for each trade, until a hash map pays.
 const STEPS_FREE: u64 = 1_024;
@@ -64,8 +65,8 @@ pub(super) struct Stream {
     pub(super) blocks: VecDeque<Block>,
     pub(super) blocks_gone: u64,
     pub(super) unordered: Option<Box<Unordered>>,
-    /// So many of its ids, from the oldest on, blocks of checkpoints hold already.
-    pub(super) poured: usize,
+    /// What checkpoints hold of it already.
+    pub(super) poured: Poured,
     pub(super) symbol: SymbolId,
     pub(super) venue: Option<SymbolId>,
 }
@@ -84,7 +85,7 @@ impl Stream {
             unordered: None,
             steps: 0,
             kept: 0,
-            poured: 0,
+            poured: Poured::default(),
         }
     }
 
@@ -252,7 +253,7 @@ impl Stream {
         let Some(block) = self.blocks.pop_front() else { return 0 };
         self.blocks_gone += 1;
         let len = block.len as usize;
-        self.poured = self.poured.saturating_sub(len);
+        self.poured.ids = self.poured.ids.saturating_sub(len);
         if let Some(unordered) = &mut self.unordered {
             for (id, ts) in unordered.log.drain(..len) {
                 let key = (id, day_ns(ts));
