@@ -4,11 +4,12 @@ usage: scripts/soak [--minutes N] [--rate N] [--symbols N]
 
 A simulated session is streamed into a topic; a deployment reads it, computes bars and indicators and writes them to
 Kafka, with checkpoints every five seconds. Unless a rate is given it is half of the top rate, which is measured first:
-what the same deployment reads a second of a topic that is there already. Every ten seconds what the system says of its process is
+what the same deployment reads a second while it is fed as fast as feeder, broker and it can go together. Every ten seconds what the system says of its process is
 written down. At the end: a table, a picture of the memory, and whether all of it stood still after the warm-up.
 """
 
 import argparse
+import glob
 import json
 import os
 import re
@@ -105,9 +106,10 @@ def verdict(samples):
     return lines, good
 
 
-#: Trades that the top rate is measured over.
-TOP_TRADES = 30_000_000
-TOP_EVERY_S = 0.5
+#: How long the top rate is measured, and before that, how long it settles.
+TOP_S, TOP_SETTLES_S, TOP_EVERY_S = 20, 10, 1
+#: The topic forgets what was read, or it would fill the disk.
+KEPT = "retention.ms=60000,segment.bytes=134217728"
 
 
 def deployment(path, log, more=()):
@@ -116,24 +118,44 @@ def deployment(path, log, more=()):
         return subprocess.Popen([kafka.TIDEMILL, "run", "--config", path, "--workers", "2", *more], stdout=said, stderr=said)
 
 
+def forgetful(address, topic):
+    """Has the topic keep a minute of what it holds."""
+    libraries = glob.glob("target/services/kafka-*/libs")[0]
+    command = ["java", "-cp", f"{libraries}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", address, "--alter"]
+    command += ["--entity-type", "topics", "--entity-name", topic, "--add-config", KEPT]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def feeder(address, topic, folder, rate, seconds, symbols):
+    """Starts to feed the topic, as fast as can be where there is no rate; its process."""
+    feed = kafka.feed(address, topic, folder, rate or 10**7, seconds, symbols, FEED)
+    if not rate:
+        at = feed.index("--rate")
+        feed = feed[:at] + feed[at + 2 :]
+    with open(f"{folder}/{topic}.log", "w", encoding="utf-8") as said:
+        process = subprocess.Popen(feed, stdout=said, stderr=said)
+    time.sleep(3)
+    forgetful(address, topic)
+    return process
+
+
 def top_rate(address, folder, symbols):
-    """Trades a second that the deployment reads of a topic that is there: the median over the time it takes."""
+    """Trades a second that the deployment reads while it is fed as fast as can be: the median over seconds."""
     topic = os.path.basename(folder) + "-top"
-    feed = kafka.feed(address, topic, folder, TOP_TRADES, 1, symbols, FEED)
-    at = feed.index("--rate")
-    subprocess.run(feed[:at] + feed[at + 2 :], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ingest = feeder(address, topic, folder, None, 600, symbols)
     path = kafka.configuration(address, topic, "arrow", folder, topic, OBSERVED + recovery.CHECKPOINTS)
-    engine = deployment(path, f"{folder}/top.log")
+    engine, seen = deployment(path, f"{folder}/top.log"), []
     try:
-        where, seen = listening(f"{folder}/top.log"), [(time.monotonic(), 0.0)]
-        while seen[-1][1] < TOP_TRADES * 0.95:
+        where = listening(f"{folder}/top.log")
+        time.sleep(TOP_SETTLES_S)
+        for _ in range(TOP_S):
             time.sleep(TOP_EVERY_S)
             seen.append((time.monotonic(), metrics(where).get("tidemill_records_used_total", 0.0)))
     finally:
+        ingest.kill()
         engine.send_signal(signal.SIGINT)
         engine.wait(60)
-    rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(seen, seen[1:]) if b[1] > a[1] > 0]
-    return statistics.median(rates)
+    return statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(seen, seen[1:]))
 
 
 def main():
@@ -150,13 +172,10 @@ def main():
     if top:
         print(f"the top rate is {top:,.0f} trades/s; half of it: {rate:,}", file=sys.stderr)
     topic = os.path.basename(folder)
-    feed = kafka.feed(address, topic, folder, rate, (options.minutes + 1) * 60, options.symbols, FEED)
+    ingest = feeder(address, topic, folder, rate, (options.minutes + 1) * 60, options.symbols)
     path = kafka.configuration(address, topic, "arrow", folder, topic, OBSERVED + recovery.CHECKPOINTS)
-    with open(f"{folder}/ingest.log", "w", encoding="utf-8") as said:
-        ingest = subprocess.Popen(feed, stdout=said, stderr=said)
     log = f"{folder}/engine.log"
     try:
-        time.sleep(3)
         engine = deployment(path, log)
         samples = watch(engine, options.minutes * 60, listening(log))
         used = metrics(listening(log)).get("tidemill_records_used_total", 0)

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod by_epoch;
+mod cut;
 mod follow;
 mod greatest;
 mod held;

@@ -8,14 +8,13 @@
 
 use super::ahead::{Ahead, changes};
 use super::by_epoch::RESERVE_MAX;
-use super::held::{Held, load_letters, piece_name, save_letters, save_partition, saved_of};
+use super::held::{Held, load_letters, piece_name, saved_of};
 use super::run::{RunError, Shared as Run};
 use super::ticks::Left;
-use crate::checkpoint::{Cuts, Gate, Piece, Position, Restored};
+use crate::checkpoint::{Cuts, Gate, Restored};
 use crate::tick::{Course, TickOutput, TickPath, TickPlan};
 use crate::wire::{Names, Parcel, Partials, Pooled};
-use market::{Epoch, Partition, Polled, Sealed, Symbols, Time, Waker};
-use operators::Snapshot;
+use market::{Epoch, Partition, Polled, Symbols, Time, Waker};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ pub(crate) struct Reader {
     pub(super) partition: Box<dyn Partition>,
     pub(super) path: TickPath,
     /// The pool where its trades are judged and folded, and what its log is called.
-    pool: Option<Pooled>,
+    pub(super) pool: Option<Pooled>,
     /// The partition that must have ended before this one is read.
     pub(super) waits: Option<u32>,
     /// Nothing of it is timed before.
@@ -45,7 +44,7 @@ pub(crate) struct Reader {
     /// The last boundary it was cut at.
     pub(super) cut: Epoch,
     /// The objects that hold what its cuts wrote once and is still needed, oldest first.
-    blocks: VecDeque<String>,
+    pub(super) blocks: VecDeque<String>,
     /// The log has ended, and what is open waits to be closed.
     ending: bool,
     pub(super) done: bool,
@@ -375,33 +374,6 @@ impl Reader {
         self.path.end(ticks);
         self.finish(round);
         Ok(Step::Read)
-    }
-
-    /// Gives what is held to the checkpoint of `boundary`, unless it was given.
-    pub(super) fn cut_at(&mut self, boundary: Option<Epoch>, cuts: &Cuts) -> Result<(), RunError> {
-        let Some(boundary) = boundary.filter(|&at| self.cut < at) else { return Ok(()) };
-        self.cut = boundary;
-        let Piece { name, words, mut bytes } = cuts.piece(piece_name(self.number));
-        let mut words = Snapshot::onto(words);
-        self.path.snapshot(&mut words);
-        match &self.held {
-            Some(held) => held.save(self.pool.is_some(), &mut words),
-            None => words.u64(0),
-        }
-        let mut block = cuts.piece(piece_name(self.number));
-        let sealed = save_partition(&mut *self.partition, &mut bytes, &mut block.bytes);
-        let Some(Sealed { is_new, needed }) = sealed else {
-            return Err(RunError::NoSnapshot(self.number));
-        };
-        self.blocks.extend(is_new.then(|| cuts.keep(block)));
-        self.blocks.drain(..self.blocks.len().saturating_sub(needed));
-        cuts.need(&self.blocks);
-        bytes.extend(save_letters(self.held.as_ref(), boundary));
-        let words = words.into_words();
-        let offset = self.partition.position().map(market::Offset::raw);
-        let position = Position { partition: self.number as u32, offset };
-        cuts.give(Piece { name, words, bytes }, Some(position));
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Laws of admission on random logs: an oracle that remembers everything agrees, batch cuts are invisible,
 //! and a snapshot at any cut goes on the same, in another process's symbol ids too.
 
+use super::kept::Kept;
 use super::record::Record;
 use crate::*;
 use market::*;
@@ -118,29 +119,6 @@ pub(super) fn batch(events: &[Event], first: usize, symbols: &Symbols, venues: b
     batch
 }
 
-/// What checkpoints keep of an admission: the last state, and the blocks that are still needed.
-#[derive(Default)]
-struct Kept {
-    state: Vec<u8>,
-    blocks: Vec<Vec<u8>>,
-}
-
-impl Kept {
-    fn cut(&mut self, admission: &mut Admission) {
-        self.state.clear();
-        let mut block = Vec::new();
-        let sealed = admission.cut_onto(&mut self.state, &mut block);
-        assert_eq!(sealed.is_new, !block.is_empty());
-        self.blocks.extend(sealed.is_new.then_some(block));
-        self.blocks.drain(..self.blocks.len() - sealed.needed);
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let blocks = self.blocks.iter().flatten();
-        self.state.iter().chain(blocks).copied().collect()
-    }
-}
-
 /// A log's verdicts through admission: cut into batches; from batch `restart` on, if any, at every third into a
 /// snapshot, or what checkpoints keep, and out of it with other symbol ids.
 fn judged(
@@ -171,8 +149,7 @@ fn judged(
             admission = Admission::restore(config, length, table, 0, &bytes).unwrap();
             assert_eq!(admission.snapshot().len(), whole.len());
             if number % 4 == 0 {
-                let blocks = &whole[Admission::stand_of(&whole).len()..];
-                kept.blocks = [blocks.to_vec()].into_iter().filter(|all| !all.is_empty()).collect();
+                kept.begin(&whole);
             }
         }
         let end = (at + cuts[number % cuts.len()].max(1)).min(events.len());
@@ -386,8 +363,7 @@ proptest! {
             Admission::restore(config, length, Symbols::default(), 0, bytes).map(drop)
         };
         prop_assert!(restore(&bytes).is_err());
-        let mut admission =
-            Admission::new(config(), EpochLength::SECOND, Symbols::default(), 0);
+        let mut admission = Admission::new(config(), EpochLength::SECOND, Symbols::default(), 0);
         let symbols = admission.symbols.clone();
         admission.admit(&mut batch(&events, 0, &symbols, true));
         let mut bytes = admission.snapshot();

@@ -27,6 +27,8 @@ mod judge;
 #[cfg(test)]
 mod judge_tests;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod laws;
 mod outlier;
 mod poured;
