@@ -96,7 +96,7 @@ pub(super) fn up(
     tracing::info!("added: {}; removed: {}", changes.added.join(", "), changes.removed.join(", "));
     if manifest.epoch.is_none() {
         let manifest = Manifest { generation, bundles: Vec::new(), ..manifest.clone() };
-        return begin(config, plan, depot, manifest);
+        return begin((config, plan, watch), depot, manifest);
     }
     let mut past: Box<dyn Past> = if changes.added.is_empty() {
         Box::new(Nothing)
@@ -166,8 +166,7 @@ pub(super) fn refuse_history(config: &Config) -> Result<(), EngineError> {
 /// The first manifest of a lineage, its indicators warmed up from the store that the configuration names: from the
 /// bars that are older than the bar of the topics' first record.
 pub(super) fn begin(
-    config: &Config,
-    plan: &Plan,
+    (config, plan, watch): (&Config, &Plan, &Watch),
     depot: &dyn Depot,
     mut manifest: Manifest,
 ) -> Result<Manifest, EngineError> {
@@ -177,8 +176,8 @@ pub(super) fn begin(
         return Err(EngineError::Source(what));
     };
     let (inputs, _) = Inputs::again(config, &manifest, &plan.symbols)?;
-    let first =
-        inputs.first_time(&plan.symbols).map_err(|error| EngineError::Failed(error.what))?;
+    let first = inputs.first_time(&plan.symbols, &watch.stop);
+    let first = first.map_err(|error| EngineError::Failed(error.what))?;
     let until = first.map_or_else(|| "all".to_owned(), |first| format!("before {first}"));
     manifest.facts.retain(|(name, _)| name != HISTORY);
     manifest.facts.push((HISTORY.to_owned(), format!("{} {until}", stored.path().display())));

@@ -1,7 +1,7 @@
 //! The control stream: what workers ask for, and what worker 0 grants. A dataflow of its own, without time.
 
 use super::Checkpoints;
-use super::coordinator::{Coordinator, Owed, Said};
+use super::coordinator::{Coordinator, Owed, Part, Said};
 use super::cuts::{Cuts, Gate, Grant, Told};
 use super::manifest::Position;
 use super::scribe::{Mail, Scribe, Settled};
@@ -18,8 +18,8 @@ use timely::dataflow::operators::{Concatenate, Operator};
 use timely::dataflow::{Scope, StreamVec};
 use timely::worker::Worker;
 
-/// What a worker says, as it travels: kind, number, worker, name, positions.
-type Words = (u8, i64, u64, String, Vec<(u32, Option<u64>)>);
+/// What a worker says, as it travels: kind, number, worker, and of a part its name, bytes and positions.
+type Words = (u8, i64, u64, (String, u64, Vec<(u32, Option<u64>)>));
 
 /// What worker 0 tells, as it travels: granted, asked at, boundary, checkpoint; nothing granted where all hold.
 type Granted = (Option<i64>, i64, Option<i64>, u64);
@@ -96,7 +96,7 @@ fn looks<'s>(scope: Scope<'s, u64>) -> StreamVec<'s, u64, Words> {
         let again = scope.activator_for(info.address);
         move |output| {
             if is_first {
-                output.session(&capability).give((LOOK, 0, 0, String::new(), Vec::new()));
+                output.session(&capability).give((LOOK, 0, 0, Default::default()));
                 again.activate_after(LOOK_EVERY);
             }
         }
@@ -153,18 +153,18 @@ fn coordinate<'s>(
 
 fn words_of(said: Said) -> Words {
     match said {
-        Said::Head(epoch) => (0, epoch, 0, String::new(), Vec::new()),
-        Said::Part { checkpoint, worker, object, positions } => {
+        Said::Head(epoch) => (0, epoch, 0, Default::default()),
+        Said::Part { checkpoint, worker, part: Part { object, bytes, positions } } => {
             let positions = positions.iter().map(|at| (at.partition, at.offset)).collect();
-            (1, checkpoint.cast_signed(), worker as u64, object, positions)
+            (1, checkpoint.cast_signed(), worker as u64, (object, bytes, positions))
         }
-        Said::Failed { checkpoint } => (2, checkpoint.cast_signed(), 0, String::new(), Vec::new()),
-        Said::Held { checkpoint, entered } => (3, entered, checkpoint, String::new(), Vec::new()),
+        Said::Failed { checkpoint } => (2, checkpoint.cast_signed(), 0, Default::default()),
+        Said::Held { checkpoint, entered } => (3, entered, checkpoint, Default::default()),
     }
 }
 
 /// What was said; nothing where it is only to be looked whether a checkpoint is due.
-fn said_of((kind, number, worker, object, positions): Words) -> Option<Said> {
+fn said_of((kind, number, worker, (object, bytes, positions)): Words) -> Option<Said> {
     let checkpoint = number.cast_unsigned();
     Some(match kind {
         LOOK => return None,
@@ -172,7 +172,8 @@ fn said_of((kind, number, worker, object, positions): Words) -> Option<Said> {
         1 => {
             let position = |(partition, offset)| Position { partition, offset };
             let positions = positions.into_iter().map(position).collect();
-            Said::Part { checkpoint, worker: worker as usize, object, positions }
+            let part = Part { object, bytes, positions };
+            Said::Part { checkpoint, worker: worker as usize, part }
         }
         2 => Said::Failed { checkpoint },
         _ => Said::Held { checkpoint: worker, entered: number },

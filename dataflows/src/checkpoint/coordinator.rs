@@ -63,18 +63,29 @@ impl Owed {
 pub(crate) enum Said {
     /// It wants to enter this epoch.
     Head(Epoch),
-    /// Its part of a checkpoint is stored under this name.
-    Part { checkpoint: u64, worker: usize, object: String, positions: Vec<Position> },
+    /// Its part of a checkpoint is stored.
+    Part { checkpoint: u64, worker: usize, part: Part },
     /// Its part could not be stored.
     Failed { checkpoint: u64 },
     /// It holds, and acted in no epoch beyond this one.
     Held { checkpoint: u64, entered: Epoch },
 }
 
+/// A worker's part of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The object that it is stored as.
+    pub object: String,
+    /// How many bytes that has.
+    pub bytes: u64,
+    /// How far the worker's partitions were read.
+    pub positions: Vec<Position>,
+}
+
 /// A checkpoint under way.
 struct Flight {
     boundary: Epoch,
-    parts: BTreeMap<usize, (String, Vec<Position>)>,
+    parts: BTreeMap<usize, Part>,
     /// Handed to be written down.
     handed: bool,
 }
@@ -86,6 +97,8 @@ pub(crate) struct Whole {
     pub boundary: Epoch,
     pub positions: Vec<Position>,
     pub bundles: Vec<String>,
+    /// Bytes of all parts.
+    pub bytes: u64,
 }
 
 /// The state machine.
@@ -152,10 +165,10 @@ impl Coordinator {
                 }
             }
             Said::Held { .. } => {}
-            Said::Part { checkpoint, worker, object, positions } => {
+            Said::Part { checkpoint, worker, part } => {
                 if let Some(flight) = self.flight.as_mut().filter(|_| checkpoint == self.checkpoint)
                 {
-                    flight.parts.insert(worker, (object, positions));
+                    flight.parts.insert(worker, part);
                 }
             }
             Said::Failed { checkpoint } if checkpoint == self.checkpoint => self.settled(),
@@ -203,11 +216,13 @@ impl Coordinator {
             return None;
         }
         flight.handed = true;
+        let parts = || flight.parts.values();
         let mut positions: Vec<Position> =
-            flight.parts.values().flat_map(|(_, positions)| positions.clone()).collect();
+            parts().flat_map(|part| part.positions.clone()).collect();
         positions.sort_by_key(|position| position.partition);
-        let bundles = flight.parts.values().map(|(object, _)| object.clone()).collect();
-        Some(Whole { checkpoint, boundary: flight.boundary, positions, bundles })
+        let bundles = parts().map(|part| part.object.clone()).collect();
+        let bytes = parts().map(|part| part.bytes).sum();
+        Some(Whole { checkpoint, boundary: flight.boundary, positions, bundles, bytes })
     }
 
     /// The checkpoint under way was written down, or given up.
@@ -226,7 +241,9 @@ mod tests {
 
     fn part(checkpoint: u64, worker: usize) -> Said {
         let positions = vec![Position { partition: worker as u32, offset: None }];
-        Said::Part { checkpoint, worker, object: format!("{checkpoint}-{worker}"), positions }
+        let object = format!("{checkpoint}-{worker}");
+        let part = Part { object, bytes: 10 + worker as u64, positions };
+        Said::Part { checkpoint, worker, part }
     }
 
     /// Begins a checkpoint and has every worker say how far it is.
@@ -262,7 +279,7 @@ mod tests {
         assert!(owed.is_due(8) && !owed.is_due(7));
         owed.pay(8);
         let whole = coordinator.whole(&owed).expect("all is there");
-        assert_eq!((whole.boundary, whole.bundles.len()), (8, 2));
+        assert_eq!((whole.boundary, whole.bundles.len(), whole.bytes), (8, 2, 21));
         assert_eq!(coordinator.whole(&owed), None, "once");
         assert_eq!(coordinator.begin(9_000), None, "it is under way");
         coordinator.settled();

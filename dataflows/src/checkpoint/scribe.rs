@@ -1,7 +1,7 @@
 //! The thread of a process that writes checkpoints, so that no worker waits for the store.
 
 use super::bundle::encode;
-use super::coordinator::{Said, Whole};
+use super::coordinator::{Part, Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
 use super::sequence::{Claimed, SequenceError, create, part_name, prune};
@@ -108,7 +108,7 @@ impl Desk {
         match self.put(&object, encode(&self.symbols, pieces, &shelf)) {
             Ok(bytes) => {
                 self.run.progress.checkpoint_part(bytes);
-                Said::Part { checkpoint, worker, object, positions }
+                Said::Part { checkpoint, worker, part: Part { object, bytes, positions } }
             }
             Err(error) => {
                 self.run.progress.checkpoint_failed(&error.what);
@@ -137,10 +137,11 @@ impl Desk {
         match note(depot, claimed, Entry::Manifest(manifest.clone())) {
             Ok(number) => {
                 claimed.manifest = Some((number, manifest.clone()));
-                self.run.progress.checkpoint_written(whole.boundary);
+                self.run.progress.checkpoint_written(whole.boundary, whole.bytes);
                 (self.checkpoints.listener)(&manifest);
-                let (keep, generation) = (self.checkpoints.keep, claimed.generation);
-                if let Err(error) = prune(depot, keep, generation, whole.checkpoint + 1) {
+                let (keep, current) = (self.checkpoints.keep, whole.checkpoint + 1);
+                let now = (claimed.generation, current);
+                if let Err(error) = prune(depot, keep, now, &claimed.passed_over) {
                     self.run.progress.checkpoint_failed(&error.to_string());
                 }
             }
