@@ -106,6 +106,7 @@ fn outline(config: &Config) -> String {
         config.processes().len().max(1),
         config.workers()
     )];
+    let names = |list: Vec<String>| list.join(", ");
     for source in config.sources() {
         lines.push(match &source.kind {
             SourceKind::Files(files) => {
@@ -118,7 +119,8 @@ fn outline(config: &Config) -> String {
                 )
             }
             SourceKind::Kafka(kafka) => {
-                let (brokers, topics) = (kafka.settings.brokers(), kafka.topics.join(", "));
+                let topics = names(kafka.topics.iter().map(ToString::to_string).collect());
+                let brokers = kafka.settings.brokers();
                 let files = kafka.history.as_ref();
                 let files = files.map(|files| format!("history {}, then ", files.files.join(", ")));
                 let files = files.unwrap_or_default();
@@ -133,7 +135,6 @@ fn outline(config: &Config) -> String {
             }
         });
     }
-    let names = |list: Vec<String>| list.join(", ");
     lines.push(format!(
         "bars of {}",
         names(config.widths().iter().map(ToString::to_string).collect())

@@ -57,7 +57,9 @@ fn taken(config: &Config) -> Result<Vec<Taken>, Failure> {
         let SourceKind::Kafka(kafka) = &source.kind else { continue };
         let names = match kafka_source(kafka).names() {
             Ok(names) => names.into_iter().collect(),
-            Err(KafkaSourceError::NoTopic(_)) => kafka.topics.clone(),
+            Err(KafkaSourceError::NoTopic(_)) => {
+                kafka.topics.iter().map(ToString::to_string).collect()
+            }
             Err(error) => return Err(Failure::failed(error)),
         };
         let control = kafka.idle_after.map(|_| kafka.control.clone());
