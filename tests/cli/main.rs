@@ -11,6 +11,7 @@ mod live;
 mod observe;
 mod processes;
 mod stores;
+mod tail;
 mod up;
 
 use std::path::{Path, PathBuf};
