@@ -5,6 +5,7 @@ mod args;
 mod brokers;
 mod check;
 mod checkpoints;
+mod connect;
 mod demo;
 mod diff;
 mod ingest;

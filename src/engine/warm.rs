@@ -2,7 +2,7 @@
 
 use super::lineage::Changes;
 use super::{EngineError, Inputs};
-use crate::config::{Config, SinkKind, SourceKind};
+use crate::config::{Config, SinkKind, SourceConfig, SourceKind};
 use dataflows::checkpoint::{Depot, Manifest};
 use dataflows::warm_up::{Past, PastError, ReadAgain, Seeds, WarmUpError, begin_warm, warm_up};
 use dataflows::{Plan, Watch};
@@ -23,6 +23,8 @@ pub(crate) struct Outlook {
     pub changes: Changes,
     /// Where added indicators are warmed up from, in words.
     pub from: Option<String>,
+    /// The brokers know where that is, and were not asked.
+    pub unasked: bool,
 }
 
 /// Bars of a store.
@@ -188,8 +190,12 @@ pub(super) fn begin(
         .map_err(warm_up_error)
 }
 
-/// What a start would find changed, and where it would warm up from.
-pub(crate) fn outlook(config: &Config, manifest: &Manifest) -> Result<Outlook, EngineError> {
+/// What a start would find changed, and where it would warm up from, for which brokers are asked where `connects`.
+pub(crate) fn outlook(
+    config: &Config,
+    manifest: &Manifest,
+    connects: bool,
+) -> Result<Outlook, EngineError> {
     let symbols = Symbols::with_scales(config.scales().clone());
     // Inputs are compared by a run: to open them here could take something from one that is under way.
     let is_input = |name: &str| name.starts_with("input") || name.contains('/');
@@ -197,9 +203,11 @@ pub(crate) fn outlook(config: &Config, manifest: &Manifest) -> Result<Outlook, E
     known.retain(|(name, _)| !is_input(name));
     let changes = Changes::between(&known, &config.facts());
     let is_warmed_up = changes.refused.is_empty() && !changes.added.is_empty();
-    let from = match manifest.epoch.filter(|_| is_warmed_up) {
+    let is_topic = |source: &SourceConfig| matches!(source.kind, SourceKind::Kafka(_));
+    let unasked = is_warmed_up && !connects && config.sources().iter().any(is_topic);
+    let from = match manifest.epoch.filter(|_| is_warmed_up && !unasked) {
         Some(_) => Some(Found::of(config, manifest, &symbols, Some(config.data()))?.words()),
         None => None,
     };
-    Ok(Outlook { changes, from })
+    Ok(Outlook { changes, from, unasked })
 }

@@ -1,5 +1,6 @@
 //! The command as its users meet it: what it prints, where, and how it exits.
 
+mod check;
 mod commands;
 mod corrupt;
 mod files;
