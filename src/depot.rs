@@ -21,7 +21,22 @@ pub(crate) struct ObjectDepot {
     /// The store, for messages.
     name: String,
     runtime: Runtime,
+    /// Said with every failure: what may be its reason.
+    hint: &'static str,
 }
+
+/// Where the environment has the keys of a bucket, one of which is enough to know that it was thought of.
+const KEYS: [&str; 5] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+];
+
+/// What is said where it has none: the address that is asked then means nothing to who forgot them.
+const NO_KEYS: &str = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set (AWS_REGION and AWS_ENDPOINT_URL say \
+                       where the bucket is), and without them the role of this machine is asked for: ";
 
 impl ObjectDepot {
     /// The store at `to`, a folder or `s3://bucket/prefix` (keys and endpoint from the environment, as the
@@ -52,7 +67,9 @@ impl ObjectDepot {
             }
         };
         let prefix = ObjectPath::from(format!("{prefix}/{deployment}"));
-        Ok(ObjectDepot { store, prefix, name, runtime })
+        let has_keys = KEYS.iter().any(|key| std::env::var_os(key).is_some());
+        let hint = if to.starts_with("s3://") && !has_keys { NO_KEYS } else { "" };
+        Ok(ObjectDepot { store, prefix, name, runtime, hint })
     }
 
     /// Tries what runs need and looks do not: a store that cannot create only where there is none would let two
@@ -79,7 +96,7 @@ impl ObjectDepot {
     }
 
     fn failed(&self, doing: &str, name: &str, error: &Error) -> DepotError {
-        DepotError { what: format!("{}: {doing} {name}: {error}", self.name) }
+        DepotError { what: format!("{}: {}{doing} {name}: {error}", self.name, self.hint) }
     }
 }
 

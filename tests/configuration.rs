@@ -1,6 +1,9 @@
 //! The configuration file: every rule names its place in one line, noise never panics, and the
 //! documentation is the one that the types give.
 
+#[path = "configuration/places.rs"]
+mod places;
+
 use operators::indicator::Registry;
 use proptest::prelude::*;
 use std::path::Path;
@@ -65,6 +68,10 @@ fn what_kafka_is_given_is_named_where_it_is_wrong() {
     kafka(
         "topics = [\"t\"]\nkafka = { \"group.id\" = \"x\" }",
         "kafka: group.id: Tidemill sets it itself",
+    );
+    kafka(
+        "topics = [\"t\"]\nkafka = { \"linger\" = \"5\" }",
+        "kafka: kafka settings: No such configuration property: \"linger\"",
     );
     refused(
         "[[sink]]\nkind = \"kafka\"",

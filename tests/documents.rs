@@ -64,6 +64,9 @@ fn block(language: &str) -> String {
 fn the_configuration_of_the_readme_is_accepted() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme-configuration");
     fs::create_dir_all(folder.join("archive")).expect("a folder");
+    let mut archive = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+    archive.args(["simulate", "--trades", "100", "--out", "archive/2025-01.parquet"]);
+    assert!(archive.current_dir(&folder).status().expect("the command runs").success());
     let path = folder.join("cluster.toml");
     fs::write(&path, block("toml")).expect("a file");
     let check = |text: &str| {

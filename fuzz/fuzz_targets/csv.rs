@@ -44,6 +44,7 @@ fuzz_target!(|data: &[u8]| {
         header: rest & 1 == 0,
         delimiter: pick(DELIMITERS, *delimiter).map(str::to_owned),
         comment: (rest & 2 != 0).then(|| "#".to_owned()),
+        ..LayoutOptions::default()
     };
     let mut text = pick(HEADERS, rest >> 2).to_vec();
     text.extend_from_slice(bytes);

@@ -63,12 +63,8 @@ impl Admin {
     /// # Errors
     /// Fails when none answered by then, or does not let us.
     pub fn wait(&self, stop: &AtomicBool) -> Result<(), KafkaError> {
-        let doing = || format!("brokers {}", self.brokers);
         for look in 1..=ANSWERS_MAX {
-            // Of one topic that need not be there: the answer is short however many there are.
-            let answer = self.client.consumer().fetch_metadata(Some("tidemill_control"), LOOK);
-            let Err(error) = answer else { return Ok(()) };
-            let error = self.client.explain(doing(), &error);
+            let Err(error) = self.look(LOOK) else { return Ok(()) };
             if self.client.fatal().is_some() || stop.load(Ordering::Relaxed) {
                 return Err(error);
             }
@@ -80,6 +76,17 @@ impl Admin {
             }
         }
         Ok(())
+    }
+
+    /// Whether a broker answers within a time.
+    ///
+    /// # Errors
+    /// Fails when none does, with what is known of why.
+    pub fn look(&self, within: Duration) -> Result<(), KafkaError> {
+        // Of one topic that need not be there: the answer is short however many there are.
+        let answer = self.client.consumer().fetch_metadata(Some("tidemill_control"), within);
+        let doing = || format!("brokers {}", self.brokers);
+        answer.map(drop).map_err(|error| self.client.explain(doing(), &error))
     }
 
     /// What is known of a topic; nothing where there is none.

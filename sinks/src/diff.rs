@@ -30,12 +30,13 @@ pub struct DiffOptions {
     pub from: Option<Time>,
     /// Only bars that start before this time.
     pub to: Option<Time>,
-    /// Differing rows of a table that are told.
+    /// Differing rows of a table that are told of each kind: those that one side lacks, those of other values, and
+    /// those that were revised otherwise.
     pub shown: usize,
 }
 
 /// A row that differs: its key, and the columns that do, as both sides have them. No columns where one lacks it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowDiff {
     /// As its key columns stand.
     pub key: String,
@@ -56,10 +57,21 @@ pub struct TableDiff {
     pub only: [u64; 2],
     /// Rows that both have, with other values.
     pub differing: u64,
+    /// Of the last, how many differ in each column.
+    pub by_column: BTreeMap<String, u64>,
     /// Columns that only that side has.
     pub columns: [BTreeSet<String>; 2],
-    /// The first differing rows.
+    /// The first differing rows of each kind, in the order of their keys.
     pub first: Vec<RowDiff>,
+}
+
+impl RowDiff {
+    /// What tells kinds of differences apart: which side alone has the row, and whether all else but how it was
+    /// revised is the same.
+    fn kind(&self) -> (Option<usize>, bool) {
+        let mut names = self.cells.iter().map(|(name, ..)| name.as_str());
+        (self.only, self.only.is_none() && names.all(|name| ASIDE.contains(&name)))
+    }
 }
 
 impl TableDiff {
@@ -276,12 +288,19 @@ impl TableDiff {
                 self.rows = self.rows.map(|rows| rows + 1);
                 cells = self.cells(one, other, options);
                 self.differing += u64::from(!cells.is_empty());
+                for (name, ..) in &cells {
+                    *self.by_column.entry(name.clone()).or_default() += 1;
+                }
             }
             _ => {}
         }
-        if (only.is_some() || !cells.is_empty()) && self.first.len() < options.shown {
-            let key = lines[only.unwrap_or(0)].as_ref().map(|(key, _)| text_of(key));
-            self.first.push(RowDiff { key: key.unwrap_or_default(), only, cells });
+        if only.is_some() || !cells.is_empty() {
+            let row = RowDiff { key: String::new(), only, cells };
+            let alike = self.first.iter().filter(|known| known.kind() == row.kind());
+            if alike.count() < options.shown {
+                let key = lines[only.unwrap_or(0)].as_ref().map(|(key, _)| text_of(key));
+                self.first.push(RowDiff { key: key.unwrap_or_default(), ..row });
+            }
         }
     }
 

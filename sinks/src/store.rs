@@ -148,6 +148,19 @@ impl Store {
         }
     }
 
+    /// What the store at `folder` is of; nothing where there is none, or what there is is being removed.
+    ///
+    /// # Errors
+    /// Refuses a store of another version, and files of the names that a store has where there is none.
+    pub fn identity_at(folder: &Path) -> Result<Option<Identity>, StoreError> {
+        match read(folder)? {
+            Some(known) if known.removing => Ok(None),
+            Some(Known { fingerprint, parts, .. }) => Ok(Some(Identity { fingerprint, parts })),
+            None if folder.is_dir() => refuse_foreign(folder).map(|()| None),
+            None => Ok(None),
+        }
+    }
+
     /// Whether there is a store at `folder`.
     pub fn is_at(folder: &Path) -> bool {
         folder.join(STORE_FILE).is_file()

@@ -2,7 +2,10 @@
 
 use market::{Bar, Body, Price, RowKey, Rows, Scale, Scales, Sink, Symbols, TableSpec, Time};
 use proptest::prelude::*;
-use sinks::{DiffOptions, Identity, ParquetOptions, Side, Store, StoredBars, TableDiff, diff};
+use sinks::{
+    DiffOptions, Identity, ParquetOptions, RowDiff, Side, Store, StoredBars, TableDiff, diff,
+};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -131,8 +134,16 @@ fn what_differs_is_found() {
         let found = compare(one.path(), other.path(), &options(false));
         assert_eq!((found.rows, found.only, found.differing), ([10, 9], [2, 1], 1), "{found:?}");
         assert!(found.columns[0].contains("b") && found.columns[1].contains("c"), "{found:?}");
-        assert!(!found.is_same(&options(false)) && found.first.len() == 3, "{found:?}");
-        assert_eq!(compare(one.path(), other.path(), &options(true)).differing, 2);
+        assert!(!found.is_same(&options(false)), "{found:?}");
+        // Two that only the first has come before all others; one is told of each kind all the same.
+        let exact = compare(one.path(), other.path(), &DiffOptions { shown: 1, ..options(true) });
+        assert_eq!((exact.differing, exact.by_column["a"]), (2, 1), "{exact:?}");
+        assert_eq!(exact.by_column["revision"], 2, "{exact:?}");
+        let kind = |row: &RowDiff| (row.only, row.cells.iter().any(|cell| cell.0 == "a"));
+        let told: BTreeSet<_> = exact.first.iter().map(kind).collect();
+        let all = [(None, false), (None, true), (Some(0), false), (Some(1), false)];
+        assert_eq!(told, all.into());
+        assert_eq!(exact.first.len(), all.len(), "{exact:?}");
         let (from, to) = (Time::from_ns(4 * 60_000_000_000), Time::from_ns(10 * 60_000_000_000));
         let cut = DiffOptions { from: Some(from), to: Some(to), ..options(false) };
         let found = compare(one.path(), other.path(), &cut);

@@ -26,9 +26,9 @@ pub use file::{
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
     Accepted, Begin, Behind, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError,
-    KafkaStart, LogPart, PartOpener, Recalled, recall, resume_at, topic_pattern,
+    KafkaStart, LogPart, PartOpener, Recalled, TopicName, recall, resume_at,
 };
-pub use layout::{Layout, LayoutError, LayoutOptions};
+pub use layout::{Layout, LayoutError, LayoutNames, LayoutOptions};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};

@@ -56,9 +56,12 @@ pub(super) enum Command {
     #[command(after_help = "Examples: tidemill diff tidemill-data other-data\n          \
         tidemill diff --config blue.toml --config green.toml --from 2024-01-02T15:00:00Z")]
     Diff(DiffArgs),
-    /// Validate a configuration, or show the first rows of a data file as understood
+    /// Validate a configuration and say what a start would do, or show the first rows of a data file as understood
     #[command(
-        after_help = "Examples: tidemill check --print\n          tidemill check trades.csv --columns \"ts_event=t:ms\""
+        after_help = "Examples: tidemill check --connect\n          tidemill check --print\n          tidemill check \
+        trades.csv --columns \"ts_event=t:ms\"\n\nLooks at the files, the store and the checkpoints of this machine, \
+        and says what a start would do; ends with 2 where\nsomething would stop it. Only with --connect is anybody asked \
+        over a network: brokers and buckets."
     )]
     Check(CheckArgs),
     /// Write a commented cluster.toml
@@ -363,6 +366,9 @@ pub(super) struct CheckArgs {
     /// Print the effective configuration and its fingerprint
     #[arg(long)]
     pub print: bool,
+    /// Ask the brokers too: whether they answer, which topics are there, what patterns match; and look into buckets
+    #[arg(long, conflicts_with = "file")]
+    pub connect: bool,
     #[command(flatten)]
     pub layout: LayoutFlags,
     /// Rows to show of a data file

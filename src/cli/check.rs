@@ -3,11 +3,10 @@
 use super::Failure;
 use super::args::CheckArgs;
 use super::brokers::configuration;
+use super::connect::{Asked, ask};
 use super::output::{print, print_json};
 use crate::config::{Config, SourceKind};
-use crate::depot::ObjectDepot;
-use crate::engine::{Changes, Outlook, outlook};
-use dataflows::checkpoint::{Entry, SequenceError, entries};
+use crate::engine::{Changes, EngineError, Outlook, Prospect, look};
 use serde_json::json;
 
 /// Checks it.
@@ -21,20 +20,33 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, Failure> {
 fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
     let config = configuration(&args.config)?;
     let fingerprint = config.fingerprint();
-    let mut unseen = None;
-    let outlook = match args.print && !args.json {
-        true => Outlook::default(),
-        false => changed(&config, &mut unseen)?,
-    };
+    if args.print && !args.json {
+        print(&format!("{}\n# fingerprint {fingerprint}\n", config.print()))?;
+        return Ok(0);
+    }
+    let failed = |error: EngineError| Failure::of(error.is_usage(), error);
+    let Prospect { outlook, unseen, mut does, mut stops, .. } =
+        look(&config, args.connect).map_err(failed)?;
+    let asked = args.connect.then(|| ask(&config)).transpose()?;
+    let Asked { silent, topics, .. } = asked.map_or_else(Asked::default, |mut asked| {
+        does.append(&mut asked.does);
+        stops.append(&mut asked.stops);
+        asked
+    });
     let Changes { refused, added, removed } = &outlook.changes;
-    let code = if refused.is_empty() { 0 } else { super::USAGE };
+    let code = match (refused.is_empty() && stops.is_empty(), silent.is_empty()) {
+        (true, true) => 0,
+        (true, false) => super::FAILED,
+        (false, _) => super::USAGE,
+    };
+    stops.extend(silent);
     if args.json {
         let facts: serde_json::Map<_, _> =
             config.facts().into_iter().map(|(name, value)| (name, value.into())).collect();
         let mut document = json!({
-            "ok": refused.is_empty(), "fingerprint": fingerprint, "facts": facts,
+            "ok": code == 0, "fingerprint": fingerprint, "facts": facts,
             "refused": refused, "added": added, "removed": removed, "warms_up_from": outlook.from,
-            "unseen": unseen,
+            "unseen": unseen, "does": does, "stops": stops, "topics": args.connect.then_some(topics),
         });
         if args.print {
             document["configuration"] = config.print().into();
@@ -42,40 +54,14 @@ fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
         print_json(&document)?;
         return Ok(code);
     }
-    if args.print {
-        print(&format!("{}\n# fingerprint {fingerprint}\n", config.print()))?;
-        return Ok(0);
-    }
     let unseen = unseen.map(|error| format!("what changed is not known: checkpoints: {error}\n"));
+    let line = |word: &str, lines: &[String]| -> String {
+        lines.iter().map(|line| format!("{word}: {line}\n")).collect()
+    };
     let said = lines(&outlook) + &unseen.unwrap_or_default();
+    let said = said + &line("a start would", &does) + &line("would stop it", &stops);
     print(&format!("{}: valid\n{}{said}", args.config.display(), outline(&config)))?;
     Ok(code)
-}
-
-/// What changed since the deployment's newest checkpoint, where there is one; why that is not known, where its store
-/// cannot be looked into from here.
-fn changed(config: &Config, unseen: &mut Option<String>) -> Result<Outlook, Failure> {
-    // A store that a run would make is not made here.
-    let is_there = |to: &str| to.starts_with("s3://") || std::path::Path::new(to).is_dir();
-    let Some(given) = config.checkpoints().filter(|given| is_there(&given.to)) else {
-        return Ok(Outlook::default());
-    };
-    let depot = ObjectDepot::open(&given.to, config.name()).map_err(Failure::failed)?;
-    let entries = match entries(&depot) {
-        Ok((entries, _)) => entries,
-        Err(SequenceError::Depot(error)) => {
-            *unseen = Some(error.to_string());
-            return Ok(Outlook::default());
-        }
-        Err(error) => return Err(Failure::usage(error)),
-    };
-    let newest = entries.into_iter().rev().find_map(|(_, entry)| match entry {
-        Entry::Manifest(manifest) => Some(manifest),
-        Entry::Claim { .. } => None,
-    });
-    newest.map_or(Ok(Outlook::default()), |manifest| {
-        outlook(config, &manifest).map_err(Failure::failed)
-    })
 }
 
 /// What a run would do about it, a line each.
@@ -87,7 +73,11 @@ fn lines(outlook: &Outlook) -> String {
              deployment.name to run beside them"
         ));
     }
-    let from = outlook.from.as_deref().unwrap_or("the inputs as they are read");
+    let usual = match outlook.unasked {
+        true => "older bars, of which --connect says where they are",
+        false => "the inputs as they are read",
+    };
+    let from = outlook.from.as_deref().unwrap_or(usual);
     for added in &outlook.changes.added {
         lines.push(format!("added: {added}, NULL in the rows before, warms up from {from}"));
     }
@@ -106,6 +96,7 @@ fn outline(config: &Config) -> String {
         config.processes().len().max(1),
         config.workers()
     )];
+    let names = |list: Vec<String>| list.join(", ");
     for source in config.sources() {
         lines.push(match &source.kind {
             SourceKind::Files(files) => {
@@ -118,7 +109,8 @@ fn outline(config: &Config) -> String {
                 )
             }
             SourceKind::Kafka(kafka) => {
-                let (brokers, topics) = (kafka.settings.brokers(), kafka.topics.join(", "));
+                let topics = names(kafka.topics.iter().map(ToString::to_string).collect());
+                let brokers = kafka.settings.brokers();
                 let files = kafka.history.as_ref();
                 let files = files.map(|files| format!("history {}, then ", files.files.join(", ")));
                 let files = files.unwrap_or_default();
@@ -133,7 +125,6 @@ fn outline(config: &Config) -> String {
             }
         });
     }
-    let names = |list: Vec<String>| list.join(", ");
     lines.push(format!(
         "bars of {}",
         names(config.widths().iter().map(ToString::to_string).collect())

@@ -6,7 +6,7 @@ use super::output::{print, print_json};
 use super::store_args::{CheckpointAction, CheckpointArgs, CheckpointStore};
 use crate::depot::ObjectDepot;
 use crate::engine::{grouped, table};
-use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, SEQUENCE, entries, prune};
+use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, Numbered, entries, numbered, prune};
 use market::{EpochLength, Symbols};
 use serde_json::{Value, json};
 
@@ -39,48 +39,57 @@ fn time_of(manifest: &Manifest, length: EpochLength) -> Option<String> {
 
 fn list(store: &CheckpointStore) -> Result<u8, Failure> {
     let (depot, length, _) = open(store)?;
-    let (entries, _) = entries(&depot).map_err(Failure::failed)?;
+    let all = numbered(&depot).map_err(Failure::failed)?;
     if store.json {
-        let entries = entries.iter().map(|(number, entry)| match entry {
-            Entry::Claim { generation, writers } => {
-                json!({"number": number, "kind": "claim", "generation": generation, "writers": writers})
-            }
-            Entry::Manifest(manifest) => {
-                let mut value = manifest.json();
-                value["number"] = (*number).into();
-                value["kind"] = "manifest".into();
-                value["time"] = time_of(manifest, length).into();
-                value
-            }
-        });
-        print_json(&json!({"entries": entries.collect::<Vec<_>>()}))?;
+        let entries: Vec<Value> = all.iter().map(|one| document(one, length)).collect();
+        print_json(&json!({ "entries": entries }))?;
         return Ok(0);
     }
-    let row = |(number, entry): &(u64, Entry)| match entry {
-        Entry::Claim { generation, .. } => {
-            let empty = String::new;
-            vec![
-                number.to_string(),
-                "claim".to_owned(),
-                generation.to_string(),
-                empty(),
-                empty(),
-                empty(),
-            ]
+    let rows: Vec<_> = all.iter().map(|one| row(one, length)).collect();
+    let names = ["number", "kind", "generation", "cut at", "partitions", "objects"];
+    print(&table(&names, &rows))?;
+    Ok(0)
+}
+
+fn document((number, found): &(u64, Numbered), length: EpochLength) -> Value {
+    match found {
+        Numbered::Entry(Entry::Claim { generation, writers }) => {
+            json!({"number": number, "kind": "claim", "generation": generation, "writers": writers})
         }
-        Entry::Manifest(manifest) => vec![
-            number.to_string(),
-            "manifest".to_owned(),
-            manifest.generation.to_string(),
+        Numbered::Entry(Entry::Manifest(manifest)) => {
+            let mut value = manifest.json();
+            value["number"] = (*number).into();
+            value["kind"] = "manifest".into();
+            value["time"] = time_of(manifest, length).into();
+            value
+        }
+        Numbered::Format(format) => {
+            json!({"number": number, "kind": "other format", "format": format})
+        }
+        Numbered::Torn => json!({"number": number, "kind": "not whole"}),
+    }
+}
+
+fn row((number, found): &(u64, Numbered), length: EpochLength) -> Vec<String> {
+    let (kind, generation) = match found {
+        Numbered::Entry(Entry::Claim { generation, .. }) => ("claim".to_owned(), Some(generation)),
+        Numbered::Entry(Entry::Manifest(manifest)) => {
+            ("manifest".to_owned(), Some(&manifest.generation))
+        }
+        Numbered::Format(format) => (format!("of format {format}"), None),
+        Numbered::Torn => ("not whole".to_owned(), None),
+    };
+    let mut row = vec![number.to_string(), kind];
+    row.push(generation.map_or_else(String::new, ToString::to_string));
+    row.extend(match found {
+        Numbered::Entry(Entry::Manifest(manifest)) => [
             time_of(manifest, length).unwrap_or_else(|| "the beginning".to_owned()),
             manifest.positions.len().to_string(),
             manifest.objects().count().to_string(),
         ],
-    };
-    let rows: Vec<_> = entries.iter().map(row).collect();
-    let names = ["number", "kind", "generation", "cut at", "partitions", "objects"];
-    print(&table(&names, &rows))?;
-    Ok(0)
+        _ => Default::default(),
+    });
+    row
 }
 
 /// What is wrong with a manifest's objects.
@@ -103,11 +112,17 @@ fn faults(depot: &dyn Depot, manifest: &Manifest) -> Result<(u64, Vec<String>), 
 /// Exits with 1 where something is wrong with a checkpoint.
 fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
     let (depot, length, _) = open(store)?;
-    let (entries, _) = entries(&depot).map_err(Failure::failed)?;
-    let all = depot.list(SEQUENCE).map_err(Failure::failed)?.len();
-    let (mut documents, mut text, mut wrong) = (Vec::new(), String::new(), 0);
-    for (number, entry) in &entries {
-        let Entry::Manifest(manifest) = entry else { continue };
+    let all = numbered(&depot).map_err(Failure::failed)?;
+    let (mut documents, mut text, mut wrong, mut torn) = (Vec::new(), String::new(), 0, 0);
+    for (number, found) in &all {
+        let manifest = match found {
+            Numbered::Entry(Entry::Manifest(manifest)) => manifest,
+            Numbered::Entry(Entry::Claim { .. }) => continue,
+            Numbered::Format(_) | Numbered::Torn => {
+                torn += 1;
+                continue;
+            }
+        };
         let (bytes, faults) = faults(&depot, manifest)?;
         let time = time_of(manifest, length).unwrap_or_else(|| "the beginning".to_owned());
         let state = if faults.is_empty() { "whole".to_owned() } else { faults.join("; ") };
@@ -115,7 +130,6 @@ fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
         wrong += u64::from(!faults.is_empty());
         documents.push(json!({"number": number, "time": time, "bytes": bytes, "faults": faults}));
     }
-    let torn = all.saturating_sub(entries.len());
     if torn > 0 {
         text += &format!("{torn} entries are half written or of another format\n");
     }
@@ -133,7 +147,7 @@ fn remove(store: &CheckpointStore, keep: Option<usize>) -> Result<u8, Failure> {
     let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0);
     // What the newest run is writing is not touched: it may be alive.
     let removed =
-        prune(&depot, keep.unwrap_or(configured), generation, 0).map_err(Failure::failed)?;
+        prune(&depot, keep.unwrap_or(configured), (generation, 0), &[]).map_err(Failure::failed)?;
     if store.json {
         print_json(&json!({ "removed": removed }))?;
     } else {

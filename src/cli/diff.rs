@@ -35,7 +35,7 @@ pub(super) fn diff(args: &DiffArgs) -> Result<u8, Failure> {
         let tables: Vec<Value> = tables.iter().map(|table| document(table, &options)).collect();
         print_json(&json!({"same": is_same, "tables": tables}))?;
     } else {
-        print(&tables.iter().map(text).collect::<String>())?;
+        print(&tables.iter().map(|table| text(table, &options)).collect::<String>())?;
     }
     Ok(u8::from(!is_same))
 }
@@ -93,16 +93,22 @@ fn at(key: &str) -> Option<i64> {
 }
 
 /// What is found of a table, in lines.
-fn text(table: &TableDiff) -> String {
+fn text(table: &TableDiff, options: &DiffOptions) -> String {
     let [one, other] = table.rows.map(grouped);
     let mut lines = vec![format!("{}: {one} and {other} rows", table.table)];
     let [one, other] = table.only;
     match (one, other, table.differing) {
-        (0, 0, 0) => lines[0] += ", the same",
+        (0, 0, 0) if table.is_same(options) => lines[0] += ", the same",
+        (0, 0, 0) => lines[0] += ", the same but for columns that one side lacks",
         (one, other, differing) => {
             let [one, other, differing] = [one, other, differing].map(grouped);
             lines[0] += &format!(", {differing} differ, {one} only here, {other} only there");
         }
+    }
+    if !table.by_column.is_empty() {
+        let column = |(name, count): (&String, &u64)| format!("{name} ({})", grouped(*count));
+        let columns: Vec<String> = table.by_column.iter().map(column).collect();
+        lines.push(format!("  rows differ in {}", columns.join(", ")));
     }
     for (columns, side) in table.columns.iter().zip(["first", "second"]) {
         if !columns.is_empty() {
@@ -135,7 +141,8 @@ fn document(table: &TableDiff, options: &DiffOptions) -> Value {
     };
     json!({
         "table": table.table, "same": table.is_same(options), "rows": table.rows,
-        "only": table.only, "differing": table.differing, "columns_only": table.columns,
+        "only": table.only, "differing": table.differing, "by_column": table.by_column,
+        "columns_only": table.columns,
         "first": table.first.iter().map(row).collect::<Vec<_>>(),
     })
 }

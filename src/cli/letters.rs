@@ -4,6 +4,7 @@ use super::output::{print, print_json};
 use super::store_args::{LetterAction, LetterArgs, LetterFilter};
 use super::{Failure, store_folder};
 use crate::engine::{grouped, table};
+use market::Reason;
 use serde_json::{Value, json};
 use sinks::{Filter, LetterError, Letters, Summary};
 use std::fs::File;
@@ -21,8 +22,23 @@ pub(super) fn letters(args: &LetterArgs) -> Result<u8, Failure> {
 }
 
 fn open(filter: &LetterFilter) -> Result<(Letters, Filter), Failure> {
+    if let Some(given) = filter.reason.as_deref() {
+        known(given)?;
+    }
     let letters = Letters::open(&store_folder(filter.data.as_deref())?).map_err(failure)?;
     Ok((letters, Filter { reason: filter.reason.clone(), symbol: filter.symbol.clone() }))
+}
+
+/// Refuses a reason that nothing is refused for: nothing found would be taken for nothing refused.
+fn known(given: &str) -> Result<(), Failure> {
+    let codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    match codes.contains(&given) {
+        true => Ok(()),
+        false => {
+            let codes = codes.join(", ");
+            Err(Failure::usage(format!("--reason = \"{given}\": one of {codes} is wanted")))
+        }
+    }
 }
 
 fn failure(error: LetterError) -> Failure {

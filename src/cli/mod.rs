@@ -5,6 +5,7 @@ mod args;
 mod brokers;
 mod check;
 mod checkpoints;
+mod connect;
 mod demo;
 mod diff;
 mod ingest;
@@ -37,6 +38,9 @@ const USAGE: u8 = 2;
 
 /// Another run of the deployment has begun.
 const OVERTAKEN: u8 = 5;
+
+/// It was interrupted.
+const STOPPED: u8 = 130;
 
 /// A command that did not do what was asked: the code to exit with and one line.
 #[derive(Debug)]

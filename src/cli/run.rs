@@ -4,7 +4,7 @@ use super::args::{RunArgs, RunFlags};
 use super::output::{complain, print, print_json};
 use super::progress::Shown;
 use super::watch::{end_with_supervisor, interruptible};
-use super::{Failure, OVERTAKEN};
+use super::{Failure, OVERTAKEN, STOPPED};
 use crate::config::{Config, Override};
 use crate::engine::{Engine, EngineError, REFUSED_FREE, Summary};
 use crate::observe::{is_json, log_as};
@@ -44,6 +44,7 @@ pub(super) fn start(engine: Engine) -> Result<Summary, Failure> {
     drop(shown);
     done.map_err(one_by_one).map_err(|error| match error {
         EngineError::Overtaken(_) => Failure { code: OVERTAKEN, message: error.to_string() },
+        EngineError::Stopped => Failure { code: STOPPED, message: error.to_string() },
         error => Failure::of(error.is_usage(), error),
     })
 }

@@ -333,8 +333,9 @@ fn partitions(document: &Value) -> String {
     let mut list: Vec<&Value> = document["partitions"].as_array().into_iter().flatten().collect();
     let lag = |one: &Value| one["lag_seconds"].as_f64().unwrap_or(f64::MAX);
     list.sort_by(|a, b| {
-        let holds = |one: &Value| one["holds_frontier"] != true;
-        holds(a).cmp(&holds(b)).then(lag(b).total_cmp(&lag(a)))
+        // One that has ended holds nobody back, however far its last record lies.
+        let rank = |one: &Value| (one["holds_frontier"] != true, one["ended"] == true);
+        rank(a).cmp(&rank(b)).then(lag(b).total_cmp(&lag(a)))
     });
     let row = |one: &&Value| {
         vec![
@@ -343,7 +344,12 @@ fn partitions(document: &Value) -> String {
             text_of(&one["watermark"]),
             seconds(&one["lag_seconds"]),
             count(&one["behind"]),
-            if one["holds_frontier"] == true { "holds the frontier" } else { "" }.to_owned(),
+            match (one["holds_frontier"] == true, one["ended"] == true) {
+                (true, _) => "holds the frontier",
+                (false, true) => "has ended",
+                (false, false) => "",
+            }
+            .to_owned(),
         ]
     };
     let rows: Vec<Vec<String>> = list.iter().take(PARTITIONS_SHOWN).map(row).collect();

@@ -72,7 +72,7 @@ pub(super) struct DiffArgs {
     /// Only bars that start before this time
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
-    /// Differing rows of a table to print
+    /// Differing rows of a table to print, of each kind: of one side alone, of other values, revised otherwise
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub rows: usize,
     /// Print one JSON document

@@ -2,19 +2,22 @@
 
 use super::Failure;
 use super::brokers::settings;
-use super::output::print;
+use super::output::{complain, print};
 use super::topic_args::TailArgs;
 use super::watch::interruptible;
-use kafka::{Admin, Consumer, Message, PartitionName, PartitionReader};
+use kafka::{Admin, Consumer, Message, PartitionName, PartitionReader, Settings};
 use market::{Symbols, Time};
 use serde_json::json;
 use serde_json::value::RawValue;
 use sources::{Codec, Decoded, Decoder, Encoder, Layout};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long all partitions together are waited for.
 const WAIT: Duration = Duration::from_millis(100);
+/// Between two looks whether the brokers answer, and how long such an answer may take.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How an Arrow stream begins: the mark of a message, then its length.
 const ARROW: &[u8] = &[0xff, 0xff, 0xff, 0xff];
 
@@ -35,7 +38,14 @@ struct Printer<'a> {
 /// Prints them until Ctrl-C, `--max`, or with `--until-end` the end.
 pub(super) fn tail(args: &TailArgs) -> Result<u8, Failure> {
     let watch = interruptible()?;
-    let mut readings = open(args)?;
+    let settings = settings(&args.brokers)?;
+    let admin = Admin::new(&settings).map_err(Failure::failed)?;
+    match admin.wait(&watch.stop) {
+        Err(_) if watch.stop.load(Ordering::Relaxed) => return Ok(0),
+        answered => answered.map_err(Failure::failed)?,
+    }
+    let mut readings = open(args, &settings, &admin)?;
+    listen(admin, watch.stop.clone());
     let mut printer = Printer { args, left: args.max.unwrap_or(u64::MAX), text: String::new() };
     while printer.left > 0 && !readings.is_empty() && !watch.stop.load(Ordering::Relaxed) {
         let wait = WAIT / readings.len() as u32;
@@ -57,9 +67,24 @@ pub(super) fn tail(args: &TailArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn open(args: &TailArgs) -> Result<Vec<Reading>, Failure> {
-    let settings = settings(&args.brokers)?;
-    let admin = Admin::new(&settings).map_err(Failure::failed)?;
+/// Says that the brokers do not answer, and that they do again: a reader waits for them without a word, as it waits
+/// for the next record. The thread ends with the process.
+fn listen(admin: Admin, stop: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let mut is_away = false;
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK_EVERY);
+            match (admin.look(LOOK_EVERY), is_away) {
+                (Err(error), false) => complain(&format!("{error}; they are waited for")),
+                (Ok(()), true) => complain("the brokers answer again"),
+                _ => continue,
+            }
+            is_away = !is_away;
+        }
+    });
+}
+
+fn open(args: &TailArgs, settings: &Settings, admin: &Admin) -> Result<Vec<Reading>, Failure> {
     let topic = admin.topic(&args.topic).map_err(Failure::failed)?;
     let Some(topic) = topic else {
         return Err(Failure::usage(format!("{}: no topic of that name", args.topic)));
@@ -84,7 +109,7 @@ fn open(args: &TailArgs) -> Result<Vec<Reading>, Failure> {
             at.iter().zip(&bounds).map(|(at, bounds)| at.unwrap_or(bounds.end)).collect()
         }
     };
-    let consumer = Consumer::new(&settings).map_err(Failure::failed)?;
+    let consumer = Consumer::new(settings).map_err(Failure::failed)?;
     let mut readings = Vec::new();
     for (((_, partition), bounds), from) in names.iter().zip(&bounds).zip(from) {
         let until = args.until_end.then_some(bounds.end);

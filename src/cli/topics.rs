@@ -17,9 +17,9 @@ const SHOWN: [&str; 4] =
     ["cleanup.policy", "retention.ms", "compression.type", "min.insync.replicas"];
 
 /// The topics of one sink, and its brokers.
-struct Written {
-    target: KafkaTarget,
-    plans: Vec<TopicPlan>,
+pub(super) struct Written {
+    pub target: KafkaTarget,
+    pub plans: Vec<TopicPlan>,
 }
 
 /// The topics of one source, and its brokers.
@@ -57,7 +57,9 @@ fn taken(config: &Config) -> Result<Vec<Taken>, Failure> {
         let SourceKind::Kafka(kafka) = &source.kind else { continue };
         let names = match kafka_source(kafka).names() {
             Ok(names) => names.into_iter().collect(),
-            Err(KafkaSourceError::NoTopic(_)) => kafka.topics.clone(),
+            Err(KafkaSourceError::NoTopic(_)) => {
+                kafka.topics.iter().map(ToString::to_string).collect()
+            }
             Err(error) => return Err(Failure::failed(error)),
         };
         let control = kafka.idle_after.map(|_| kafka.control.clone());
@@ -66,7 +68,8 @@ fn taken(config: &Config) -> Result<Vec<Taken>, Failure> {
     Ok(all)
 }
 
-fn written(config: &Config) -> Result<Vec<Written>, Failure> {
+/// What the sinks write.
+pub(super) fn written(config: &Config) -> Vec<Written> {
     let mut names = vec!["aggregated_data"];
     if !config.indicators().is_empty() {
         names.push("technical_indicators");
@@ -85,15 +88,21 @@ fn written(config: &Config) -> Result<Vec<Written>, Failure> {
             plans: sinks::topic_plans(&options, &tables),
         });
     }
+    all
+}
+
+/// The same where there is anything of Kafka's to look at.
+fn written_or_read(config: &Config) -> Result<Vec<Written>, Failure> {
+    let written = written(config);
     let is_read = |source: &SourceConfig| matches!(source.kind, SourceKind::Kafka(_));
-    if all.is_empty() && !config.sources().iter().any(is_read) {
+    if written.is_empty() && !config.sources().iter().any(is_read) {
         return Err(Failure::usage("the configuration has no source or sink of kind kafka"));
     }
-    Ok(all)
+    Ok(written)
 }
 
 fn list(config: &Config, as_json: bool) -> Result<(), Failure> {
-    let (mut found, written) = (Vec::new(), written(config)?);
+    let (mut found, written) = (Vec::new(), written_or_read(config)?);
     for taken in taken(config)? {
         found.extend(look(&taken.settings, &group(config), &taken.names, true)?);
     }
@@ -168,7 +177,7 @@ fn look(
 
 fn create(config: &Config, as_json: bool) -> Result<(), Failure> {
     let (mut made, mut known) = (Vec::new(), Vec::new());
-    for written in written(config)? {
+    for written in written_or_read(config)? {
         let topics = Topics::open(&written.target.settings).map_err(Failure::failed)?;
         let before = topics.list().map_err(Failure::failed)?;
         topics.ensure(&written.plans).map_err(Failure::failed)?;
@@ -190,7 +199,7 @@ fn create(config: &Config, as_json: bool) -> Result<(), Failure> {
 
 fn describe(config: &Config, as_json: bool) -> Result<(), Failure> {
     let (mut text, mut documents, mut lines) = (String::new(), Vec::new(), Vec::new());
-    for written in written(config)? {
+    for written in written_or_read(config)? {
         let topics = Topics::open(&written.target.settings).map_err(Failure::failed)?;
         let there = topics.list().map_err(Failure::failed)?;
         let names: Vec<&str> = written.plans.iter().map(|plan| plan.name.as_str()).collect();

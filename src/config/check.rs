@@ -1,6 +1,8 @@
 //! From the raw form to the checked one: every rule of the configuration, each with its place.
 
+use super::folders::folder;
 use super::kafka::kafka_of;
+use super::layout::layout;
 use super::observe::observe;
 use super::raw::{self, Root};
 use super::sinks::sinks;
@@ -14,6 +16,7 @@ use super::{
 use market::{EpochLength, Time, Width, WidthError};
 use operators::indicator::{Registry, Spec};
 use std::fmt::Display;
+use std::path::Path;
 
 const DAY_NS: i64 = Time::DAY;
 const YEAR_NS: i64 = 366 * DAY_NS;
@@ -31,6 +34,7 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
     if root.deployment.data.is_empty() {
         return Err(tree.error("deployment.data", "a folder is wanted"));
     }
+    folder(tree, "deployment.data", root.deployment.data.as_ref())?;
     let processes = processes(tree, &root.cluster.processes)?;
     let workers = within(tree, "cluster.workers", root.cluster.workers, 1, 256)? as usize;
     let epoch = epoch(tree, &root.cluster.epoch)?;
@@ -149,6 +153,10 @@ fn checkpoints(tree: &Tree, root: &Root) -> Checked<Option<CheckpointConfig>> {
         }
         Some(to) => to.clone(),
     };
+    if !to.starts_with("s3://") {
+        let key = raw.to.as_ref().map_or("deployment.data", |_| "cluster.checkpoints.to");
+        folder(tree, key, &Path::new(&to).join(&root.deployment.name))?;
+    }
     Ok(Some(CheckpointConfig { every_ms: (every_ns / MS) as u64, to, keep }))
 }
 
@@ -234,8 +242,6 @@ fn files_of(
     if let Some(index) = source.files.iter().position(String::is_empty) {
         return Err(tree.error(&path(&format!("files[{index}]")), "the name of a file is wanted"));
     }
-    let orders = [("time", Order::Time), ("log", Order::Log), ("any", Order::Any)];
-    let modes = [("file", PartitionMode::File), ("sequence", PartitionMode::Sequence)];
     let partition = source.partition.as_deref();
     Ok(FilesConfig {
         files: source.files.clone(),
@@ -248,10 +254,11 @@ fn files_of(
             .as_deref()
             .map(|text| character(tree, &path("comment"), text))
             .transpose()?,
-        order: choice(tree, &path("order"), &source.order, &orders)?,
+        order: choice(tree, &path("order"), &source.order, Order::WORDS)?,
         partition: partition
-            .map(|text| choice(tree, &path("partition"), text, &modes))
+            .map(|text| choice(tree, &path("partition"), text, PartitionMode::WORDS))
             .transpose()?,
+        names: layout(tree, path, (&source.columns, &source.r#where))?,
     })
 }
 
@@ -288,13 +295,11 @@ fn simulator(
 }
 
 fn outliers(tree: &Tree, raw: &raw::Admission) -> Checked<Outliers> {
-    let modes =
-        [("off", OutlierMode::Off), ("flag", OutlierMode::Flag), ("refuse", OutlierMode::Refuse)];
     if !(1.0..=1000.0).contains(&raw.outliers.scale) {
         return Err(tree.error("admission.outliers.scale", "a number from 1 to 1000 is wanted"));
     }
     Ok(Outliers {
-        mode: choice(tree, "admission.outliers.mode", &raw.outliers.mode, &modes)?,
+        mode: choice(tree, "admission.outliers.mode", &raw.outliers.mode, OutlierMode::WORDS)?,
         scale: raw.outliers.scale,
         patience: within(tree, "admission.outlier_patience", raw.outlier_patience, 1, 1000)? as u32,
     })

@@ -32,9 +32,9 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     }
     // What is not looked for has no scale.
     match config.outliers.mode {
-        OutlierMode::Off => fact("outliers", "off".to_owned()),
+        OutlierMode::Off => fact("outliers", OutlierMode::Off.word().to_owned()),
         mode => {
-            let (mode, rule) = (word(mode), config.outliers);
+            let (mode, rule) = (mode.word(), config.outliers);
             fact("outliers", format!("{mode} beyond {}, patience {}", rule.scale, rule.patience));
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
             }
             // Which partitions from where on, the input's identity says.
             SourceKind::Kafka(kafka) => {
-                fact(&of_source("topics", index), kafka.topics.join(", "));
+                fact(&of_source("topics", index), join(&kafka.topics));
                 let parts = [("codec", Some(kafka.codec.to_string()))];
                 let records = records(&kafka.columns, &kafka.filter);
                 fact(&of_source("layout", index), said(parts.into_iter().chain(records)));
@@ -77,11 +77,6 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     facts
 }
 
-/// A choice as the configuration writes it.
-fn word(choice: impl std::fmt::Debug) -> String {
-    format!("{choice:?}").to_lowercase()
-}
-
 /// What is said of each part, where something is.
 fn said(parts: impl IntoIterator<Item = (&'static str, Option<String>)>) -> String {
     let said = parts.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)));
@@ -104,8 +99,8 @@ fn layout(files: &FilesConfig) -> String {
         ("header", Some(files.header.to_string())),
         ("delimiter", Some(sign(files.delimiter))),
         ("comment", files.comment.map(sign)),
-        ("order", Some(word(files.order))),
-        ("partition", files.partition.map(word)),
+        ("order", Some(files.order.word().to_owned())),
+        ("partition", files.partition.map(|mode| mode.word().to_owned())),
     ];
     said(records(&files.columns, &files.filter).into_iter().chain(parts))
 }

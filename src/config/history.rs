@@ -1,6 +1,7 @@
 //! The keys of a source's history, checked.
 
 use super::check::{character, choice};
+use super::layout::layout;
 use super::raw;
 use super::tree::{ConfigError, Tree};
 use super::{FilesConfig, Order, PartitionMode};
@@ -18,7 +19,6 @@ pub(super) fn history_of(
     if history.store.is_some() && !history.files.is_empty() {
         return Err(tree.error(&at("store"), "files or a store, not both"));
     }
-    let orders = [("time", Order::Time), ("log", Order::Log), ("any", Order::Any)];
     let comment = history.comment.as_deref();
     let checked = FilesConfig {
         files: history.files.clone(),
@@ -27,9 +27,10 @@ pub(super) fn history_of(
         header: history.header,
         delimiter: character(tree, &at("delimiter"), &history.delimiter)?,
         comment: comment.map(|text| character(tree, &at("comment"), text)).transpose()?,
-        order: choice(tree, &at("order"), &history.order, &orders)?,
+        order: choice(tree, &at("order"), &history.order, Order::WORDS)?,
         // What goes on behind it goes on behind one log.
         partition: Some(PartitionMode::Sequence),
+        names: layout(tree, &at, (&history.columns, &history.r#where))?,
     };
     Ok((!checked.files.is_empty()).then_some(checked))
 }

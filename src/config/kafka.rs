@@ -3,11 +3,12 @@
 use super::FilesConfig;
 use super::check::{duration, is_plain};
 use super::history::history_of;
+use super::layout::layout;
 use super::raw;
 use super::tree::{ConfigError, Tree};
 use ::kafka::Settings;
 use market::Time;
-use sources::{Codec, KafkaStart};
+use sources::{Codec, KafkaStart, LayoutNames, TopicName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,19 +17,21 @@ const TOPIC_BYTES_MAX: usize = 249;
 /// A decision is a transaction; they are not made more often.
 const IDLE_LEAST_NS: i64 = 100_000_000;
 
-/// Topics, and how they are read; columns are checked where they are parsed, by the source.
+/// Topics, and how they are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KafkaConfig {
     /// Brokers, and how they are spoken to.
     pub settings: Settings,
-    /// Names, and patterns that begin with `^`.
-    pub topics: Vec<String>,
+    /// Names and patterns.
+    pub topics: Vec<TopicName>,
     /// How trades stand in messages.
     pub codec: Codec,
     /// The column map.
     pub columns: Option<String>,
     /// Which records are used.
     pub filter: Option<String>,
+    /// What these two are called in errors.
+    pub names: LayoutNames,
     /// Whether symbols are spread over the partitions.
     pub repartition: bool,
     /// What is read before the topics.
@@ -55,20 +58,10 @@ pub(super) fn kafka_of(
     if source.topics.is_empty() {
         return Err(tree.error(&path("topics"), "at least one topic is wanted"));
     }
-    for (index, topic) in source.topics.iter().enumerate() {
-        let at = path(&format!("topics[{index}]"));
-        if topic.starts_with('^') {
-            if let Err(why) = sources::topic_pattern(topic) {
-                return Err(tree.error(&at, format!("a regular expression is wanted: {why}")));
-            }
-        } else if !is_plain(topic, TOPIC_BYTES_MAX) {
-            let rule = "the name of a topic is wanted, 1 to 249 of a-z A-Z 0-9 . _ -";
-            return Err(tree.error(&at, rule));
-        } else if *topic == source.control {
-            let rule = "the control topic of this source holds decisions, another one is wanted";
-            return Err(tree.error(&at, rule));
-        }
-    }
+    let topic = |(index, text): (usize, &String)| {
+        topic_of(tree, source, text, &path(&format!("topics[{index}]")))
+    };
+    let topics = source.topics.iter().enumerate().map(topic).collect::<Result<_, _>>()?;
     let settings = Settings::new(&source.brokers, source.kafka.clone())
         .map_err(|error| tree.error(&path("kafka"), error))?;
     let codec = source.codec.parse();
@@ -82,10 +75,11 @@ pub(super) fn kafka_of(
     let history = history_of(tree, &source.history, path)?;
     Ok(KafkaConfig {
         settings,
-        topics: source.topics.clone(),
+        topics,
         codec: codec.map_err(|error| tree.error(&path("codec"), error))?,
         columns: source.columns.clone(),
         filter: source.r#where.clone(),
+        names: layout(tree, path, (&source.columns, &source.r#where))?,
         repartition: source.repartition,
         start: start(source.start.as_deref(), history.is_some()).ok_or_else(|| {
             let wanted = "earliest, latest or a time in RFC 3339, as 2024-01-02T14:30:00Z";
@@ -96,6 +90,29 @@ pub(super) fn kafka_of(
         control: source.control.clone(),
         history_store: source.history.store.as_ref().map(PathBuf::from),
     })
+}
+
+/// A name, or a pattern that begins with `^`.
+fn topic_of(
+    tree: &Tree,
+    source: &raw::Source,
+    text: &str,
+    at: &str,
+) -> Result<TopicName, ConfigError> {
+    let topic = TopicName::parse(text)
+        .map_err(|why| tree.error(at, format!("a regular expression is wanted: {why}")))?;
+    if topic.is_pattern() {
+        return Ok(topic);
+    }
+    if !is_plain(text, TOPIC_BYTES_MAX) {
+        let rule = "the name of a topic is wanted, 1 to 249 of a-z A-Z 0-9 . _ -";
+        return Err(tree.error(at, rule));
+    }
+    if text == source.control {
+        let rule = "the control topic of this source holds decisions, another one is wanted";
+        return Err(tree.error(at, rule));
+    }
+    Ok(topic)
 }
 
 /// Of what is kept, history leaves out what it holds.

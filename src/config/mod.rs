@@ -10,8 +10,10 @@ mod check;
 mod document;
 mod duration;
 mod fingerprint;
+mod folders;
 mod history;
 mod kafka;
+mod layout;
 mod observe;
 mod raw;
 mod schema;
@@ -19,6 +21,7 @@ mod sinks;
 mod substitute;
 mod tree;
 mod universe;
+mod words;
 
 pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
@@ -28,9 +31,11 @@ pub use kafka::KafkaConfig;
 pub use observe::ObserveConfig;
 pub(crate) use substitute::substitute;
 pub use tree::{ConfigError, Override};
+pub use words::{Order, OutlierMode, PartitionMode};
 
 use market::{EpochLength, Scales, Time, Width};
 use operators::indicator::{Registry, Spec};
+use sources::LayoutNames;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -94,17 +99,6 @@ pub struct Outliers {
     pub patience: u32,
 }
 
-/// What is done with an outlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutlierMode {
-    /// It is not looked for.
-    Off,
-    /// Admitted and counted.
-    Flag,
-    /// Refused.
-    Refuse,
-}
-
 /// Where ticks come from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceConfig {
@@ -129,7 +123,7 @@ pub enum SourceKind {
     Kafka(Box<KafkaConfig>),
 }
 
-/// Files and how they are read; texts are checked where they are parsed, by the source.
+/// Files and how they are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilesConfig {
     /// Files and globs.
@@ -148,26 +142,8 @@ pub struct FilesConfig {
     pub order: Order,
     /// `file` or `sequence`; nothing: decided from the files.
     pub partition: Option<PartitionMode>,
-}
-
-/// Order of the records of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// By time but for stragglers.
-    Time,
-    /// A recorded order of arrival.
-    Log,
-    /// None: sorted by time first.
-    Any,
-}
-
-/// How files become logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionMode {
-    /// Each file one.
-    File,
-    /// All in one, in order of time.
-    Sequence,
+    /// What `columns` and `filter` are called in errors.
+    pub names: LayoutNames,
 }
 
 /// A simulated session.

@@ -100,7 +100,8 @@ impl Tree {
         }
     }
 
-    fn place(&self, path: &str) -> String {
+    /// The flag or key of `path`, as errors name it.
+    pub fn place(&self, path: &str) -> String {
         let plain: String = strip_indices(path);
         let holds = |key: &str| plain == key || plain.starts_with(&format!("{key}."));
         // The longest path that a flag was laid on is the nearest to the key.

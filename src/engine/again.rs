@@ -8,6 +8,7 @@ use crate::engine::topics::{TopicPart, Topics, kafka_error, known_of};
 use dataflows::checkpoint::Manifest;
 use market::{Offset, PartitionError, Symbols, Time};
 use sources::{Begin, Fed, Feed, KafkaStart, Recalled};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Between two looks whether the first record has come.
@@ -26,8 +27,12 @@ impl Inputs {
         Ok((inputs, is_whole))
     }
 
-    /// The least time among the first records of all logs; none where there are none.
-    pub fn first_time(mut self, symbols: &Symbols) -> Result<Option<Time>, PartitionError> {
+    /// The least time among the first records of all logs; none where there are none. `stop` ends the waiting.
+    pub fn first_time(
+        mut self,
+        symbols: &Symbols,
+        stop: &AtomicBool,
+    ) -> Result<Option<Time>, PartitionError> {
         let mut first = None;
         let told = self.topics.told();
         let mut feeds: Vec<Box<dyn Feed>> = Vec::new();
@@ -43,6 +48,10 @@ impl Inputs {
                         let times = batch.trades.ts_event.iter().copied();
                         first = first.into_iter().chain(times).min();
                         break;
+                    }
+                    Fed::Pending if stop.load(Ordering::Relaxed) => {
+                        let what = "the run was stopped".to_owned();
+                        return Err(PartitionError { what, usage: false });
                     }
                     Fed::Pending => std::thread::sleep(PAUSE),
                     Fed::End => break,

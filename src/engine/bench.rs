@@ -42,7 +42,7 @@ pub(super) struct Log {
     pub place: Where,
     /// What a checkpoint holds is of another log.
     pub anew: bool,
-    /// What it is called, as long as it waits for another.
+    /// What it is called, as long as it waits for another or where it has ended.
     pub name: String,
     pub feed: FeedOpener,
     /// The pool that it belongs to.
@@ -103,7 +103,7 @@ impl Bench {
         let (epoch, number) = (self.config.epoch(), log.number as u32);
         let ended = log.place == Where::Ahead && saved.is_some_and(AdmittedPartition::has_ended_in);
         let feed = match ended {
-            true => Box::new(MemoryFeed::default()) as Box<dyn Feed>,
+            true => Box::new(MemoryFeed::default().named(&log.name)) as Box<dyn Feed>,
             false => (log.feed)(Known { seam, histories: self.histories })?,
         };
         let partition = match saved {

@@ -3,7 +3,7 @@
 use super::bench::{FeedOpener, Known, Log, Where};
 use super::identity::identity;
 use super::inputs::Inputs;
-use super::topics::{TopicPart, TopicSource};
+use super::topics::{TopicPart, TopicSource, Topics};
 use market::{PartitionError, Symbols, Time};
 use sources::{
     Begin, FileError, FilePartition, FileSource, KafkaSource, KafkaStart, LogPart, PartOpener, Seam,
@@ -57,6 +57,14 @@ fn files_of(files: &FileSource) -> Result<String, FileError> {
     let facts = identity(&each.check()?)?;
     let texts: Vec<String> = facts.into_iter().map(|(_, fact)| fact).collect();
     Ok(texts.join(", "))
+}
+
+impl Topics {
+    /// What the history of this number is called, which the files that it was made of need not be there for.
+    pub(super) fn history_of(&self, number: u32) -> Option<String> {
+        let source = self.sources.iter().find(|source| source.behind == Some(number))?;
+        Some(format!("history of {}", source.name))
+    }
 }
 
 impl TopicSource {

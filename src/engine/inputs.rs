@@ -236,7 +236,7 @@ impl Inputs {
                 if place == Where::Ahead {
                     bench.lead(number as u32, timing);
                 }
-                let name = String::new();
+                let name = topics.history_of(number as u32).unwrap_or_default();
                 logs.push(Log { number, timing, place, anew: false, name, feed, pool: None });
             }
             logs.extend(parts.into_iter().map(|(part, open)| {
@@ -268,6 +268,7 @@ pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
         layout: LayoutOptions {
             columns: kafka.columns.clone(),
             filter: kafka.filter.clone(),
+            names: kafka.names.clone(),
             ..LayoutOptions::default()
         },
         control: kafka.control.clone(),
@@ -285,6 +286,7 @@ pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64)
             header: files.header,
             delimiter: Some(char::from(files.delimiter).to_string()),
             comment: files.comment.map(|byte| char::from(byte).to_string()),
+            names: files.names.clone(),
         },
         order: match files.order {
             Order::Time => FileOrder::Time,

@@ -61,13 +61,9 @@ pub(super) fn keep(
     let mut writers = inputs.topics.writers(config.processes().len().max(1));
     writers.push(config.name().to_owned());
     let mut claimed = claim(depot, &writers).map_err(EngineError::sequence)?;
-    for (number, name) in &claimed.passed_over {
-        tracing::warn!(
-            "checkpoint {number} names {name}, which is not there: an older one is gone on from"
-        );
-    }
     let (generation, writers) = (claimed.generation, claimed.writers.clone());
     let found = claimed.manifest.take().map(|(_, manifest)| manifest);
+    pass_over(&claimed, found.is_some(), given, how)?;
     let changes =
         found.as_ref().map(|found| goes_on(config, given, found, &identity, how)).transpose();
     let changes = match changes {
@@ -78,10 +74,12 @@ pub(super) fn keep(
     let basis = from.as_ref().map(|(manifest, _)| manifest);
     inputs.topics.agree(&Basis { manifest: basis, generation, writers: &writers })?;
     let manifest = match from {
-        None => first(depot, &mut claimed, (config, plan, inputs), identity.parts, how)?,
+        None => first(depot, &mut claimed, (config, plan, inputs, watch), identity.parts, how)?,
         Some((manifest, changes)) if changes.is_empty() => manifest,
         Some((manifest, changes)) => {
             let facts = renewed(&manifest.facts, &identity.parts);
+            // What is warmed up is read on its own, and with it what the run goes on from.
+            claimed.objects.clear();
             let run = (config, plan, watch, how.store);
             let warm = warm::up(run, depot, (&manifest, generation), &changes)?;
             // The sinks' marks are those of the lineage, which stays what it was. So does the generation that
@@ -96,6 +94,27 @@ pub(super) fn keep(
     checkpoints.claimed = Some(claimed);
     checkpoints.listener = listener(config, &inputs.topics.places());
     Ok(Kept { checkpoints, identity, started_at })
+}
+
+/// Says which manifests are not whole. Where no other is there, what they held cannot be made again from inputs
+/// that may have changed since: to begin anew then is for the caller to say.
+fn pass_over(
+    claimed: &Claimed,
+    is_found: bool,
+    given: &CheckpointConfig,
+    how: &How<'_>,
+) -> Result<(), EngineError> {
+    let instead = match (is_found, how.replace) {
+        (true, _) => "an older one is gone on from",
+        (false, true) => "the run begins anew",
+        (false, false) if claimed.passed_over.is_empty() => return Ok(()),
+        (false, false) => {
+            let faults = claimed.passed_over.iter().map(ToString::to_string).collect();
+            return Err(EngineError::NoneWhole { to: given.to.clone(), faults });
+        }
+    };
+    claimed.passed_over.iter().for_each(|passed| tracing::warn!("{passed}: {instead}"));
+    Ok(())
 }
 
 /// What changed since the manifest that a run is to go on from, where it can.
@@ -125,7 +144,7 @@ fn goes_on(
 fn first(
     depot: &dyn Depot,
     claimed: &mut Claimed,
-    (config, plan, inputs): (&Config, &Plan, &Inputs),
+    (config, plan, inputs, watch): (&Config, &Plan, &Inputs, &Watch),
     mut facts: Vec<(String, String)>,
     how: &How<'_>,
 ) -> Result<Manifest, EngineError> {
@@ -133,7 +152,7 @@ fn first(
     facts.extend(inputs.topics.starts());
     let lineage = crate::config::fingerprint(&facts);
     let manifest = Manifest::first(claimed.generation, lineage, facts, how.now);
-    let manifest = warm::begin(config, plan, depot, manifest)?;
+    let manifest = warm::begin((config, plan, watch), depot, manifest)?;
     note(depot, claimed, manifest)
 }
 

@@ -15,12 +15,14 @@
 //! configuration is read with. Without [`Engine::store`] nothing is written but to the sinks given.
 
 mod bench;
+mod error;
 mod history;
 mod identity;
 mod inputs;
 mod joins;
 mod keep;
 mod lineage;
+mod look;
 mod outputs;
 mod positions;
 mod summary;
@@ -28,8 +30,10 @@ mod telling;
 mod topics;
 mod warm;
 
+pub use error::EngineError;
 pub(crate) use inputs::{Inputs, Reading, file_source, kafka_source, simulation};
 pub(crate) use lineage::Changes;
+pub(crate) use look::{Prospect, look};
 pub(crate) use outputs::kafka_options;
 pub(crate) use positions::group;
 pub use summary::Summary;
@@ -38,107 +42,14 @@ pub(crate) use warm::{Outlook, outlook};
 
 use crate::config::Config;
 use crate::observe::Observatory;
-use dataflows::checkpoint::{Checkpoints, SequenceError};
-use dataflows::{Cluster, Empty, IndicatorPlan, Plan, RunError, Watch};
-use market::{PartitionError, Sink, SinkError, Symbols, Time, Trades};
-use sinks::{Identity, Store, StoreError};
+use dataflows::checkpoint::Checkpoints;
+use dataflows::{Cluster, Empty, IndicatorPlan, Plan, Watch};
+use market::{Sink, Symbols, Time, Trades};
+use sinks::{Identity, Store};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use topics::Basis;
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// There is nothing to read.
-    #[error("no source: configure a [[source]], or give trades")]
-    NoSource,
-    /// The process number is not one of the configured.
-    #[error("process {given}: there are {processes}, numbered from 0")]
-    Process {
-        /// The number given.
-        given: usize,
-        /// Processes configured.
-        processes: usize,
-    },
-    /// A source cannot be opened as configured.
-    #[error("{0}")]
-    Source(String),
-    /// A source failed while it was opened.
-    #[error("{0}")]
-    Failed(String),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A sink cannot be opened.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The store of checkpoints cannot be used, or another run has claimed it.
-    #[error("checkpoints: {0}")]
-    Checkpoints(String),
-    /// Another run of the deployment has begun: this one can write no more.
-    #[error("another run of this deployment has begun, so this one ends: {0}")]
-    Overtaken(String),
-    /// Checkpoints of something else.
-    #[error(
-        "{to}: the checkpoints there were made with {}; give --replace to begin anew, or another deployment.name to \
-         run beside it", changes.join(", and with ")
-    )]
-    Lineage {
-        /// The store.
-        to: String,
-        /// Each part that cannot change: what it was, and what it is now.
-        changes: Vec<String>,
-    },
-    /// What the checkpoints say was stored is not there.
-    #[error(
-        "{folder}: holds no store, but the checkpoints at {to} go on from rows that were stored in one: put it \
-         back, name it by deployment.data, or give --replace to begin anew"
-    )]
-    StoreGone {
-        /// Where the store was looked for.
-        folder: PathBuf,
-        /// The checkpoints.
-        to: String,
-    },
-    /// The graph failed.
-    #[error(transparent)]
-    Run(#[from] RunError),
-}
-
-impl EngineError {
-    fn checkpoints(error: impl std::fmt::Display) -> Self {
-        EngineError::Checkpoints(error.to_string())
-    }
-
-    /// That a place in the sequence of checkpoints was not to be had.
-    fn sequence(error: SequenceError) -> Self {
-        match error {
-            SequenceError::Taken { .. } => EngineError::Overtaken(error.to_string()),
-            error => EngineError::checkpoints(error),
-        }
-    }
-
-    /// Whether the caller asked for something that cannot be (exit code 2), rather than a failure while
-    /// running (exit code 1).
-    pub fn is_usage(&self) -> bool {
-        match self {
-            EngineError::NoSource
-            | EngineError::Process { .. }
-            | EngineError::Source(_)
-            | EngineError::Lineage { .. }
-            | EngineError::StoreGone { .. } => true,
-            EngineError::Store(error) => error.is_usage(),
-            EngineError::Sink(_)
-            | EngineError::Failed(_)
-            | EngineError::Checkpoints(_)
-            | EngineError::Overtaken(_) => false,
-            EngineError::Run(RunError::Source(PartitionError { usage, .. })) => *usage,
-            EngineError::Run(RunError::Plan(_) | RunError::Differs) => true,
-            EngineError::Run(_) => false,
-        }
-    }
-}
 
 /// A run to be: configuration, sources and sinks.
 pub struct Engine {
@@ -253,12 +164,18 @@ impl Engine {
     /// Runs until the input ends or the watch stops it.
     ///
     /// # Errors
-    /// Fails when a source, the store or a sink cannot be used, or the graph fails.
+    /// Fails when a source, the store or a sink cannot be used, or the graph fails, and where the watch stops it
+    /// before it begins.
+    pub fn run(self) -> Result<Summary, EngineError> {
+        let watch = self.watch.clone();
+        self.work().map_err(|error| error.or_stopped(&watch))
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the engine's start and seconds are the command's clock"
     )]
-    pub fn run(mut self) -> Result<Summary, EngineError> {
+    fn work(mut self) -> Result<Summary, EngineError> {
         let began = Instant::now();
         let observatory = self.observe()?;
         let processes = self.config.processes().len().max(1);

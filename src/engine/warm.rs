@@ -2,7 +2,7 @@
 
 use super::lineage::Changes;
 use super::{EngineError, Inputs};
-use crate::config::{Config, SinkKind, SourceKind};
+use crate::config::{Config, SinkKind, SourceConfig, SourceKind};
 use dataflows::checkpoint::{Depot, Manifest};
 use dataflows::warm_up::{Past, PastError, ReadAgain, Seeds, WarmUpError, begin_warm, warm_up};
 use dataflows::{Plan, Watch};
@@ -23,6 +23,8 @@ pub(crate) struct Outlook {
     pub changes: Changes,
     /// Where added indicators are warmed up from, in words.
     pub from: Option<String>,
+    /// The brokers know where that is, and were not asked.
+    pub unasked: bool,
 }
 
 /// Bars of a store.
@@ -96,7 +98,7 @@ pub(super) fn up(
     tracing::info!("added: {}; removed: {}", changes.added.join(", "), changes.removed.join(", "));
     if manifest.epoch.is_none() {
         let manifest = Manifest { generation, bundles: Vec::new(), ..manifest.clone() };
-        return begin(config, plan, depot, manifest);
+        return begin((config, plan, watch), depot, manifest);
     }
     let mut past: Box<dyn Past> = if changes.added.is_empty() {
         Box::new(Nothing)
@@ -166,8 +168,7 @@ pub(super) fn refuse_history(config: &Config) -> Result<(), EngineError> {
 /// The first manifest of a lineage, its indicators warmed up from the store that the configuration names: from the
 /// bars that are older than the bar of the topics' first record.
 pub(super) fn begin(
-    config: &Config,
-    plan: &Plan,
+    (config, plan, watch): (&Config, &Plan, &Watch),
     depot: &dyn Depot,
     mut manifest: Manifest,
 ) -> Result<Manifest, EngineError> {
@@ -177,8 +178,8 @@ pub(super) fn begin(
         return Err(EngineError::Source(what));
     };
     let (inputs, _) = Inputs::again(config, &manifest, &plan.symbols)?;
-    let first =
-        inputs.first_time(&plan.symbols).map_err(|error| EngineError::Failed(error.what))?;
+    let first = inputs.first_time(&plan.symbols, &watch.stop);
+    let first = first.map_err(|error| EngineError::Failed(error.what))?;
     let until = first.map_or_else(|| "all".to_owned(), |first| format!("before {first}"));
     manifest.facts.retain(|(name, _)| name != HISTORY);
     manifest.facts.push((HISTORY.to_owned(), format!("{} {until}", stored.path().display())));
@@ -189,8 +190,12 @@ pub(super) fn begin(
         .map_err(warm_up_error)
 }
 
-/// What a start would find changed, and where it would warm up from.
-pub(crate) fn outlook(config: &Config, manifest: &Manifest) -> Result<Outlook, EngineError> {
+/// What a start would find changed, and where it would warm up from, for which brokers are asked where `connects`.
+pub(crate) fn outlook(
+    config: &Config,
+    manifest: &Manifest,
+    connects: bool,
+) -> Result<Outlook, EngineError> {
     let symbols = Symbols::with_scales(config.scales().clone());
     // Inputs are compared by a run: to open them here could take something from one that is under way.
     let is_input = |name: &str| name.starts_with("input") || name.contains('/');
@@ -198,9 +203,11 @@ pub(crate) fn outlook(config: &Config, manifest: &Manifest) -> Result<Outlook, E
     known.retain(|(name, _)| !is_input(name));
     let changes = Changes::between(&known, &config.facts());
     let is_warmed_up = changes.refused.is_empty() && !changes.added.is_empty();
-    let from = match manifest.epoch.filter(|_| is_warmed_up) {
+    let is_topic = |source: &SourceConfig| matches!(source.kind, SourceKind::Kafka(_));
+    let unasked = is_warmed_up && !connects && config.sources().iter().any(is_topic);
+    let from = match manifest.epoch.filter(|_| is_warmed_up && !unasked) {
         Some(_) => Some(Found::of(config, manifest, &symbols, Some(config.data()))?.words()),
         None => None,
     };
-    Ok(Outlook { changes, from })
+    Ok(Outlook { changes, from, unasked })
 }

@@ -54,13 +54,11 @@ struct Epochs {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Checkpoint {
     begun: Option<Instant>,
-    /// All bytes stored when the last one was written.
-    stored: u64,
     /// When the last one was written.
     pub written: Option<Instant>,
     /// How long it took, in seconds.
     pub seconds: f64,
-    /// Bytes that this process stored for it.
+    /// Bytes of all its parts, whichever process stored them.
     pub bytes: u64,
 }
 
@@ -137,13 +135,12 @@ impl Measures {
             ),
             Event::CheckpointBegun => held(&self.checkpoints).begun = Some(now()),
             Event::CheckpointWritten(epoch) => {
-                let stored = progress.upgrade().map_or(0, |known| known.checkpoints().bytes);
+                let bytes = progress.upgrade().map_or(0, |known| known.checkpoints().last_bytes);
                 let mut last = held(&self.checkpoints);
                 let took = last.begun.take().map_or(0.0, |since| since.elapsed().as_secs_f64());
                 self.checkpoint.observe(took);
-                (last.seconds, last.written) = (took, Some(now()));
-                (last.bytes, last.stored) = (stored.saturating_sub(last.stored), stored);
-                tracing::info!(epoch, seconds = took, bytes = last.bytes, "checkpoint written");
+                (last.seconds, last.written, last.bytes) = (took, Some(now()), bytes);
+                tracing::info!(epoch, seconds = took, bytes, "checkpoint written");
             }
             Event::CheckpointFailed(why) => tracing::warn!("checkpoint failed: {why}"),
         }

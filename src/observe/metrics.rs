@@ -275,7 +275,7 @@ const METRICS: &[Metric] = &[
         name: "tidemill_checkpoint_size_bytes",
         unit: "bytes",
         labels: &[],
-        help: "Bytes that process 0 stored for the last checkpoint",
+        help: "Bytes of the last checkpoint, the parts of all processes together, on process 0",
         of: Of::Gauge(|seen, put| put(&[], seen.checkpoint.bytes as f64)),
     },
     Metric {

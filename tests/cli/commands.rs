@@ -117,6 +117,12 @@ fn refused_records_are_listed_shown_and_exported() {
     let only =
         folder.run(&["dead-letters", "list", "--reason", "duplicate", "--json"]).exits(0).json();
     assert_eq!(only["kept"], summary["refused_by_reason"]["duplicate"]);
+    let nonsense = ["dead-letters", "list", "--reason", "nonsense"];
+    folder
+        .run(&nonsense)
+        .exits(2)
+        .says("--reason = \"nonsense\": one of malformed, missing, symbol, time");
+    folder.run(&["dead-letters", "export", "--reason", "nonsense"]).exits(2).says("is wanted");
     assert!(folder.run(&["dead-letters", "show", "1"]).exits(0).out().contains("reason"));
     folder.run(&["dead-letters", "show", "999999"]).exits(2).says("no dead letter 999999");
     folder.run(&["dead-letters", "export", "--out", "out.json"]).exits(0);

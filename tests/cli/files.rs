@@ -104,6 +104,16 @@ fn flags_of_a_replay_are_checked_like_keys() {
         folder.run(&["replay", "trades.csv", flag, value]).exits(2).says(wanted);
     }
     folder.run(&["replay", "nothing.csv"]).exits(2).says("nothing.csv");
+    let unknown = ["replay", "trades.csv", "--columns", "price=cost"];
+    folder.run(&unknown).exits(2).says("--columns: no column \"cost\"");
+    // Under a key of a file it is the key that is named.
+    for (keys, wanted) in [
+        ("columns = \"price=cost\"", "cluster.toml: source.columns: no column \"cost\""),
+        ("where = \"kind = 4\"", "cluster.toml: source.where: no column \"kind\""),
+    ] {
+        folder.file("cluster.toml", &format!("[[source]]\nfiles = \"trades.csv\"\n{keys}\n"));
+        folder.run(&["run"]).exits(2).says(wanted);
+    }
     folder.run(&["replay", "*.parquet"]).exits(2).says("*.parquet");
     folder.run(&["replay", "."]).exits(2).says("is a folder");
 }

@@ -1,5 +1,6 @@
 //! History in files, and topics that go on behind it: final values are those of one log that holds both.
 
+use super::observe::{Run, get, until};
 use super::{Folder, counts_add_up};
 use ::kafka::trial;
 
@@ -169,4 +170,50 @@ fn files_that_are_no_history_are_refused() {
     folder.run(&replay).exits(2).says("\"all.csv\" begins at");
     folder.file("f.toml", "[[source]]\nfiles = [\"b.csv\"]\nhistory = { files = \"all.csv\" }\n");
     folder.run(&["check", "--config", "f.toml"]).exits(2).says("only a source of kind kafka");
+}
+
+#[test]
+fn history_that_has_ended_has_a_name_in_runs_that_go_on_behind_it() {
+    let folder = Folder::new();
+    let lines = session(&folder, &[]);
+    part(&folder, "early.csv", &lines, 0, 1_000);
+    part(&folder, "late.csv", &lines, 900, 2_000);
+    let (topic, brokers, name) =
+        (feed(&folder, "late.csv", "1"), trial::brokers(), trial::fresh("ended"));
+    folder.file(
+        "cluster.toml",
+        &format!(
+            "[deployment]\nname = \"{name}\"\n[cluster]\ncheckpoints = {{ every = \"50ms\" }}\n[[source]]\n\
+             name = \"ticks\"\nkind = \"kafka\"\nbrokers = \"{brokers}\"\ntopics = [\"{topic}\"]\n\
+             control = \"{name}-control\"\nhistory = {{ files = \"early.csv\" }}\n\
+             [observe]\nlisten = \"127.0.0.1:0\"\nlogs = \"json\"\n"
+        ),
+    );
+    let partitions = |address: &str| get(address, "/status").1["partitions"].clone();
+    let run = Run::start(&folder, "cluster.toml", "info");
+    let mut from = 2_000;
+    until("a checkpoint behind history", || {
+        // The log goes on, or the last checkpoint would wait for it.
+        part(&folder, "more.csv", &lines, from, from + 20);
+        from += 20;
+        let more = ["ingest", "more.csv", "--brokers", &brokers, "--topic", &topic];
+        folder.run(&more).exits(0);
+        let listed = folder.run(&["checkpoints", "list", "--json"]).exits(0).json();
+        let last = listed["entries"].as_array()?.last()?["positions"].clone();
+        last.as_array()?.get(1)?[1].as_u64()
+    });
+    run.interrupt();
+    std::fs::remove_file(folder.0.join("early.csv")).unwrap();
+    let mut run = Run::start(&folder, "cluster.toml", "info");
+    let address = run.address();
+    let all = until("both partitions", || {
+        Some(partitions(&address)).filter(|all| all.as_array().is_some_and(|all| all.len() == 2))
+    });
+    let ended = &all[0];
+    assert_eq!(
+        (&ended["partition"], &ended["ended"]),
+        (&"history of ticks".into(), &true.into()),
+        "{all}"
+    );
+    run.interrupt();
 }

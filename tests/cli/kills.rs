@@ -104,3 +104,31 @@ fn checkpoints_of_something_else_are_refused_and_replaced_when_asked_to() {
     folder.run(&["run", "--config", "b.toml", "--data", "b", "--replace"]).exits(0);
     folder.run(&["run", "--config", "b.toml", "--data", "b"]).exits(0);
 }
+
+#[test]
+fn entries_of_another_format_are_listed_beside_the_others() {
+    let folder = Folder::new();
+    let source = "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 5000 }\n";
+    let kept = "[cluster]\ncheckpoints = { every = \"50ms\", to = \"kept\" }\n";
+    folder.file("cluster.toml", &format!("{kept}{source}"));
+    folder.run(&["run"]).exits(0);
+    // As a program before this one began its entries, and half of one.
+    let body = "{\"claim\":{\"format\":1,\"generation\":1,\"writers\":[]}}";
+    let sum = body.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let sequence = folder.0.join("kept/tidemill/seq");
+    std::fs::write(sequence.join(format!("{:020}", 90)), format!("{sum:016x} {body}\n")).unwrap();
+    std::fs::write(sequence.join(format!("{:020}", 91)), &body[..20]).unwrap();
+    let listed = folder.run(&["checkpoints", "list", "--json"]).exits(0).json();
+    let all = listed["entries"].as_array().unwrap();
+    assert_eq!(all[0]["kind"], "claim");
+    let [.., old, half] = &all[..] else { panic!("{listed}") };
+    assert_eq!((&old["kind"], &old["format"]), (&"other format".into(), &1.into()));
+    assert_eq!((&half["kind"], &half["number"]), (&"not whole".into(), &91.into()));
+    let shown = folder.run(&["checkpoints", "list"]).exits(0).out();
+    assert!(shown.contains("manifest") && shown.contains("of format 1"), "{shown}");
+    let verified = folder.run(&["checkpoints", "verify"]).exits(0).out();
+    assert!(verified.contains("2 entries are half written or of another format"), "{verified}");
+    folder.run(&["run"]).exits(1).says("number 90 of the checkpoints is of format 1");
+}

@@ -1,5 +1,6 @@
 //! The command as its users meet it: what it prints, where, and how it exits.
 
+mod check;
 mod commands;
 mod corrupt;
 mod files;
@@ -11,6 +12,7 @@ mod live;
 mod observe;
 mod processes;
 mod stores;
+mod tail;
 mod up;
 
 use std::path::{Path, PathBuf};

@@ -337,3 +337,29 @@ fn an_address_that_is_taken_is_named() {
         folder.run(&run).exits(2).says(rule);
     }
 }
+
+#[test]
+fn the_size_of_a_checkpoint_is_that_of_all_parts() {
+    let folder = Folder::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = format!(
+        "{}checkpoints = {{ every = \"100ms\", to = \"kept\", keep = 1000 }}\n[[source]]\nkind = \"simulator\"\npace = \"200x\"\n\
+         simulator = {{ trades = 200000, partitions = 2 }}\n\
+         [observe]\nlisten = \"127.0.0.1:{port}\"\nlogs = \"json\"\nlevel = \"info\"\n",
+        two()
+    );
+    folder.file("cluster.toml", &config);
+    let process = |number| Run::of(&folder, &["run", "--process", number], "info");
+    let (mut first, second) = (process("0"), process("1"));
+    let address = first.address();
+    let (cut_at, bytes) = until("a checkpoint", || {
+        let checkpoints = get(&address, "/status").1["checkpoints"].clone();
+        Some((checkpoints["cut_at"].as_str()?.to_owned(), checkpoints["bytes"].as_u64()?))
+    });
+    first.interrupt();
+    drop(second);
+    let verified = folder.run(&["checkpoints", "verify", "--json"]).json();
+    let list = verified["manifests"].as_array().unwrap();
+    let found = list.iter().find(|one| one["time"] == cut_at);
+    assert_eq!(found.unwrap()["bytes"], bytes, "{verified}");
+}

@@ -1,7 +1,7 @@
 //! Threads, processes and Ctrl-C.
 
 use super::{Done, Folder, tables};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 #[test]
@@ -62,6 +62,38 @@ fn a_stopped_run_exits_with_130_and_goes_on_where_it_was() {
     folder.run(&["run", "--config", "fast.toml", "--data", "store"]).exits(0);
     folder.run(&["run", "--config", "fast.toml", "--data", "clean"]).exits(0);
     assert_eq!(tables(&folder.0, "store"), tables(&folder.0, "clean"));
+}
+
+/// A run that reads a long log again for an indicator that was added is told to end meanwhile.
+#[test]
+fn a_run_that_warms_up_can_be_stopped() {
+    let folder = Folder::new();
+    let kept = "[cluster]\ncheckpoints = { every = \"100ms\", to = \"kept\" }\n";
+    let source =
+        "[[source]]\nkind = \"simulator\"\nsimulator = { trades = 40000000, partitions = 2 }\n";
+    let indicators = |list: &str| format!("{kept}{source}[[indicators]]\nlist = [{list}]\n");
+    folder.file("one.toml", &indicators("\"sma(20)\""));
+    folder.file("two.toml", &indicators("\"sma(20)\", \"ema(12)\""));
+    folder.run(&["run", "--config", "one.toml", "--data", "store"]).exits(0);
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
+        command.args(["run", "--config", "two.toml", "--data", "store"]).current_dir(&folder.0);
+        command.env("TIDEMILL_LOG", "info").stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let mut child = start();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("warming up from") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended before it warmed up");
+    }
+    interrupt(&folder, &child);
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("stopped before it began"), "{rest}");
+    folder.run(&["run", "--config", "two.toml", "--data", "store"]).exits(0);
 }
 
 /// The other process never comes: the run waits for it, and ends when it is told to.

@@ -138,6 +138,81 @@ fn a_store_of_checkpoints_that_fails_costs_those_and_nothing_else() {
     trial.ends_like_a_clean_one();
 }
 
+/// Changes bits of a byte of what the newest manifests name first; how many did.
+fn damage(trial: &Trial<'_>, most: usize, bits: u8) -> usize {
+    let list = ["checkpoints", "list", "--config", "last.toml", "--json"];
+    let list = trial.run(&list).exits(0).json();
+    let entries = list["entries"].as_array().unwrap().iter().rev();
+    let parts = entries.filter_map(|entry| entry["bundles"][0].as_str()).take(most);
+    let damage = |part: &str| {
+        let path = trial.folder.0.join("kept/tidemill").join(part);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= bits;
+        std::fs::write(path, bytes).unwrap();
+    };
+    parts.map(damage).count()
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
+    let folder = Folder::new();
+    let trial = Trial::new(&folder, "kept");
+    let mut run = trial.start();
+    (0..4).for_each(|_| trial.wait_for_a_manifest(&mut run));
+    kill(run);
+    assert_eq!(damage(&trial, 2, 0x10), 2);
+    let mut run = trial.start();
+    trial.wait_for_a_manifest(&mut run);
+    kill(run);
+    let said = trial.said();
+    assert_eq!(
+        said.matches("its checksum differs: an older one is gone on from").count(),
+        2,
+        "{said}"
+    );
+    trial.ends_like_a_clean_one();
+}
+
+#[test]
+fn where_no_checkpoint_is_whole_a_start_says_so() {
+    let folder = Folder::new();
+    let trial = Trial::new(&folder, "kept");
+    let mut run = trial.start();
+    (0..2).for_each(|_| trial.wait_for_a_manifest(&mut run));
+    kill(run);
+    trial.run(&["checkpoints", "prune", "--config", "last.toml", "--keep", "1"]).exits(0);
+    assert_eq!(damage(&trial, usize::MAX, 0x01), 1);
+    let last = ["run", "--config", "last.toml", "--data", "store"];
+    let refused = trial.run(&last).exits(1).says("kept: no checkpoint there is whole (checkpoint ");
+    assert!(refused.err().contains("or give --replace to begin anew"), "{}", refused.err());
+    trial.run(&[&last[..], &["--replace"]].concat()).exits(0);
+    trial.ends_like_a_clean_one();
+}
+
+/// Says that there is nothing to be had, whatever it is asked for.
+fn refuse_all(listener: TcpListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let _ = stream.write_all(answer.as_bytes());
+    }
+}
+
+#[test]
+fn a_bucket_without_keys_says_which_are_wanted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || refuse_all(listener));
+    let folder = Folder::new();
+    let mut trial = Trial::new(&folder, "s3://tidemill/trial");
+    // Who has no keys is sent to the machine's role, which is asked for there.
+    trial.env = vec![("AWS_METADATA_ENDPOINT", address)];
+    let refused = trial.run(&["run", "--config", "last.toml", "--data", "store"]).exits(1);
+    refused.says("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set");
+}
+
 /// A file system of so many bytes, where this process may make one.
 struct Small(PathBuf);
 

@@ -49,20 +49,20 @@ fn what_is_not_whole_is_passed_over() {
     let lab = Lab::new("kills", 2);
     let ingest = lab.ingest(40_000, 2_000.0);
     let mut chance = lab.chance();
-    let mut removed = 0;
-    for round in 0..8 {
+    let (mut removed, mut damaged) = (0, 0);
+    for round in 0..10 {
         let life = Life { ms: chance.below(500), is_kept: true, ..Life::of_chance(&mut chance) };
         lab.live(&life, &mut chance);
         let Some(last) = sequence(&lab).pop() else { continue };
         let name: u64 = last.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let next = last.with_file_name(format!("{:020}", name + 1));
         let whole = std::fs::read(&last).unwrap();
-        match round % 4 {
+        match round % 5 {
             // A half of what a run would have written next.
             0 => std::fs::write(next, &whole[..whole.len() / 2]).unwrap(),
             1 => std::fs::write(next, [0xff; 300]).unwrap(),
             2 => std::fs::write(next, "").unwrap(),
-            _ => {
+            3 => {
                 // One of a worker the first time, then the last that was written once.
                 let parts = newest_parts(&lab);
                 let part = if removed == 0 { parts.first() } else { parts.last() };
@@ -71,9 +71,20 @@ fn what_is_not_whole_is_passed_over() {
                     removed += 1;
                 }
             }
+            // One byte of it is another one: its checksum differs.
+            _ => {
+                if let Some(part) = newest_parts(&lab).into_iter().find(|part| part.exists()) {
+                    let mut bytes = std::fs::read(&part).unwrap();
+                    let at = chance.below(bytes.len() as u64) as usize;
+                    bytes[at] ^= 1;
+                    std::fs::write(part, bytes).unwrap();
+                    damaged += 1;
+                }
+            }
         }
         std::fs::write(last.with_file_name("of-nobody"), "no entry").unwrap();
     }
     assert!(removed > 0, "no checkpoint lost a part");
+    assert!(damaged > 0, "no part of a checkpoint was damaged");
     lab.ends_like_a_clean_one(ingest);
 }

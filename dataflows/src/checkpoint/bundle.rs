@@ -148,6 +148,54 @@ fn sum_on(sum: u64, words: &[u64]) -> u64 {
         .fold(sum, |sum, word| (sum ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd).rotate_left(29))
 }
 
+/// A bundle whose checksum is right, not read yet.
+pub struct Sealed {
+    /// All of it but the checksum.
+    words: Vec<u64>,
+}
+
+impl Sealed {
+    /// Looks whether an object is whole.
+    ///
+    /// # Errors
+    /// Refuses bytes that are no whole bundle, or one of another format.
+    pub fn of(bytes: &[u8]) -> Result<Self, BundleError> {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let sum = words.pop().filter(|_| rest.is_empty()).ok_or(BundleError::Damaged)?;
+        if sum_on(SEED, &words) != sum {
+            return Err(BundleError::Damaged);
+        }
+        match words[..] {
+            [MAGIC, FORMAT, ..] => Ok(Sealed { words }),
+            [MAGIC, format, ..] => Err(BundleError::Format(format)),
+            _ => Err(BundleError::Damaged),
+        }
+    }
+
+    /// Reads it; its symbols become known to `symbols`.
+    ///
+    /// # Errors
+    /// Refuses what was not written as a bundle.
+    pub fn open(self, symbols: &Symbols) -> Result<Bundle, BundleError> {
+        // Mark and format were looked at.
+        let mut from = Cursor { words: &self.words[2..] };
+        let mut known = Vec::new();
+        for _ in 0..from.word()? {
+            let text = from.bytes()?;
+            known.push(symbols.intern(&text).map_err(|_| BundleError::Damaged)?);
+        }
+        let mut pieces = Vec::new();
+        for _ in 0..from.word()? {
+            let name = String::from_utf8_lossy(&from.bytes()?).into_owned();
+            let bytes = from.bytes()?;
+            let length = from.word()?;
+            pieces.push(Piece { name, words: from.take(length)?.to_vec(), bytes });
+        }
+        Ok(Bundle { symbols: known, pieces })
+    }
+}
+
 /// A bundle in this process's symbols.
 #[derive(Debug)]
 pub struct Bundle {
@@ -163,35 +211,7 @@ impl Bundle {
     /// # Errors
     /// Refuses bytes that are no whole bundle, or one of another format.
     pub fn decode(bytes: &[u8], symbols: &Symbols) -> Result<Self, BundleError> {
-        let (words, rest) = bytes.as_chunks::<8>();
-        let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-        let Some((sum, body)) = words.split_last().filter(|_| rest.is_empty()) else {
-            return Err(BundleError::Damaged);
-        };
-        if sum_on(SEED, body) != *sum {
-            return Err(BundleError::Damaged);
-        }
-        let mut from = Cursor { words: body };
-        if from.word()? != MAGIC {
-            return Err(BundleError::Damaged);
-        }
-        let format = from.word()?;
-        if format != FORMAT {
-            return Err(BundleError::Format(format));
-        }
-        let mut known = Vec::new();
-        for _ in 0..from.word()? {
-            let text = from.bytes()?;
-            known.push(symbols.intern(&text).map_err(|_| BundleError::Damaged)?);
-        }
-        let mut pieces = Vec::new();
-        for _ in 0..from.word()? {
-            let name = String::from_utf8_lossy(&from.bytes()?).into_owned();
-            let bytes = from.bytes()?;
-            let length = from.word()?;
-            pieces.push(Piece { name, words: from.take(length)?.to_vec(), bytes });
-        }
-        Ok(Bundle { symbols: known, pieces })
+        Sealed::of(bytes)?.open(symbols)
     }
 
     /// The names of the pieces.

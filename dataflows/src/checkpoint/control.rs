@@ -18,8 +18,8 @@ use timely::dataflow::operators::{Concatenate, Operator};
 use timely::dataflow::{Scope, StreamVec};
 use timely::worker::Worker;
 
-/// What a worker says, as it travels: kind, number, worker, the names of objects, positions.
-type Words = (u8, i64, u64, Vec<String>, Vec<(u32, Option<u64>)>);
+/// What a worker says, as it travels: kind, number, worker, and of a part the names of its objects, bytes and positions.
+type Words = (u8, i64, u64, (Vec<String>, u64, Vec<(u32, Option<u64>)>));
 
 /// What worker 0 tells, as it travels: granted, asked at, boundary, checkpoint; nothing granted where all hold.
 type Granted = (Option<i64>, i64, Option<i64>, u64);
@@ -96,7 +96,7 @@ fn looks<'s>(scope: Scope<'s, u64>) -> StreamVec<'s, u64, Words> {
         let again = scope.activator_for(info.address);
         move |output| {
             if is_first {
-                output.session(&capability).give((LOOK, 0, 0, Vec::new(), Vec::new()));
+                output.session(&capability).give((LOOK, 0, 0, Default::default()));
                 again.activate_after(LOOK_EVERY);
             }
         }
@@ -153,19 +153,19 @@ fn coordinate<'s>(
 
 fn words_of(said: Said) -> Words {
     match said {
-        Said::Head(epoch) => (0, epoch, 0, Vec::new(), Vec::new()),
-        Said::Part { checkpoint, worker, part: Part { object, positions, blocks } } => {
+        Said::Head(epoch) => (0, epoch, 0, Default::default()),
+        Said::Part { checkpoint, worker, part: Part { object, bytes, positions, blocks } } => {
             let positions = positions.iter().map(|at| (at.partition, at.offset)).collect();
             let objects = std::iter::once(object).chain(blocks).collect();
-            (1, checkpoint.cast_signed(), worker as u64, objects, positions)
+            (1, checkpoint.cast_signed(), worker as u64, (objects, bytes, positions))
         }
-        Said::Failed { checkpoint } => (2, checkpoint.cast_signed(), 0, Vec::new(), Vec::new()),
-        Said::Held { checkpoint, entered } => (3, entered, checkpoint, Vec::new(), Vec::new()),
+        Said::Failed { checkpoint } => (2, checkpoint.cast_signed(), 0, Default::default()),
+        Said::Held { checkpoint, entered } => (3, entered, checkpoint, Default::default()),
     }
 }
 
 /// What was said; nothing where it is only to be looked whether a checkpoint is due.
-fn said_of((kind, number, worker, mut objects, positions): Words) -> Option<Said> {
+fn said_of((kind, number, worker, (mut objects, bytes, positions)): Words) -> Option<Said> {
     let checkpoint = number.cast_unsigned();
     Some(match kind {
         LOOK => return None,
@@ -174,7 +174,7 @@ fn said_of((kind, number, worker, mut objects, positions): Words) -> Option<Said
             let position = |(partition, offset)| Position { partition, offset };
             let positions = positions.into_iter().map(position).collect();
             let blocks = objects.split_off(1.min(objects.len()));
-            let part = Part { object: objects.pop()?, positions, blocks };
+            let part = Part { object: objects.pop()?, bytes, positions, blocks };
             Said::Part { checkpoint, worker: worker as usize, part }
         }
         2 => Said::Failed { checkpoint },

@@ -63,7 +63,7 @@ impl Owed {
 pub(crate) enum Said {
     /// It wants to enter this epoch.
     Head(Epoch),
-    /// Its part of a checkpoint is stored under this name.
+    /// Its part of a checkpoint is stored.
     Part { checkpoint: u64, worker: usize, part: Part },
     /// Its part could not be stored.
     Failed { checkpoint: u64 },
@@ -76,7 +76,9 @@ pub(crate) enum Said {
 pub(crate) struct Part {
     /// The object that holds its state.
     pub object: String,
-    /// How far its partitions were read.
+    /// How many bytes it wrote.
+    pub bytes: u64,
+    /// How far the worker's partitions were read.
     pub positions: Vec<Position>,
     /// The objects that hold what was written once and is needed.
     pub blocks: Vec<String>,
@@ -98,6 +100,8 @@ pub(crate) struct Whole {
     pub positions: Vec<Position>,
     pub bundles: Vec<String>,
     pub blocks: Vec<String>,
+    /// Bytes of all parts.
+    pub bytes: u64,
 }
 
 /// The state machine.
@@ -215,15 +219,16 @@ impl Coordinator {
             return None;
         }
         flight.handed = true;
+        let parts = || flight.parts.values();
         let mut positions: Vec<Position> =
-            flight.parts.values().flat_map(|part| part.positions.clone()).collect();
+            parts().flat_map(|part| part.positions.clone()).collect();
         positions.sort_by_key(|position| position.partition);
-        let bundles = flight.parts.values().map(|part| part.object.clone()).collect();
+        let bundles = parts().map(|part| part.object.clone()).collect();
         // Names rise with generation and checkpoint, and a partition is one worker's in a generation.
-        let blocks: BTreeSet<&String> =
-            flight.parts.values().flat_map(|part| &part.blocks).collect();
+        let blocks: BTreeSet<&String> = parts().flat_map(|part| &part.blocks).collect();
         let blocks = blocks.into_iter().cloned().collect();
-        Some(Whole { checkpoint, boundary: flight.boundary, positions, bundles, blocks })
+        let bytes = parts().map(|part| part.bytes).sum();
+        Some(Whole { checkpoint, boundary: flight.boundary, positions, bundles, blocks, bytes })
     }
 
     /// The checkpoint under way was written down, or given up.
@@ -243,7 +248,8 @@ mod tests {
     fn part(checkpoint: u64, worker: usize) -> Said {
         let positions = vec![Position { partition: worker as u32, offset: None }];
         let (object, blocks) = (format!("{checkpoint}-{worker}"), vec!["old".to_owned()]);
-        Said::Part { checkpoint, worker, part: Part { object, positions, blocks } }
+        let part = Part { object, bytes: 10 + worker as u64, positions, blocks };
+        Said::Part { checkpoint, worker, part }
     }
 
     /// Begins a checkpoint and has every worker say how far it is.
@@ -279,7 +285,7 @@ mod tests {
         assert!(owed.is_due(8) && !owed.is_due(7));
         owed.pay(8);
         let whole = coordinator.whole(&owed).expect("all is there");
-        assert_eq!((whole.boundary, whole.bundles.len()), (8, 2));
+        assert_eq!((whole.boundary, whole.bundles.len(), whole.bytes), (8, 2, 21));
         assert_eq!(whole.blocks, ["old"], "each once");
         assert_eq!(coordinator.whole(&owed), None, "once");
         assert_eq!(coordinator.begin(9_000), None, "it is under way");

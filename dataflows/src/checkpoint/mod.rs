@@ -18,13 +18,15 @@ mod depot;
 mod manifest;
 mod scribe;
 mod sequence;
+mod verify;
 
 pub use bundle::{Bundle, BundleError};
 pub use depot::{Depot, DepotError, MemoryDepot};
 pub use manifest::{Entry, FORMAT, Manifest, Position, SEQUENCE};
-pub use sequence::{Claimed, SequenceError, claim, create, entries, prune};
+pub use sequence::{Claimed, Numbered, SequenceError, claim, create, entries, numbered, prune};
+pub use verify::{Fault, Objects, PassedOver};
 
-pub(crate) use bundle::{Piece, Shelf, encode, words_of};
+pub(crate) use bundle::{Piece, Sealed, Shelf, encode, words_of};
 pub(crate) use control::{Office, control};
 pub(crate) use coordinator::Owed;
 pub(crate) use cuts::{Cuts, Gate, Grant, Told};
@@ -104,28 +106,38 @@ pub(crate) struct Restored {
 }
 
 impl Restored {
-    /// Reads all that a manifest names; its symbols become known to `symbols`.
+    /// Reads all that a manifest names, but for what was read already; its symbols become known to `symbols`.
     pub fn read(
-        depot: &dyn Depot,
+        checkpoints: &Checkpoints,
         entry: &str,
         symbols: &Symbols,
     ) -> Result<Restored, RestoreError> {
         let Some(Entry::Manifest(manifest)) = Entry::decode(entry.as_bytes()) else {
             return Err(RestoreError::Manifest);
         };
-        Restored::of(depot, &manifest, symbols)
+        let claimed = checkpoints.claimed.as_ref();
+        let objects = claimed.map(|claimed| claimed.objects.clone()).unwrap_or_default();
+        Restored::of(&*checkpoints.depot, &manifest, &objects, symbols)
     }
 
     /// The same of a manifest that is known.
     pub fn of(
         depot: &dyn Depot,
         manifest: &Manifest,
+        objects: &Objects,
         symbols: &Symbols,
     ) -> Result<Restored, RestoreError> {
         let read = |name: &String| {
-            let bytes = depot.read(name)?.ok_or_else(|| RestoreError::Missing(name.clone()))?;
-            let bundle = Bundle::decode(&bytes, symbols);
-            bundle.map_err(|error| RestoreError::Bundle { name: name.clone(), error })
+            let damaged = |error| RestoreError::Bundle { name: name.clone(), error };
+            let sealed = match objects.take(name) {
+                Some(sealed) => sealed,
+                None => {
+                    let bytes = depot.read(name)?;
+                    let bytes = bytes.ok_or_else(|| RestoreError::Missing(name.clone()))?;
+                    Sealed::of(&bytes).map_err(damaged)?
+                }
+            };
+            sealed.open(symbols).map_err(damaged)
         };
         let bundles = manifest.bundles.iter().map(read).collect::<Result<_, _>>()?;
         let blocks = manifest.blocks.iter().map(read).collect::<Result<_, _>>()?;

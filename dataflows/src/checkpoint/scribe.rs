@@ -124,7 +124,7 @@ impl Desk {
         match stored {
             Ok(bytes) => {
                 self.run.progress.checkpoint_part(bytes);
-                let part = Part { object, positions, blocks };
+                let part = Part { object, bytes, positions, blocks };
                 Said::Part { checkpoint, worker, part }
             }
             Err(error) => {
@@ -172,10 +172,11 @@ impl Desk {
         match note(depot, claimed, Entry::Manifest(manifest.clone())) {
             Ok(number) => {
                 claimed.manifest = Some((number, manifest.clone()));
-                self.run.progress.checkpoint_written(whole.boundary);
+                self.run.progress.checkpoint_written(whole.boundary, whole.bytes);
                 (self.checkpoints.listener)(&manifest);
-                let (keep, generation) = (self.checkpoints.keep, claimed.generation);
-                if let Err(error) = prune(depot, keep, generation, whole.checkpoint + 1) {
+                let (keep, current) = (self.checkpoints.keep, whole.checkpoint + 1);
+                let now = (claimed.generation, current);
+                if let Err(error) = prune(depot, keep, now, &claimed.passed_over) {
                     self.run.progress.checkpoint_failed(&error.to_string());
                 }
             }

@@ -139,8 +139,8 @@ impl Shared {
     /// Reads the checkpoint that the run goes on from, where there is one.
     fn restore(&self, from: Option<&str>, symbols: &Symbols) -> Option<&Restored> {
         let read = || {
-            let depot = &self.office.as_ref()?.checkpoints.depot;
-            let restored = Restored::read(&**depot, from?, symbols);
+            let checkpoints = &self.office.as_ref()?.checkpoints;
+            let restored = Restored::read(checkpoints, from?, symbols);
             restored.map_err(|error| self.fail(error.into())).ok()
         };
         self.restored.get_or_init(read).as_ref()

@@ -103,6 +103,8 @@ pub struct CheckpointProgress {
     pub epoch: Option<Epoch>,
     /// Bytes of state that this process stored.
     pub bytes: u64,
+    /// Bytes of all parts of the last one, those of other processes too; told where manifests are written.
+    pub last_bytes: u64,
     /// Checkpoints, or parts of them, that could not be stored; the run goes on without.
     pub failed: u64,
     /// Why the last of those could not.
@@ -197,10 +199,10 @@ impl Progress {
         held(&self.checkpoints).bytes += bytes;
     }
 
-    pub(crate) fn checkpoint_written(&self, epoch: Epoch) {
+    pub(crate) fn checkpoint_written(&self, epoch: Epoch, bytes: u64) {
         let mut checkpoints = held(&self.checkpoints);
         checkpoints.written += 1;
-        checkpoints.epoch = Some(epoch);
+        (checkpoints.epoch, checkpoints.last_bytes) = (Some(epoch), bytes);
         drop(checkpoints);
         self.tell(Event::CheckpointWritten(epoch));
     }

@@ -20,7 +20,7 @@ pub use seeds::Seeds;
 pub(crate) use layout::{is_indicators, name_of};
 
 use crate::checkpoint::{
-    Bundle, Depot, Manifest, Piece, RestoreError, Restored, Shelf, encode, part_name,
+    Bundle, Depot, Manifest, Objects, Piece, RestoreError, Restored, Shelf, encode, part_name,
 };
 use crate::glue::{Line, Words, load_symbols, save_lines};
 use crate::graph::{Bars, IndicatorPlan, Plan, RollUps, Stage, roll_up_name};
@@ -79,7 +79,7 @@ pub fn warm_up(
     past: &mut dyn Past,
 ) -> Result<Manifest, WarmUpError> {
     let Some(boundary) = manifest.epoch else { return Ok(manifest.clone()) };
-    let from = Restored::of(depot, manifest, &plan.symbols)?;
+    let from = Restored::of(depot, manifest, &Objects::default(), &plan.symbols)?;
     let mut lanes = checkpointed(plan, &from)?;
     let floor = plan.clock().floor(boundary - 1);
     let mut seeds = Seeds::new(&plan.symbols);

@@ -3,13 +3,13 @@
 mod behind;
 mod control;
 mod feed;
+mod name;
 mod recall;
 mod source;
 
 pub use behind::Behind;
 pub(crate) use control::RECORDS_MAX;
 pub use control::{Control, Decision, resume_at};
+pub use name::TopicName;
 pub use recall::{Accepted, Joined, Recalled, recall};
-pub use source::{
-    Begin, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener, topic_pattern,
-};
+pub use source::{Begin, Gap, KafkaSource, KafkaSourceError, KafkaStart, LogPart, PartOpener};

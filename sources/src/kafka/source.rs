@@ -2,11 +2,11 @@
 
 use super::control::{Control, Decision};
 use super::feed::KafkaFeed;
+use super::name::TopicName;
 use crate::codec::{Codec, Decoder};
 use crate::{Feed, Layout, LayoutError, LayoutOptions};
 use ::kafka::{Admin, Bounds, Consumer, KafkaError, PartitionName, Settings, Topics};
 use market::{Symbols, Time};
-use regex_automata::meta::Regex;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -48,14 +48,6 @@ pub enum KafkaSourceError {
     /// The columns cannot be.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// A pattern is none.
-    #[error("topics: \"{pattern}\" is no regular expression: {why}")]
-    Pattern {
-        /// As given.
-        pattern: String,
-        /// What is wrong with it.
-        why: String,
-    },
     /// Nothing matches a name or pattern.
     #[error("topics: \"{0}\": there is no such topic that we may see; tidemill topics lists them")]
     NoTopic(String),
@@ -133,8 +125,8 @@ impl fmt::Display for Gap {
 pub struct KafkaSource {
     /// Where the brokers are.
     pub settings: Settings,
-    /// Names, or patterns that begin with `^`.
-    pub topics: Vec<String>,
+    /// Names and patterns.
+    pub topics: Vec<TopicName>,
     /// How trades stand in messages.
     pub codec: Codec,
     /// `columns` and `where`.
@@ -282,43 +274,32 @@ impl KafkaSource {
     /// The names, and those that patterns match, sorted by their bytes. A pattern matches no topic of Kafka's own.
     ///
     /// # Errors
-    /// Fails when no broker answers, and where a pattern is none or matches nothing.
+    /// Fails when no broker answers, and where a pattern matches nothing.
     pub fn names(&self) -> Result<BTreeSet<String>, KafkaSourceError> {
         let mut names = BTreeSet::new();
         let mut listed = None;
         for given in &self.topics {
-            if !given.starts_with('^') {
-                names.insert(given.clone());
+            if !given.is_pattern() {
+                names.insert(given.text().to_owned());
                 continue;
             }
-            let pattern = topic_pattern(given)
-                .map_err(|why| KafkaSourceError::Pattern { pattern: given.clone(), why })?;
             if listed.is_none() {
                 listed = Some(Topics::open(&self.settings)?.list()?);
             }
             let all = listed.iter().flat_map(|topics| topics.keys());
-            let is_meant =
-                |name: &&String| **name != self.control && pattern.is_match(name.as_str());
-            let found: Vec<&String> = all.filter(is_meant).collect();
+            let found: Vec<&String> = all.filter(|name| self.means(given, name)).collect();
             if found.is_empty() {
-                return Err(KafkaSourceError::NoTopic(given.clone()));
+                return Err(KafkaSourceError::NoTopic(given.text().to_owned()));
             }
             names.extend(found.into_iter().cloned());
         }
         Ok(names)
     }
-}
 
-/// The expression of a pattern.
-///
-/// # Errors
-/// Says what is wrong with it.
-pub fn topic_pattern(given: &str) -> Result<Regex, String> {
-    Regex::new(given).map_err(|error| {
-        // What it calls itself says only that it is none; what it comes from draws a picture of several lines first.
-        let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
-        why.rsplit("error: ").next().unwrap_or_default().to_owned()
-    })
+    /// Whether a topic is one that `given` names or matches: no pattern matches the control topic.
+    pub fn means(&self, given: &TopicName, topic: &str) -> bool {
+        given.matches(topic) && (!given.is_pattern() || topic != self.control)
+    }
 }
 
 fn gap(part: &LogPart, id: &str, bounds: Bounds) -> Option<Gap> {

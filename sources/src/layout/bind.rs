@@ -3,7 +3,7 @@
 
 use super::expression::{Expressions, Moment, Number, Part, Text, Unit};
 use super::filter::Condition;
-use super::{Layout, LayoutError};
+use super::{Layout, LayoutError, LayoutNames};
 use std::collections::HashMap;
 
 /// Columns an error lists at most.
@@ -136,10 +136,11 @@ impl Bound {
     pub(crate) fn new(layout: &Layout, columns: &[String]) -> Result<Bound, LayoutError> {
         let header = Header::new(columns);
         let fields: &Expressions<String> = &layout.fields;
-        let named = &mut |name: &String| header.column("--columns", name);
+        let LayoutNames { columns: place, filter } = &layout.places;
+        let named = &mut |name: &String| header.column(place, name);
         let required = |name: &str| header.column("input", name);
         let filtered = |condition: &Condition<String>| {
-            let column = header.column("--where", &condition.column)?;
+            let column = header.column(filter, &condition.column)?;
             Ok(condition.with_column(column))
         };
         let conditions = layout.filter.iter().flat_map(|filter| &filter.conditions);
@@ -160,10 +161,10 @@ impl Bound {
                 Some(number) => number.map(named)?,
                 None => Number::Column(required("size")?),
             },
-            trade_id: header.optional(&fields.trade_id, "trade_id")?,
-            side: header.optional(&fields.side, "side")?,
-            venue: header.optional(&fields.venue, "venue")?,
-            trans_type: header.optional(&fields.trans_type, "trans_type")?,
+            trade_id: header.optional(place, &fields.trade_id, "trade_id")?,
+            side: header.optional(place, &fields.side, "side")?,
+            venue: header.optional(place, &fields.venue, "venue")?,
+            trans_type: header.optional(place, &fields.trans_type, "trans_type")?,
             filter: conditions.map(filtered).collect::<Result<_, LayoutError>>()?,
         })
     }
@@ -225,12 +226,13 @@ impl<'a> Header<'a> {
         Header { columns, by_name }
     }
 
-    fn column(&self, flag: &'static str, name: &str) -> Result<usize, LayoutError> {
+    /// The number of the column that `place` names.
+    fn column(&self, place: &str, name: &str) -> Result<usize, LayoutError> {
         match self.by_name.get(name) {
             Some(&(at, false)) => Ok(at),
             Some(_) => Err(LayoutError::Twice(name.to_owned())),
             None => Err(LayoutError::Unknown {
-                flag,
+                place: place.to_owned(),
                 given: name.to_owned(),
                 nearest: nearest_of(name, self.columns.iter().map(String::as_str)),
                 columns: self.listed(),
@@ -240,11 +242,12 @@ impl<'a> Header<'a> {
 
     fn optional(
         &self,
+        place: &str,
         mapped: &Option<Text<String>>,
         name: &str,
     ) -> Result<Option<Text<usize>>, LayoutError> {
         match mapped {
-            Some(text) => text.map(&mut |name: &String| self.column("--columns", name)).map(Some),
+            Some(text) => text.map(&mut |name: &String| self.column(place, name)).map(Some),
             None if self.by_name.contains_key(name) => {
                 Ok(Some(Text::Column(self.column("input", name)?)))
             }

@@ -138,8 +138,9 @@ const FIELDS: [&str; 10] = [
 ];
 const STOPS: [char; 7] = [',', '+', '*', ':', '{', ')', '('];
 
-pub(super) fn parse(text: &str) -> Result<Expressions<String>, LayoutError> {
-    let mut scanner = Scanner::new("--columns", text);
+/// Parses the text that stands in `place`.
+pub(super) fn parse(place: &str, text: &str) -> Result<Expressions<String>, LayoutError> {
+    let mut scanner = Scanner::new(place, text);
     let mut fields = Expressions::default();
     let mut seen: Vec<&str> = Vec::new();
     loop {
@@ -182,12 +183,12 @@ fn assign(
     Ok(())
 }
 
-fn unknown_field(place: LayoutError, name: &str) -> LayoutError {
-    let LayoutError::Syntax { flag, given, at, .. } = place else { return place };
+fn unknown_field(before: LayoutError, name: &str) -> LayoutError {
+    let LayoutError::Syntax { place, given, at, .. } = before else { return before };
     let nearest = nearest_of(name, FIELDS.iter().copied())
         .map_or_else(String::new, |near| format!(", nearest is \"{near}\""));
     let wanted = format!("wanted a field of a trade ({}){nearest}", FIELDS.join(", "));
-    LayoutError::Syntax { flag, given, at, wanted }
+    LayoutError::Syntax { place, given, at, wanted }
 }
 
 fn column(scanner: &mut Scanner) -> Result<String, LayoutError> {

@@ -105,8 +105,9 @@ fn exact(text: &[u8]) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
-pub(super) fn parse(text: &str) -> Result<Filter<String>, LayoutError> {
-    let mut scanner = Scanner::new("--where", text);
+/// Parses the text that stands in `place`.
+pub(super) fn parse(place: &str, text: &str) -> Result<Filter<String>, LayoutError> {
+    let mut scanner = Scanner::new(place, text);
     let mut conditions = Vec::new();
     loop {
         conditions.push(condition(&mut scanner)?);
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     fn check(filter: &str, cell: &str, expected: bool) {
-        let filter = parse(filter).expect("it parses");
+        let filter = parse("--where", filter).expect("it parses");
         let kept = filter.conditions.iter().all(|c| c.holds(cell.as_bytes()));
         assert_eq!(kept, expected, "{cell}");
     }
@@ -206,7 +207,8 @@ mod tests {
 
     #[test]
     fn names_may_have_spaces() {
-        let filter = parse("Last volume in (1) and \"in, out\" != '' and a < 2").expect("parses");
+        let text = "Last volume in (1) and \"in, out\" != '' and a < 2";
+        let filter = parse("--where", text).expect("parses");
         let names: Vec<_> = filter.conditions.iter().map(|c| c.column.as_str()).collect();
         assert_eq!(names, ["Last volume", "in, out", "a"]);
     }

@@ -12,6 +12,21 @@ pub(crate) use expression::{Expressions, Factor, Moment, Number, Part, Text};
 pub(crate) use filter::{Condition, Filter};
 pub(crate) use moment::{Clock, DayCache, MomentError};
 
+/// What the columns and the condition are called in errors: they stand in flags, or under keys of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayoutNames {
+    /// Of the columns.
+    pub columns: String,
+    /// Of the condition.
+    pub filter: String,
+}
+
+impl Default for LayoutNames {
+    fn default() -> Self {
+        LayoutNames { columns: "--columns".to_owned(), filter: "--where".to_owned() }
+    }
+}
+
 /// How a file is laid out, as given: the flags of the command or the keys of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutOptions {
@@ -25,11 +40,20 @@ pub struct LayoutOptions {
     pub delimiter: Option<String>,
     /// `--comment`: lines of a text file that begin with this ASCII character are skipped.
     pub comment: Option<String>,
+    /// Where `columns` and `filter` stand.
+    pub names: LayoutNames,
 }
 
 impl Default for LayoutOptions {
     fn default() -> Self {
-        LayoutOptions { columns: None, filter: None, header: true, delimiter: None, comment: None }
+        LayoutOptions {
+            columns: None,
+            filter: None,
+            header: true,
+            delimiter: None,
+            comment: None,
+            names: LayoutNames::default(),
+        }
     }
 }
 
@@ -37,11 +61,11 @@ impl Default for LayoutOptions {
 /// text is one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
-    /// The text of a flag does not parse.
-    #[error("{flag} \"{}\": at \"{}\": {}", line(.given), line(.at), line(.wanted))]
+    /// The text of a flag or key does not parse.
+    #[error("{place} = \"{}\": at \"{}\": {}", line(.given), line(.at), line(.wanted))]
     Syntax {
-        /// The flag.
-        flag: &'static str,
+        /// The flag or key.
+        place: String,
         /// The whole text.
         given: String,
         /// What stands where it went wrong.
@@ -61,12 +85,12 @@ pub enum LayoutError {
     },
     /// A column is named that the file does not have.
     #[error(
-        "{flag}: no column \"{}\"{}; the file has {}",
+        "{place}: no column \"{}\"{}; the file has {}",
         line(.given), nearest_text(.nearest), line(.columns)
     )]
     Unknown {
-        /// The flag, or `input` for the default names.
-        flag: &'static str,
+        /// The flag or key, or `input` for the default names.
+        place: String,
         /// The name.
         given: String,
         /// The column that looks most like it.
@@ -77,6 +101,18 @@ pub enum LayoutError {
     /// A column is named that the file has more than once.
     #[error("column \"{}\" is named more than once in the header", line(.0))]
     Twice(String),
+}
+
+impl LayoutError {
+    /// What was wanted, without the place and the text that are at fault: for those who name both themselves.
+    pub fn rule(&self) -> String {
+        match self {
+            LayoutError::Syntax { at, wanted, .. } => {
+                format!("at \"{}\": {}", line(at), line(wanted))
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 fn nearest_text(nearest: &Option<String>) -> String {
@@ -103,6 +139,8 @@ pub struct Layout {
     pub(crate) header: bool,
     pub(crate) delimiter: u8,
     pub(crate) comment: Option<u8>,
+    /// Where columns and condition were given.
+    pub(crate) places: LayoutNames,
 }
 
 impl Layout {
@@ -112,10 +150,11 @@ impl Layout {
     /// Says which flag, what stands there and what was wanted.
     pub fn new(options: &LayoutOptions) -> Result<Self, LayoutError> {
         let fields = match &options.columns {
-            Some(text) => expression::parse(text)?,
+            Some(text) => expression::parse(&options.names.columns, text)?,
             None => Expressions::default(),
         };
-        let filter = options.filter.as_deref().map(filter::parse).transpose()?;
+        let filter = options.filter.as_deref();
+        let filter = filter.map(|text| filter::parse(&options.names.filter, text)).transpose()?;
         let delimiter = options.delimiter.as_deref().map(|d| character("--delimiter", d));
         let comment = options.comment.as_deref().map(|c| character("--comment", c));
         Ok(Layout {
@@ -124,6 +163,7 @@ impl Layout {
             header: options.header,
             delimiter: delimiter.transpose()?.unwrap_or(b','),
             comment: comment.transpose()?,
+            places: options.names.clone(),
         })
     }
 }
@@ -136,6 +176,7 @@ impl Default for Layout {
             header: true,
             delimiter: b',',
             comment: None,
+            places: LayoutNames::default(),
         }
     }
 }
@@ -165,7 +206,7 @@ mod tests {
     fn errors_name_the_flag_the_place_and_what_was_wanted() {
         assert_eq!(
             error("pric=px", ""),
-            "--columns \"pric=px\": at \"pric=px\": wanted a field of a trade (symbol, ts_event, \
+            "--columns = \"pric=px\": at \"pric=px\": wanted a field of a trade (symbol, ts_event, \
              price, size, trade_id, side, venue, trans_type, conditions, ts_recv), nearest is \"price\""
         );
         assert!(error("price=px, price=py", "").contains("named once"));

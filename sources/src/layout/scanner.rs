@@ -1,16 +1,17 @@
-//! A small scanner over the text of a flag, shared by `--columns` and `--where`.
+//! A small scanner over the text of a flag or key, shared by `--columns` and `--where`.
 
 use super::LayoutError;
 
 pub(super) struct Scanner<'a> {
-    flag: &'static str,
+    /// The flag or key that the text is of.
+    place: &'a str,
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(flag: &'static str, text: &'a str) -> Self {
-        Scanner { flag, text, at: 0 }
+    pub(super) fn new(place: &'a str, text: &'a str) -> Self {
+        Scanner { place, text, at: 0 }
     }
 
     pub(super) fn rest(&self) -> &'a str {
@@ -79,7 +80,7 @@ impl<'a> Scanner<'a> {
         let rest = self.rest();
         let at = if rest.is_empty() { "the end" } else { rest };
         LayoutError::Syntax {
-            flag: self.flag,
+            place: self.place.to_owned(),
             given: self.text.to_owned(),
             at: at.to_owned(),
             wanted,

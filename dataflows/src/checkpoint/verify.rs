@@ -1,0 +1,87 @@
+//! Whether a manifest is whole: everything that it names is there, and none of it is damaged.
+//!
+//! What was read to see that is kept until the run restores it, so that no object is read twice.
+
+use super::bundle::{BundleError, Sealed};
+use super::depot::{Depot, DepotError};
+use super::manifest::Manifest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Objects that were read and are whole, by name; clones share them.
+#[derive(Clone, Default)]
+pub struct Objects(Arc<Mutex<BTreeMap<String, Sealed>>>);
+
+impl Objects {
+    /// Takes one out, where it was read.
+    pub(super) fn take(&self, name: &str) -> Option<Sealed> {
+        self.held().remove(name)
+    }
+
+    /// Forgets all of them, which gives their memory back.
+    pub fn clear(&self) {
+        self.held().clear();
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Sealed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.held().keys()).finish()
+    }
+}
+
+/// Why a manifest is not whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// An object that it names is not there.
+    #[error("{0} is not there")]
+    Missing(String),
+    /// An object that it names is damaged.
+    #[error("{name}: {error}")]
+    Damaged {
+        /// The object.
+        name: String,
+        /// What is wrong with it.
+        error: BundleError,
+    },
+    /// It is no entry, or half of one.
+    #[error("its entry is half written or damaged")]
+    Torn,
+}
+
+/// A manifest that a run does not go on from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("checkpoint {number} is not whole: {fault}")]
+pub struct PassedOver {
+    /// Its number.
+    pub number: u64,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// Reads what a manifest names; `parts` are the names of all objects that are there.
+pub(super) fn read_whole(
+    depot: &dyn Depot,
+    manifest: &Manifest,
+    parts: &BTreeSet<String>,
+) -> Result<Result<Objects, Fault>, DepotError> {
+    if let Some(name) = manifest.objects().find(|name| !parts.contains(*name)) {
+        return Ok(Err(Fault::Missing(name.clone())));
+    }
+    let objects = Objects::default();
+    for name in manifest.objects() {
+        let Some(bytes) = depot.read(name)? else {
+            return Ok(Err(Fault::Missing(name.clone())));
+        };
+        match Sealed::of(&bytes) {
+            Ok(sealed) => objects.held().insert(name.clone(), sealed),
+            Err(error) => return Ok(Err(Fault::Damaged { name: name.clone(), error })),
+        };
+    }
+    Ok(Ok(objects))
+}
