@@ -7,6 +7,7 @@
 //! the file of `tidemill init` come from the same place.
 
 mod check;
+mod collector;
 mod document;
 mod duration;
 mod fingerprint;
@@ -20,6 +21,7 @@ mod substitute;
 mod tree;
 mod universe;
 
+pub use collector::Collector;
 pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;

@@ -9,6 +9,7 @@ mod kafka;
 mod kills;
 mod live;
 mod observe;
+mod otlp;
 mod processes;
 mod stores;
 mod up;
