@@ -135,7 +135,7 @@ fn plain(attributes: &Value) -> Value {
 /// A session that goes on until it is interrupted, and tells of a checkpoint now and then.
 fn config(address: &str, level: &str) -> String {
     format!(
-        "[deployment]\nname = \"sent\"\n[cluster]\ncheckpoints = {{ every = \"100ms\" }}\n\
+        "[deployment]\nname = \"sent\"\n[cluster]\ncheckpoints = {{ every = \"500ms\" }}\n\
          [[source]]\nkind = \"simulator\"\npace = \"1x\"\n\
          [observe]\nlisten = \"127.0.0.1:0\"\nlogs = \"json\"\nlevel = \"{level}\"\n\
          otlp = \"http://{address}\"\n"
