@@ -14,7 +14,7 @@ impl Collector {
     pub(super) const RULE: &str =
         "an address is http://host:port or https://host:port, to which /v1/logs is added";
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let url: Url = text.parse().ok()?;
         let is_http = matches!(url.scheme(), "http" | "https");
         let is_plain = url.query().is_none() && url.fragment().is_none();

@@ -238,7 +238,7 @@ fn what_a_collector_refuses_is_counted() {
 
 /// One that is not there, and one that takes a connection and says nothing.
 #[test]
-fn a_collector_that_is_away_changes_nothing_and_is_told_of_once() {
+fn a_collector_that_is_away_changes_nothing_and_is_told_of() {
     let folder = Folder::new();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

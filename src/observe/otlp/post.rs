@@ -201,3 +201,37 @@ impl Resolve for OwnThread {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+    use tracing::{Event, Subscriber};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    struct Count(Arc<AtomicU64>);
+
+    impl<S: Subscriber> Layer<S> for Count {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_collector_that_is_away_is_told_of_once_until_it_is_back() {
+        let collector = Collector::parse("http://c").expect("an address");
+        let (mut told, said) = (Told::default(), Arc::new(AtomicU64::new(0)));
+        let log = tracing_subscriber::registry().with(Count(said.clone()));
+        let count = |work: &mut dyn FnMut()| {
+            work();
+            said.swap(0, Ordering::Relaxed)
+        };
+        tracing::subscriber::with_default(log, || {
+            let away = count(&mut || (0..3).for_each(|_| told.away(&collector, "why")));
+            let back = count(&mut || (0..3).for_each(|_| told.back(&collector)));
+            let again = count(&mut || told.away(&collector, "why"));
+            let refused = count(&mut || (0..3).for_each(|_| told.refused(&collector, "why")));
+            assert_eq!((away, back, again, refused), (1, 1, 1, 1));
+        });
+    }
+}
