@@ -19,6 +19,18 @@ fn refused(text: &str, wanted: &str) {
 }
 
 #[test]
+fn a_collector_is_an_address_of_http() {
+    refused(
+        "[observe]\notlp = \"grpc://collector:4317\"",
+        "cluster.toml: observe.otlp = \"grpc://collector:4317\": an address is http://host:port or https://host:port, \
+         to which /v1/logs is added",
+    );
+    let given = parse("[observe]\notlp = \"http://collector:4318\"").unwrap();
+    assert_eq!(given.observe().otlp.as_ref().unwrap().to_string(), "http://collector:4318");
+    assert_eq!(given.fingerprint(), parse("").unwrap().fingerprint());
+}
+
+#[test]
 fn checkpoints_are_configured_rightly_or_not_at_all() {
     refused(
         "[cluster]\ncheckpoints = { every = \"1ms\" }",

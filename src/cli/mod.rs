@@ -111,11 +111,10 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Checkpoints(args) => checkpoints::checkpoints(&args),
     };
-    match done {
-        Ok(code) => code.into(),
-        Err(failure) => {
-            output::complain(&failure.message);
-            failure.code.into()
-        }
-    }
+    let code = done.unwrap_or_else(|failure| {
+        output::complain(&failure.message);
+        failure.code
+    });
+    crate::observe::flush();
+    code.into()
 }

@@ -21,7 +21,7 @@ const MESSAGE_MAX: usize = 1_000;
 /// A line on standard error; a reader that went away is told nothing. What the message repeats may be
 /// anything, so control characters are not passed on to a terminal.
 pub(super) fn complain(message: &str) {
-    let line = crate::observe::as_json(message);
+    let line = crate::observe::log_message(message);
     let line = line.unwrap_or_else(|| format!("tidemill: {}", printable(message)));
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

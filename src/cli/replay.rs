@@ -5,6 +5,7 @@ use super::args::{LayoutFlags, ReplayArgs};
 use super::run::{finish, lay, overrides, start, verdict};
 use crate::config::{Config, Override};
 use crate::engine::Engine;
+use crate::observe::log_as;
 use market::Time;
 use operators::indicator::Registry;
 use toml::{Table, Value};
@@ -12,6 +13,7 @@ use toml::{Table, Value};
 /// Replays them.
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
     let config = configure(args)?;
+    log_as(&config, 0).map_err(Failure::failed)?;
     let max_refused = config.max_refused();
     let (from, to) = range(args)?;
     let engine = Engine::new(config).store(args.run.replace).until_now().range(from, to);

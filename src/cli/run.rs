@@ -18,8 +18,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Failure> {
     let registry = Registry::standard();
     let config =
         Config::read(&args.config, &overrides(&args.run), &registry).map_err(Failure::usage)?;
-    let observe = config.observe();
-    log_as(observe.json, &observe.level, config.name(), args.process);
+    log_as(&config, args.process).map_err(Failure::failed)?;
     let strict = args.run.strict;
     let max_refused = config.max_refused();
     let engine = Engine::new(config)

@@ -34,8 +34,7 @@ pub(super) fn end_with_supervisor() {
     std::thread::spawn(|| {
         // The supervisor writes nothing: this returns when the pipe is closed.
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        super::output::complain("the supervisor of this process is gone, so it ends");
-        std::process::exit(i32::from(LOST_PEER));
+        end_with(LOST_PEER, "the supervisor of this process is gone, so it ends");
     });
 }
 
@@ -49,15 +48,22 @@ pub(super) fn abort_on_panic() {
         }
         // Sockets of the workers are read and written there, and nothing else.
         if info.location().is_some_and(|at| at.file().contains("timely_communication")) {
-            super::output::complain(
+            end_with(
+                LOST_PEER,
                 "another process of this run is gone, so this one ends; a second run goes on from what is stored",
             );
-            std::process::exit(i32::from(LOST_PEER));
         }
         default(info);
-        super::output::complain(
+        end_with(
+            super::FAILED,
             "this is a fault of the program, and it ends here; a second run goes on from what is stored",
         );
-        std::process::exit(1);
     }));
+}
+
+/// Ends the process at once, but for what it has to say.
+fn end_with(code: u8, message: &str) -> ! {
+    super::output::complain(message);
+    crate::observe::flush();
+    std::process::exit(i32::from(code));
 }

@@ -7,6 +7,7 @@
 //! the file of `tidemill init` come from the same place.
 
 mod check;
+mod collector;
 mod document;
 mod duration;
 mod fingerprint;
@@ -23,6 +24,7 @@ mod tree;
 mod universe;
 mod words;
 
+pub use collector::Collector;
 pub use document::{documentation, template};
 pub use duration::{DurationError, parse_duration, print_duration};
 pub use fingerprint::fingerprint;

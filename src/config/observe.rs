@@ -1,8 +1,8 @@
 //! The rules of `[observe]`, and where each process is asked.
 
-use super::Config;
 use super::raw;
 use super::tree::{ConfigError, Tree};
+use super::{Collector, Config};
 
 /// What a run tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct ObserveConfig {
     pub json: bool,
     /// What is logged.
     pub level: String,
+    /// Where logs are sent to besides; nothing: nowhere.
+    pub otlp: Option<Collector>,
 }
 
 impl Config {
@@ -73,8 +75,11 @@ pub(super) fn observe(tree: &Tree, raw: &raw::Observe) -> Result<ObserveConfig, 
         let rule = "off, error, warn, info, debug, trace, or by part, as info,kafka=debug";
         return Err(tree.error("observe.level", rule));
     }
-    let live = raw.live;
-    Ok(ObserveConfig { listen, live, json: raw.logs == "json", level: raw.level.clone() })
+    let otlp = raw.otlp.as_deref().map(|text| {
+        Collector::parse(text).ok_or_else(|| tree.error("observe.otlp", Collector::RULE))
+    });
+    let (json, level) = (raw.logs == "json", raw.level.clone());
+    Ok(ObserveConfig { listen, live: raw.live, json, level, otlp: otlp.transpose()? })
 }
 
 #[cfg(test)]
@@ -89,6 +94,7 @@ mod tests {
             live: false,
             json: false,
             level: "warn".to_owned(),
+            otlp: None,
         };
         let mixed = list(&["a:1", "b:1", "a:2"]);
         let all = |observe: &ObserveConfig, asked: bool| -> Vec<String> {

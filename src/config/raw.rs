@@ -39,6 +39,8 @@ section! {
     logs: String, Kind::Choice(&["text", "json"]), default "\"text\"", rule "text, json", flag "";
     /// What is logged; `TIDEMILL_LOG` in the environment wins.
     level: String, Kind::Text, default "\"warn\"", rule "off, error, warn, info, debug, trace, or by part, as \"info,kafka=debug\"", flag "";
+    /// Collector of OpenTelemetry that each process also sends its logs to, by OTLP over HTTP; one that is away delays nothing; absent: none.
+    otlp: Option<String>, Kind::Text, default "", rule "http://host:port or https://host:port, to which /v1/logs is added", flag "";
 }
 
 section! {

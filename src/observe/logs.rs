@@ -1,11 +1,18 @@
-//! Logs on standard error: a line for each event, as text or JSON, with the fields of the run.
+//! Logs on standard error: a line for each event, as text or JSON, with the fields of the run; and where they are
+//! sent from.
 //!
 //! The thread says which worker (`timely:work-1`) or partition (`kafka-3`) spoke; what else an event is about it says
 //! by fields of its own.
 
+use super::measures::held;
+use super::otlp;
+use crate::config::Config;
+use crate::engine::EngineError;
+use market::Time;
+use serde_json::Value;
 use std::fmt::{self, Write};
 use std::io::{IsTerminal, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
@@ -53,48 +60,57 @@ pub(crate) fn log_to_stderr() {
     let registry = tracing_subscriber::registry().with(level).with(Lines);
     // Where another logs already, it goes on.
     if registry.try_init().is_ok() {
-        *RELOAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(reload);
+        *held(&RELOAD) = Some(reload);
     }
 }
 
-/// Logs as a run's process is configured to.
-pub(crate) fn log_as(json: bool, level: &str, deployment: &str, process: usize) {
-    let run = Some((deployment.to_owned(), process));
-    *STYLE.lock().unwrap_or_else(PoisonError::into_inner) = Style { json, run };
-    let level = from_variable().or_else(|| level.parse().ok());
-    let reload = RELOAD.lock().unwrap_or_else(PoisonError::into_inner);
-    if let (Some(reload), Some(level)) = (&*reload, level) {
+/// Logs as a run's process is configured to, and sends what is logged where that is configured.
+///
+/// # Errors
+/// Fails when nothing can be sent from here.
+pub(crate) fn log_as(config: &Config, process: usize) -> Result<(), EngineError> {
+    let (observe, deployment) = (config.observe(), config.name());
+    *held(&STYLE) = Style { json: observe.json, run: Some((deployment.to_owned(), process)) };
+    let level = from_variable().or_else(|| observe.level.parse().ok());
+    if let (Some(reload), Some(level)) = (&*held(&RELOAD), level) {
         // It is gone only where nothing logs any more.
         let _gone = reload.reload(level);
     }
+    let Some(collector) = &observe.otlp else { return Ok(()) };
+    otlp::start(collector, deployment, process)
+        .map_err(|error| EngineError::Failed(format!("observe.otlp = \"{collector}\": {error}")))
 }
 
-/// A message of the command as a line of the log, where that is JSON.
-pub(crate) fn as_json(message: &str) -> Option<String> {
-    let style = STYLE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+/// A message of the command is sent where the log is, and a line of it where that is JSON.
+pub(crate) fn log_message(message: &str) -> Option<String> {
+    let style = held(&STYLE).clone();
     let fields = Fields { message: message.to_owned(), rest: Vec::new() };
-    style.json.then(|| line(("ERROR", "tidemill"), fields, &style))
+    let said = Said::now(Level::ERROR, "tidemill", fields);
+    otlp::send(&said);
+    style.json.then(|| said.line(&style))
 }
 
 /// Whether log lines are JSON.
 pub(crate) fn is_json() -> bool {
-    STYLE.lock().unwrap_or_else(PoisonError::into_inner).json
+    held(&STYLE).json
 }
 
 fn from_variable() -> Option<Targets> {
     std::env::var(VARIABLE).ok().filter(|text| is_level(text))?.parse().ok()
 }
 
-/// Writes a line for each event.
+/// Writes a line for each event, and sends it.
 struct Lines;
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let style = STYLE.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
-        let line = line((metadata.level().as_str(), metadata.target()), fields, &style);
+        let said = Said::now(*metadata.level(), metadata.target(), fields);
+        otlp::send(&said);
+        let style = held(&STYLE).clone();
+        let line = said.line(&style);
         let mut err = std::io::stderr().lock();
         // A line of progress may stand there.
         let wipe = if err.is_terminal() { "\r\x1b[2K" } else { "" };
@@ -105,13 +121,13 @@ impl<S: Subscriber> Layer<S> for Lines {
 #[derive(Default)]
 struct Fields {
     message: String,
-    rest: Vec<(&'static str, serde_json::Value)>,
+    rest: Vec<(&'static str, Value)>,
 }
 
 impl Fields {
-    fn put(&mut self, field: &Field, value: serde_json::Value) {
+    fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
-            ("message", serde_json::Value::String(text)) => self.message = text,
+            ("message", Value::String(text)) => self.message = text,
             (name, value) => self.rest.push((name, value)),
         }
     }
@@ -146,40 +162,60 @@ impl Visit for Fields {
     }
 }
 
-/// One line without its end.
-#[expect(clippy::disallowed_methods, reason = "a log says when")]
-fn line((level, target): (&str, &str), mut fields: Fields, style: &Style) -> String {
-    let time = crate::engine::time_of(std::time::SystemTime::now()).to_string();
-    if let Some((deployment, process)) = &style.run {
-        fields.rest.push(("deployment", deployment.as_str().into()));
-        fields.rest.push(("process", (*process).into()));
+/// What an event or the command says.
+pub(super) struct Said {
+    pub level: Level,
+    /// Which part of the program says it.
+    pub target: &'static str,
+    pub time: Time,
+    pub message: String,
+    pub fields: Vec<(&'static str, Value)>,
+    /// The worker or the thread that says it.
+    pub place: Option<(&'static str, Value)>,
+}
+
+impl Said {
+    /// Said now, and by this thread.
+    #[expect(clippy::disallowed_methods, reason = "a log says when")]
+    fn now(level: Level, target: &'static str, fields: Fields) -> Self {
+        let time = crate::engine::time_of(std::time::SystemTime::now());
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or_default();
+        let worker = thread.strip_prefix("timely:work-").and_then(|n| n.parse::<u64>().ok());
+        let place = match worker {
+            Some(worker) => Some(("worker", worker.into())),
+            None => (!thread.is_empty()).then(|| ("thread", thread.into())),
+        };
+        Said { level, target, time, message: fields.message, fields: fields.rest, place }
     }
-    let thread = std::thread::current();
-    let thread = thread.name().unwrap_or_default();
-    match thread.strip_prefix("timely:work-").and_then(|number| number.parse::<u64>().ok()) {
-        Some(worker) => fields.rest.push(("worker", worker.into())),
-        None if !thread.is_empty() => fields.rest.push(("thread", thread.into())),
-        None => {}
+
+    /// One line without its end.
+    fn line(self, style: &Style) -> String {
+        let (time, mut rest) = (self.time.to_string(), self.fields);
+        if let Some((deployment, process)) = &style.run {
+            rest.push(("deployment", deployment.as_str().into()));
+            rest.push(("process", (*process).into()));
+        }
+        rest.extend(self.place);
+        if style.json {
+            let mut document = serde_json::Map::new();
+            document.insert("time".to_owned(), time.into());
+            document.insert("level".to_owned(), self.level.as_str().to_ascii_lowercase().into());
+            document.insert("target".to_owned(), self.target.into());
+            document.insert("message".to_owned(), self.message.into());
+            document.extend(rest.into_iter().map(|(name, value)| (name.to_owned(), value)));
+            return Value::Object(document).to_string();
+        }
+        // Whatever it repeats, a message is one line and changes no terminal.
+        let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        let mut text = format!("{time} {:5} {}: ", self.level.as_str(), self.target);
+        text.extend(self.message.chars().map(plain));
+        for (name, value) in rest {
+            // As JSON, text stands in quotes and on one line.
+            let _ = write!(text, " {name}={value}");
+        }
+        text
     }
-    if style.json {
-        let mut document = serde_json::Map::new();
-        document.insert("time".to_owned(), time.into());
-        document.insert("level".to_owned(), level.to_ascii_lowercase().into());
-        document.insert("target".to_owned(), target.into());
-        document.insert("message".to_owned(), fields.message.into());
-        let rest = fields.rest.into_iter().map(|(name, value)| (name.to_owned(), value));
-        document.extend(rest);
-        return serde_json::Value::Object(document).to_string();
-    }
-    // Whatever it repeats, a message is one line and changes no terminal.
-    let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-    let mut text = format!("{time} {level:5} {target}: ");
-    text.extend(fields.message.chars().map(plain));
-    for (name, value) in fields.rest {
-        // As JSON, text stands in quotes and on one line.
-        let _ = write!(text, " {name}={value}");
-    }
-    text
 }
 
 #[cfg(test)]

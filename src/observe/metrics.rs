@@ -305,7 +305,7 @@ const METRICS: &[Metric] = &[
 ];
 
 fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(super::live::METRICS)
+    METRICS.iter().chain(super::live::METRICS).chain(super::otlp::METRICS)
 }
 
 fn labels(one: &super::seen::SeenPartition) -> [String; 2] {

@@ -15,13 +15,15 @@ mod logs;
 mod lookout;
 mod measures;
 mod metrics;
+mod otlp;
 mod seen;
 mod server;
 
 pub(crate) use conditions::{Condition, Found};
-pub(crate) use logs::{as_json, is_json, is_level, log_as, log_to_stderr};
+pub(crate) use logs::{is_json, is_level, log_as, log_message, log_to_stderr};
 pub(crate) use lookout::Watched;
 pub use metrics::documentation;
+pub(crate) use otlp::flush;
 
 use crate::config::Config;
 use crate::engine::EngineError;

@@ -10,6 +10,7 @@ mod kafka;
 mod kills;
 mod live;
 mod observe;
+mod otlp;
 mod processes;
 mod stores;
 mod tail;

@@ -37,7 +37,7 @@ impl Run {
     }
 
     /// The next line of JSON with this message.
-    fn hear(&mut self, message: &str) -> Value {
+    pub(super) fn hear(&mut self, message: &str) -> Value {
         loop {
             let mut line = String::new();
             assert!(self.said.read_line(&mut line).unwrap() > 0, "it ended before {message}");
@@ -161,7 +161,7 @@ fn compare(text: &str) {
     assert!(undocumented.is_empty(), "not in docs/metrics.md: {undocumented:?}");
 }
 
-fn sum(text: &str, name: &str) -> f64 {
+pub(super) fn sum(text: &str, name: &str) -> f64 {
     samples(text).get(name).map_or(0.0, |list| list.iter().map(|(_, value)| value).sum())
 }
 
