@@ -6,6 +6,8 @@ mod fragile;
 #[path = "log/joining.rs"]
 mod joining;
 mod log;
+#[path = "log/long.rs"]
+mod long;
 
 use dataflows::checkpoint::{
     Checkpoints, Claimed, Depot, Entry, Manifest, MemoryDepot, claim, create, entries,
@@ -14,6 +16,7 @@ use dataflows::{Cluster, Course, Empty, Inputs, Joins, Opener, Plan, RunError, S
 use fragile::Fragile;
 use log::echo::Echo;
 use log::{Log, Trade, coarse, lines_of, logs, plan, same};
+use long::long_log;
 use market::{DeadLetter, Epoch, Partition, Rows, Sink, SinkError, Symbols, Time};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -322,17 +325,6 @@ fn by_table(held: &Mutex<Held>) -> Vec<String> {
     let mut lines = held.lock().unwrap().lines.clone();
     lines.sort_by_key(|line| line.split(' ').next().map(str::to_owned));
     lines
-}
-
-/// A log long enough that checkpoints are written, so that the law above is about something.
-fn long_log() -> Vec<Vec<Trade>> {
-    let trade = |k: i64| Trade {
-        ts: (1_700_000_000_000 + k * 400 - k % 7 * 300) * 1_000_000,
-        symbol: format!("S{}", k % 7),
-        price: (1 + k % 50) * 10_000_000,
-        size: 1_000_000_000,
-    };
-    vec![(0..6_000).map(trade).collect(), (0..3_000).map(|k| trade(2 * k)).collect()]
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Duplicates {
     }
 
     /// Whether the horizon, which begins at `floor`, holds a trade of the same id and day.
-    pub(super) fn holds(&mut self, stream: u32, id: TradeId, ts: i64, floor: i64) -> bool {
+    pub(super) fn holds(&self, stream: u32, id: TradeId, ts: i64, floor: i64) -> bool {
         self.streams[stream as usize].holds(id, ts, floor)
     }
 

@@ -40,7 +40,7 @@ impl Stream {
         for _ in 0..from.count()? {
             stream.refill(from, true)?;
         }
-        stream.append(&open);
+        stream.reopen(open);
         Ok(stream)
     }
 
@@ -50,7 +50,7 @@ impl Stream {
         to.text(self.venue.map(|venue| symbols.text(venue)).as_deref().unwrap_or_default());
         to.u64(self.greatest);
         to.i64(self.day_ns);
-        [self.blocks_gone, self.steps, self.kept].into_iter().for_each(|word| to.u64(word));
+        to.u64(self.blocks_gone);
         to.u64(u64::from(self.unordered.is_some()));
         self.pour(&self.open, self.len() as usize - self.open.len as usize, to);
     }
@@ -62,14 +62,10 @@ impl Stream {
         stream.greatest = from.u64()?;
         stream.day_ns = from.i64()?;
         stream.blocks_gone = from.u64()?;
-        stream.steps = from.u64()?;
-        stream.kept = from.u64()?;
         if from.u64()? == 1 {
             stream.unordered = Some(Unordered::of(VecDeque::new()));
         }
-        let (block, ids) = Block::load(from)?;
-        stream.open = block;
-        Ok((stream, ids))
+        Ok((stream, Ids::load(from)?))
     }
 
     /// Appends a block, whose ids stand from `first` on; where those of the next one do.
@@ -82,8 +78,10 @@ impl Stream {
             own.clone().for_each(|(id, _)| to.u128(*id));
             to.column(own.map(|(_, ts)| before(*ts)));
         } else {
-            let own = self.rising.range(rows.clone());
-            to.column(own.clone().map(|(id, _)| id.wrapping_sub(block.id_min)));
+            let own = self.numbers.range(rows.clone());
+            let least = own.clone().map(|(id, _)| *id).min().unwrap_or_default();
+            to.u64(least);
+            to.column(own.clone().map(|(id, _)| id - least));
             to.column(own.map(|(_, ts)| before(*ts)));
         }
         rows.end
@@ -91,15 +89,16 @@ impl Stream {
 
     /// Takes in a full block, unless it had left.
     fn refill(&mut self, from: &mut Reader<'_>, is_held: bool) -> Result<(), SnapshotError> {
-        let (block, ids) = Block::load(from)?;
+        let mut ids = Ids::load(from)?;
         if !is_held {
             return Ok(());
         }
         if self.unordered.is_none() && ids.is_text {
             return Err(from.corrupt());
         }
-        self.append(&ids);
-        self.blocks.push_back(block);
+        ids.block.first = self.len();
+        self.append(&ids.block, ids.rows.into_iter());
+        self.blocks.push_back(ids.block);
         Ok(())
     }
 
@@ -109,16 +108,17 @@ impl Stream {
         self.poured = Poured { ids, blocks: self.blocks_gone + self.blocks.len() as u64 };
     }
 
-    fn append(&mut self, ids: &Ids) {
-        match &mut self.unordered {
-            Some(unordered) => ids.rows.iter().for_each(|&(id, ts)| unordered.add(id, ts)),
-            None => self.rising.extend(ids.rows.iter().map(|&(id, ts)| (id as u64, ts))),
-        }
+    /// Takes in the block that grows, behind the full ones.
+    fn reopen(&mut self, mut ids: Ids) {
+        ids.block.first = self.len();
+        self.append(&ids.block, ids.rows.into_iter());
+        self.open = ids.block;
     }
 }
 
-/// The ids of a block with their times.
+/// A block, and its ids with their times.
 pub(super) struct Ids {
+    block: Block,
     rows: Vec<(u128, i64)>,
     is_text: bool,
 }
@@ -129,12 +129,12 @@ impl Block {
         to.i64(self.day_ns / Time::DAY);
         to.i64(self.ts_max.wrapping_sub(self.day_ns));
         to.u64(self.id_min);
-        to.u64(self.id_max.wrapping_sub(self.id_min));
-        to.i64(self.id_reach.wrapping_sub(self.id_max) as i64);
     }
+}
 
+impl Ids {
     /// Reads back what [`Stream::pour`] appended.
-    fn load(from: &mut Reader<'_>) -> Result<(Self, Ids), SnapshotError> {
+    fn load(from: &mut Reader<'_>) -> Result<Self, SnapshotError> {
         let word = from.u64()?;
         let (len, is_text) = (word >> 1, word & 1 == 1);
         let len =
@@ -142,18 +142,17 @@ impl Block {
         let day_ns = from.i64()?.saturating_mul(Time::DAY);
         let ts_max = day_ns.wrapping_add(from.i64()?);
         let id_min = from.u64()?;
-        let id_max = id_min.wrapping_add(from.u64()?);
-        let id_reach = id_max.wrapping_add(from.i64()? as u64);
         let mut ids = Vec::with_capacity(len as usize);
         for _ in 0..if is_text { len } else { 0 } {
             ids.push(from.u128()?);
         }
         if !is_text {
-            ids.extend(from.column(len)?.map(|id| u128::from(id_min.wrapping_add(id))));
+            let least = from.u64()?;
+            ids.extend(from.column(len)?.map(|id| u128::from(least.wrapping_add(id))));
         }
         let times = from.column(len)?.map(|before| ts_max.wrapping_sub(before as i64));
         let rows = ids.into_iter().zip(times).collect();
-        Ok((Block { len, day_ns, ts_max, id_min, id_max, id_reach }, Ids { rows, is_text }))
+        Ok(Ids { block: Block { len, day_ns, ts_max, id_min, first: 0 }, rows, is_text })
     }
 }
 
@@ -240,8 +239,8 @@ impl Duplicates {
             self.refill(&mut Reader::new(pour, symbols))?;
             self.pours.push_back(self.filled.len() as u64);
         }
-        for (stream, ids) in self.streams.iter_mut().zip(&open) {
-            stream.append(ids);
+        for (stream, ids) in self.streams.iter_mut().zip(open) {
+            stream.reopen(ids);
             stream.is_poured();
         }
         let held: u64 = self.streams.iter().map(Stream::len).sum();

@@ -67,7 +67,7 @@ impl Seam {
 
     /// Whether the log holds the id of `record`, from `floor` on.
     pub(super) fn holds(&self, record: &Record, floor: i64) -> bool {
-        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         // Files without a column of venues say none, messages without a venue a blank one.
         let no_venue = [None, self.blank];
         let venues = match no_venue.contains(&record.venue) {

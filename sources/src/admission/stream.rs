@@ -1,40 +1,43 @@
-//! The ids of one symbol at one venue, in log order, in blocks that know their least and greatest.
+//! The ids of one symbol at one venue, in log order, in blocks.
 //!
-//! Ids that mostly rise are kept as they came: a look-up walks blocks from the newest back, skips those
-//! whose range excludes the id, and stops where every older id of the day is below it. Ids that are
-//! text, or that make look-ups walk more than a few steps a trade, are moved to a hash map, so that no
-//! order of ids makes it quadratic. An emptied stream starts again without it.
+//! Ids that rise within their day need no look-up; the others are **strays**. Of those that rose each block knows a
+//! bound that all of them reach and none before it does, so that a look-up is a binary search over blocks and one
+//! walk over 64 ids; strays are in a hash map beside. Once an id is text, all are in one. An emptied stream starts again.
+//!
+//! ```text
+//!   log      1 2 3 7 8 | 4 9 10 11 | 12 5 13        strays: 4 5
+//!   bounds   1           9           12             sought 10: the block of 9;  4: a stray;  6: in that of 1, not there
+//! ```
 
 use super::fold::FoldState;
 use super::poured::Poured;
 use market::{SymbolId, Time, TradeId};
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 
 /// Trades of a block.
 pub(super) const BLOCK_TRADES: u32 = 64;
 
-/// Steps that look-ups may walk before, and for each trade, until a hash map pays.
-const STEPS_FREE: u64 = 1_024;
-const STEPS_PER_TRADE: u64 = 4;
+/// By id and day: the time of the newest such trade.
+type Times<T> = HashMap<(T, i64), i64, FoldState>;
 
-/// A run of trades of one day, in log order.
+/// A run of trades in log order; those whose ids rose are of one day.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     pub(super) len: u32,
     pub(super) day_ns: i64,
     pub(super) ts_max: i64,
+    /// No id that rose before it is as great, and none in it is less.
     pub(super) id_min: u64,
-    pub(super) id_max: u64,
-    /// Greatest id of this and every older block of the newest day; the greatest of all in another.
-    pub(super) id_reach: u64,
+    /// How many ids the stream kept before it.
+    pub(super) first: u64,
 }
 
-/// Ids as text or without order.
+/// Ids as text.
 #[derive(Default)]
 pub(super) struct Unordered {
     pub(super) log: VecDeque<(u128, i64)>,
-    /// By id and day: the time of the newest such trade.
-    times: HashMap<(u128, i64), i64, FoldState>,
+    times: Times<u128>,
 }
 
 impl Unordered {
@@ -58,9 +61,12 @@ pub(super) struct Stream {
     pub(super) day_ns: i64,
     /// The block that grows; of no trades when none does.
     pub(super) open: Block,
-    pub(super) rising: VecDeque<(u64, i64)>,
-    pub(super) kept: u64,
-    pub(super) steps: u64,
+    /// All ids in log order, while they are numbers.
+    pub(super) numbers: VecDeque<(u64, i64)>,
+    /// Those that did not rise.
+    strays: Times<u64>,
+    /// How many ids have left.
+    gone: u64,
     /// Closed blocks, which are numbered from `blocks_gone` on.
     pub(super) blocks: VecDeque<Block>,
     pub(super) blocks_gone: u64,
@@ -79,12 +85,12 @@ impl Stream {
             greatest: 0,
             day_ns: i64::MAX,
             open: Block::default(),
-            rising: VecDeque::new(),
+            numbers: VecDeque::new(),
+            strays: Times::default(),
+            gone: 0,
             blocks: VecDeque::new(),
             blocks_gone: 0,
             unordered: None,
-            steps: 0,
-            kept: 0,
             poured: Poured::default(),
         }
     }
@@ -92,7 +98,7 @@ impl Stream {
     /// Trades held.
     pub(super) fn len(&self) -> u64 {
         match &self.unordered {
-            None => self.rising.len() as u64,
+            None => self.numbers.len() as u64,
             Some(unordered) => unordered.log.len() as u64,
         }
     }
@@ -109,39 +115,36 @@ impl Stream {
     }
 
     /// Whether the horizon, which begins at `floor`, holds a trade of the same id and day.
-    pub(super) fn holds(&mut self, id: TradeId, ts: i64, floor: i64) -> bool {
+    pub(super) fn holds(&self, id: TradeId, ts: i64, floor: i64) -> bool {
         if let Some(unordered) = &self.unordered {
             let key = (id.raw(), day_ns(ts));
             return unordered.times.get(&key).is_some_and(|&ts| ts >= floor);
         }
         match u64::try_from(id.raw()) {
-            Ok(number) => !self.rises(id, ts) && self.walk(number, ts, floor),
+            Ok(number) => !self.rises(id, ts) && self.is_known(number, day_ns(ts), floor),
             // Text, and all that is held are numbers.
             Err(_) => false,
         }
     }
 
-    fn walk(&mut self, id: u64, ts: i64, floor: i64) -> bool {
-        let day_ns = day_ns(ts);
-        let mut end = self.rising.len();
-        for block in std::iter::once(&self.open).chain(self.blocks.iter().rev()) {
-            self.steps += 1;
-            let start = end - block.len as usize;
-            if block.day_ns == day_ns && block.len > 0 {
-                if block.id_reach < id {
-                    return false;
-                }
-                if (block.id_min..=block.id_max).contains(&id) && block.ts_max >= floor {
-                    self.steps += u64::from(block.len);
-                    let mut rows = self.rising.range(start..end);
-                    if rows.any(|&(other, ts)| other == id && ts >= floor) {
-                        return true;
-                    }
-                }
-            }
-            end = start;
+    fn is_known(&self, id: u64, day: i64, floor: i64) -> bool {
+        if !self.strays.is_empty() && self.strays.get(&(id, day)).is_some_and(|&ts| ts >= floor) {
+            return true;
         }
-        false
+        let reaches = |block: &Block| (block.day_ns, block.id_min) <= (day, id);
+        let block = match self.open.len > 0 && reaches(&self.open) {
+            true => &self.open,
+            false => match self.blocks.partition_point(reaches).checked_sub(1) {
+                Some(last) => &self.blocks[last],
+                None => return false,
+            },
+        };
+        if block.day_ns != day || block.ts_max < floor {
+            return false;
+        }
+        let first = (block.first - self.gone) as usize;
+        let mut rows = self.numbers.range(first..first + block.len as usize);
+        rows.any(|&(other, ts)| other == id && ts >= floor && day_ns(ts) == day)
     }
 
     /// Keeps an admitted trade's id; says the number of the block that it closed.
@@ -152,11 +155,8 @@ impl Stream {
             let id = id.raw() as u64;
             self.open.len += 1;
             self.open.ts_max = self.open.ts_max.max(ts);
-            self.open.id_max = id;
-            self.open.id_reach = id;
             self.greatest = id;
-            self.kept += 1;
-            self.rising.push_back((id, ts));
+            self.numbers.push_back((id, ts));
             return None;
         }
         self.keep_any(id, ts)
@@ -164,43 +164,43 @@ impl Stream {
 
     #[inline(never)]
     fn keep_any(&mut self, id: TradeId, ts: i64) -> Option<u64> {
-        self.kept += 1;
         let number = u64::try_from(id.raw()).ok();
-        if number.is_none() || self.steps > STEPS_FREE + STEPS_PER_TRADE * self.kept {
+        if number.is_none() {
             self.forget_order();
         }
-        let day_ns = day_ns(ts);
         if let Some(unordered) = &mut self.unordered {
             unordered.add(id.raw(), ts);
-            return self.extend_open(day_ns, ts, 0, u64::MAX);
+            return self.extend_open(ts);
         }
-        let number = number.unwrap_or_default();
-        if self.rising.is_empty() || day_ns > self.day_ns {
-            (self.day_ns, self.greatest) = (day_ns, number);
-        } else if day_ns == self.day_ns {
-            self.greatest = self.greatest.max(number);
+        let (number, day) = (number.unwrap_or_default(), day_ns(ts));
+        let is_next_day = self.numbers.is_empty() || day > self.day_ns;
+        let mut closed = None;
+        if is_next_day {
+            closed = (self.open.len > 0).then(|| self.close());
+            (self.day_ns, self.greatest) = (day, number);
         }
-        let reach = if day_ns == self.day_ns { self.greatest } else { u64::MAX };
-        self.rising.push_back((number, ts));
-        self.extend_open(day_ns, ts, number, reach)
+        if self.open.len == 0 {
+            self.open.day_ns = self.day_ns;
+            self.open.id_min = if is_next_day { number } else { self.greatest.saturating_add(1) };
+        }
+        match is_next_day || (day == self.day_ns && number > self.greatest) {
+            true => self.greatest = number,
+            false => drop(self.strays.insert((number, day), ts)),
+        }
+        self.numbers.push_back((number, ts));
+        self.extend_open(ts).or(closed)
     }
 
-    fn extend_open(&mut self, day_ns: i64, ts: i64, id: u64, reach: u64) -> Option<u64> {
-        let mut closed = None;
-        if self.open.len > 0 && self.open.day_ns != day_ns {
-            closed = Some(self.close());
-        }
+    /// One more trade is in the open block, and among the ids.
+    fn extend_open(&mut self, ts: i64) -> Option<u64> {
+        let before = self.len() - 1;
         let open = &mut self.open;
         if open.len == 0 {
-            *open = Block { len: 1, day_ns, ts_max: ts, id_min: id, id_max: id, id_reach: reach };
-            return closed;
+            (open.ts_max, open.first) = (ts, self.gone + before);
         }
         open.len += 1;
         open.ts_max = open.ts_max.max(ts);
-        open.id_min = open.id_min.min(id);
-        open.id_max = open.id_max.max(id);
-        open.id_reach = open.id_reach.max(reach);
-        if open.len == BLOCK_TRADES { Some(self.close()) } else { closed }
+        (open.len == BLOCK_TRADES).then(|| self.close())
     }
 
     /// The open block joins the closed ones; says its number.
@@ -213,8 +213,9 @@ impl Stream {
         if self.unordered.is_some() {
             return;
         }
-        let log: VecDeque<_> = self.rising.drain(..).map(|(id, ts)| (u128::from(id), ts)).collect();
-        self.rising = VecDeque::new();
+        let log: VecDeque<_> =
+            self.numbers.drain(..).map(|(id, ts)| (u128::from(id), ts)).collect();
+        (self.numbers, self.strays) = (VecDeque::new(), Times::default());
         self.unordered = Some(Unordered::of(log));
         self.day_ns = i64::MAX;
     }
@@ -253,16 +254,11 @@ impl Stream {
         let Some(block) = self.blocks.pop_front() else { return 0 };
         self.blocks_gone += 1;
         let len = block.len as usize;
+        self.gone += u64::from(block.len);
         self.poured.ids = self.poured.ids.saturating_sub(len);
-        if let Some(unordered) = &mut self.unordered {
-            for (id, ts) in unordered.log.drain(..len) {
-                let key = (id, day_ns(ts));
-                if unordered.times.get(&key) == Some(&ts) {
-                    unordered.times.remove(&key);
-                }
-            }
-        } else {
-            self.rising.drain(..len);
+        match &mut self.unordered {
+            Some(unordered) => forget(unordered.log.drain(..len), &mut unordered.times),
+            None => forget(self.numbers.drain(..len), &mut self.strays),
         }
         if self.blocks.is_empty() && self.open.len == 0 {
             self.empty();
@@ -274,6 +270,37 @@ impl Stream {
     fn empty(&mut self) {
         let blocks_gone = self.blocks_gone;
         *self = Stream { blocks_gone, ..Stream::new(self.symbol, self.venue) };
+    }
+
+    /// Puts a full block behind those that are there, or the one that grows, as it was when it was saved: numbers, of
+    /// which those that do not rise are known again as strays.
+    pub(super) fn append(&mut self, block: &Block, ids: impl Iterator<Item = (u128, i64)>) {
+        let mut next = block.id_min;
+        for (id, ts) in ids {
+            if let Some(unordered) = &mut self.unordered {
+                unordered.add(id, ts);
+                continue;
+            }
+            let (id, day) = (id as u64, day_ns(ts));
+            match day == block.day_ns && id >= next {
+                true => next = id.saturating_add(1),
+                false => drop(self.strays.insert((id, day), ts)),
+            }
+            self.numbers.push_back((id, ts));
+        }
+    }
+}
+
+/// Forgets of ids that have left the times, unless they are those of newer ones.
+fn forget<T: Copy + Eq + Hash>(gone: impl Iterator<Item = (T, i64)>, times: &mut Times<T>) {
+    for (id, ts) in gone {
+        if times.is_empty() {
+            continue;
+        }
+        let key = (id, day_ns(ts));
+        if times.get(&key) == Some(&ts) {
+            times.remove(&key);
+        }
     }
 }
 
