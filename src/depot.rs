@@ -7,6 +7,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -18,6 +19,8 @@ pub(crate) struct ObjectDepot {
     store: Arc<dyn ObjectStore>,
     /// Where this deployment's objects begin.
     prefix: ObjectPath,
+    /// Where they lie, in a folder.
+    folder: Option<PathBuf>,
     /// The store, for messages.
     name: String,
     runtime: Runtime,
@@ -37,6 +40,24 @@ const KEYS: [&str; 5] = [
 /// What is said where it has none: the address that is asked then means nothing to who forgot them.
 const NO_KEYS: &str = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set (AWS_REGION and AWS_ENDPOINT_URL say \
                        where the bucket is), and without them the role of this machine is asked for: ";
+
+/// And where the address is one that is not asked unless that is allowed.
+const NO_HTTP: &str = "AWS_ENDPOINT_URL is not https, which AWS_ALLOW_HTTP=true allows: ";
+
+/// What is likely to be wrong with what the environment says of a bucket.
+fn hint() -> &'static str {
+    let value = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_open =
+        ["AWS_ENDPOINT_URL", "AWS_ENDPOINT"].iter().any(|name| value(name).starts_with("http://"));
+    match () {
+        () if is_open && value("AWS_ALLOW_HTTP") != "true" => NO_HTTP,
+        () if !KEYS.iter().any(|key| std::env::var_os(key).is_some()) => NO_KEYS,
+        () => "",
+    }
+}
+
+/// In the names of files that the library writes aside and renames: that of the object, this, and a number.
+const ASIDE: char = '#';
 
 impl ObjectDepot {
     /// The store at `to`, a folder or `s3://bucket/prefix` (keys and endpoint from the environment, as the
@@ -67,9 +88,31 @@ impl ObjectDepot {
             }
         };
         let prefix = ObjectPath::from(format!("{prefix}/{deployment}"));
-        let has_keys = KEYS.iter().any(|key| std::env::var_os(key).is_some());
-        let hint = if to.starts_with("s3://") && !has_keys { NO_KEYS } else { "" };
-        Ok(ObjectDepot { store, prefix, name, runtime, hint })
+        let folder = (!to.starts_with("s3://")).then(|| Path::new(to).join(deployment));
+        let hint = if folder.is_none() { hint() } else { "" };
+        Ok(ObjectDepot { store, prefix, folder, name, runtime, hint })
+    }
+
+    /// Removes what calls that were cut short left aside in a folder: whoever wrote it is gone, or was overtaken.
+    ///
+    /// # Errors
+    /// Fails where the folder cannot be looked into.
+    pub fn sweep(&self) -> Result<(), DepotError> {
+        let failed = |error: std::io::Error| DepotError { what: format!("{}: {error}", self.name) };
+        let mut folders: Vec<PathBuf> = self.folder.iter().cloned().collect();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).map_err(failed)? {
+                let path = entry.map_err(failed)?.path();
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if name.contains(ASIDE) {
+                    // One that is being renamed at this moment is none of them.
+                    let _gone = std::fs::remove_file(&path);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tries what runs need and looks do not: a store that cannot create only where there is none would let two
@@ -175,6 +218,11 @@ mod tests {
         assert_eq!(depot.list("none/").expect("a list"), [""; 0]);
         let other = ObjectDepot::open(&to, "test").expect("a depot");
         assert_eq!(other.list("seq/").expect("a list"), [""; 0]);
+        let aside = format!("{to}/prod/parts/1/2-4#1");
+        std::fs::write(&aside, b"half").expect("a file");
+        depot.sweep().expect("a folder");
+        assert!(!Path::new(&aside).exists());
+        assert_eq!(depot.list("parts/").expect("a list"), ["parts/1/2-3"]);
         depot.remove("seq/1").expect("a removal");
         depot.remove("seq/1").expect("a removal of nothing");
         assert_eq!(depot.list("seq/").expect("a list"), [""; 0]);

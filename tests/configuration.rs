@@ -180,6 +180,11 @@ fn what_is_substituted_is_never_shown() {
     let config = parse(&format!("[deployment]\n{}", text("data"))).unwrap();
     assert_eq!(config.data(), Path::new("hunter2"));
     assert!(!config.print().contains("hunter2"));
+    // Nor what stands there as it is, where it is a secret by its name or place.
+    let bare = "[observe]\notlp = \"http://user:hunter2@collector:4318\"\n[[source]]\nkind = \"kafka\"\n\
+                brokers = \"k:9092\"\ntopics = [\"t\"]\nkafka = { \"sasl.password\" = \"hunter2\" }";
+    let shown = parse(bare).unwrap().print();
+    assert!(shown.contains("@collector:4318") && !shown.contains("hunter2"), "{shown}");
     let source = "[[source]]\nfiles = [\"a\"]";
     for (section, key) in [("[cluster]", "epoch"), (source, "order"), ("[[source]]", "kind")] {
         let error = parse(&format!("{section}\n{}", text(key))).unwrap_err();

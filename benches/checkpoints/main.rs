@@ -1,7 +1,8 @@
 //! What checkpoints cost: W1's trades over many symbols, lap after lap, with and without checkpoints.
 //!
 //! `cargo bench --bench checkpoints [-- SYMBOLS SECONDS [DENSITY]]`: the log's own time goes DENSITY times slower, so that
-//! its horizon holds as many times more trades and their ids (1 unless given: 400 trades a second). Every round runs both, one after the other. The cost of a
+//! its horizon holds as many times more trades and their ids; unless given, both of 400 trades a second (1), where bars are
+//! most of a checkpoint, and of 11,000 (28), where ids are. Every round runs both, one after the other. The cost of a
 //! checkpoint is the time that the run with checkpoints takes more for as many trades, by checkpoint, beside five seconds;
 //! and so with CPU time, which a thread of its own writes checkpoints in. Pauses are those of a log that comes at a pace, once the horizon is full: how long
 //! a batch that has come waits until its worker takes it.
@@ -26,6 +27,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 3;
+/// Where nearly every minute of a symbol has a few trades, and where a horizon holds as many trades as a lap.
+const DENSITIES: [i64; 2] = [1, 28];
+const TRADES: usize = 10_000_000;
 /// Pauses that are shown.
 const SHOWN: usize = 8;
 /// How often a run with checkpoints cuts one, so that a short one has several.
@@ -267,14 +271,23 @@ fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|text| text.parse::<u64>().ok());
     let count = numbers.next().unwrap_or(10_000) as usize;
     let seconds = numbers.next().unwrap_or(12);
-    let density = numbers.next().unwrap_or(1) as i64;
+    let density = numbers.next();
+    for density in density.map_or(DENSITIES.to_vec(), |density| vec![density as i64]) {
+        measure(count, seconds, density);
+    }
+}
+
+/// Costs and pauses with one worker and with two.
+fn measure(count: usize, seconds: u64, density: i64) {
+    let rate = TRADES as i64 * density / (LAP_NS / Time::SECOND);
     for workers in [1, 2] {
         let symbols = Symbols::default();
-        let batches = data::trades(10_000_000, count, &symbols);
+        let batches = data::trades(TRADES, count, &symbols);
         let mut logs = vec![Vec::new(); workers];
         batches.into_iter().enumerate().for_each(|(at, batch)| logs[at % workers].push(batch));
         let logs: Vec<_> = logs.into_iter().map(Arc::new).collect();
-        let name = format!("a checkpoint every 5 s, {count} symbols, {workers} workers");
+        let name =
+            format!("a checkpoint every 5 s, {count} symbols, {rate} trades/s, {workers} workers");
         let both = |is_paced| {
             let run = |with_checkpoints| {
                 run(&logs, &symbols, How { seconds, density, is_paced, with_checkpoints })

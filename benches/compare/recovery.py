@@ -82,5 +82,5 @@ def figures(runs, folder):
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
-    detail = f"{min(gaps):.1f} to {max(gaps):.1f} s, a second of it the supervisor's wait; {RATE:,} trades/s, a checkpoint every 5 s; load {os.getloadavg()[0]:.1f}"
+    detail = f"{min(gaps):.1f} to {max(gaps):.1f} s, 0.1 to 0.4 s of it the supervisor's wait; {RATE:,} trades/s, a checkpoint every 5 s; load {os.getloadavg()[0]:.1f}"
     return [Figure("recovery", f"kill to the first new record, {SYMBOLS:,} symbols", "1 s", statistics.median(gaps), 5, False, detail)]

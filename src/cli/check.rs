@@ -34,7 +34,8 @@ fn check_config(args: &CheckArgs) -> Result<u8, Failure> {
         asked
     });
     let Changes { refused, added, removed } = &outlook.changes;
-    let code = match (refused.is_empty() && stops.is_empty(), silent.is_empty()) {
+    let answered = silent.is_empty() && !(args.connect && unseen.is_some());
+    let code = match (refused.is_empty() && stops.is_empty(), answered) {
         (true, true) => 0,
         (true, false) => super::FAILED,
         (false, _) => super::USAGE,

@@ -100,7 +100,7 @@ fn faults(depot: &dyn Depot, manifest: &Manifest) -> Result<(u64, Vec<String>), 
             None => faults.push(format!("{name} is missing")),
             Some(object) => {
                 bytes += object.len() as u64;
-                if let Err(error) = Bundle::decode(&object, &Symbols::default()) {
+                if let Err(error) = Bundle::decode(name, &object, &Symbols::default()) {
                     faults.push(format!("{name}: {error}"));
                 }
             }

@@ -48,6 +48,13 @@ pub(super) fn abort_on_panic() {
         }
         // Sockets of the workers are read and written there, and nothing else.
         if info.location().is_some_and(|at| at.file().contains("timely_communication")) {
+            // A signal that all were sent comes to one of them first.
+            if STOP.get().is_some_and(|stop| stop.load(Ordering::SeqCst)) {
+                end_with(
+                    130,
+                    "interrupted, and so was another process of this run; what was complete is stored",
+                );
+            }
             end_with(
                 LOST_PEER,
                 "another process of this run is gone, so this one ends; a second run goes on from what is stored",

@@ -132,7 +132,7 @@ fn write_values(text: &mut String, section: &Section, table: &Table, prefix: &st
     for key in section.keys {
         match (section_of(key), table.get(key.name)) {
             (None, Some(value)) => {
-                let _ = writeln!(text, "{prefix}{} = {value}", key.name);
+                let _ = writeln!(text, "{prefix}{} = {}", key.name, concealed(key.name, value));
             }
             (Some((inner, false)), Some(Value::Table(table)))
                 if prefix.is_empty() && is_root(section) =>
@@ -151,6 +151,30 @@ fn write_values(text: &mut String, section: &Section, table: &Table, prefix: &st
             }
             _ => {}
         }
+    }
+}
+
+/// A value without the secrets that stand in it as they are.
+fn concealed(name: &str, value: &Value) -> Value {
+    const HIDDEN: &str = "(not shown)";
+    let is_secret =
+        ["password", "secret", "jaas", "key.pem"].iter().any(|part| name.contains(part));
+    match value {
+        Value::Table(table) => {
+            let inside = table.iter().map(|(name, value)| (name.clone(), concealed(name, value)));
+            Value::Table(inside.collect())
+        }
+        // What is put in by the environment or a file stands there by its name alone.
+        Value::String(text) if text.contains("${") => value.clone(),
+        Value::String(_) if is_secret => HIDDEN.into(),
+        Value::String(text) => match text.split_once("://").and_then(|(scheme, rest)| {
+            let (_, host) = rest.rsplit_once('@')?;
+            Some(format!("{scheme}://{HIDDEN}@{host}"))
+        }) {
+            Some(shown) => shown.into(),
+            None => value.clone(),
+        },
+        _ => value.clone(),
     }
 }
 

@@ -48,11 +48,12 @@ pub(super) fn keep(
 ) -> Result<Kept, EngineError> {
     let depot = ObjectDepot::open(&given.to, config.name()).map_err(EngineError::checkpoints)?;
     depot.try_create().map_err(EngineError::checkpoints)?;
-    let depot: Arc<dyn Depot> = Arc::new(depot);
+    let depot = Arc::new(depot);
     let began = Instant::now();
     let clock = Arc::new(move || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (every_ms, keep) = (given.every_ms, given.keep);
     let (claimed, unheard) = (None, Arc::new(|_: &Manifest| {}));
+    let folder = depot.clone();
     let mut checkpoints = Checkpoints { depot, clock, every_ms, keep, claimed, listener: unheard };
     if how.process != 0 {
         return Ok(Kept { checkpoints, identity, started_at: how.now });
@@ -61,6 +62,7 @@ pub(super) fn keep(
     let mut writers = inputs.topics.writers(config.processes().len().max(1));
     writers.push(config.name().to_owned());
     let mut claimed = claim(depot, &writers).map_err(EngineError::sequence)?;
+    folder.sweep().map_err(EngineError::checkpoints)?;
     let (generation, writers) = (claimed.generation, claimed.writers.clone());
     let found = claimed.manifest.take().map(|(_, manifest)| manifest);
     pass_over(&claimed, found.is_some(), given, how)?;

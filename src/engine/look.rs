@@ -6,7 +6,7 @@ use super::topics::is_of_topics;
 use super::{EngineError, Outlook, file_source, outlook};
 use crate::config::{CheckpointConfig, Config, FilesConfig, SinkKind, SourceConfig, SourceKind};
 use crate::depot::ObjectDepot;
-use dataflows::checkpoint::{Entry, Manifest, SequenceError, entries};
+use dataflows::checkpoint::{Manifest, Newest, SequenceError, newest_there};
 use sinks::{Store, StoreError, difference};
 use std::collections::HashSet;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl Prospect {
             self.does.push("begin with the inputs' beginning: no checkpoints are kept".to_owned());
             return Ok(None);
         };
-        let newest = match newest(config, given, connects) {
+        let (newest, passed_over) = match newest(config, given, connects) {
             Ok(newest) => newest,
             Err(SequenceError::Depot(error)) => {
                 self.unseen = Some(error.what);
@@ -60,10 +60,17 @@ impl Prospect {
             }
             Err(error) => return Err(EngineError::Source(error.to_string())),
         };
+        let passed = passed_over.iter().map(ToString::to_string);
         let Some((number, manifest)) = newest else {
+            if !passed_over.is_empty() {
+                let (to, faults) = (given.to.clone(), passed.collect());
+                self.stops.push(EngineError::NoneWhole { to, faults }.to_string());
+                return Ok(None);
+            }
             self.does.push(format!("begin anew: there are no checkpoints at {}", given.to));
             return Ok(None);
         };
+        self.does.extend(passed.map(|passed| format!("pass over what is not whole: {passed}")));
         self.outlook = outlook(config, &manifest, connects)?;
         let at = manifest.epoch.map(|epoch| config.epoch().start(epoch));
         self.does.push(match at {
@@ -149,26 +156,22 @@ impl Prospect {
     }
 }
 
-/// The newest manifest of a deployment, where there is one; a store that a run would make is not made here.
+/// The newest manifest of a deployment whose objects are there, where there is one; whether they are damaged is not
+/// looked at. A store that a run would make is not made here.
 fn newest(
     config: &Config,
     given: &CheckpointConfig,
     connects: bool,
-) -> Result<Option<(u64, Manifest)>, SequenceError> {
+) -> Result<Newest, SequenceError> {
     let is_bucket = given.to.starts_with("s3://");
     if is_bucket && !connects {
         let what = format!("{} is looked into with --connect", given.to);
         return Err(dataflows::checkpoint::DepotError { what }.into());
     }
     if !is_bucket && !Path::new(&given.to).is_dir() {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
-    let depot = ObjectDepot::open(&given.to, config.name())?;
-    let manifest = |(number, entry)| match entry {
-        Entry::Manifest(manifest) => Some((number, manifest)),
-        Entry::Claim { .. } => None,
-    };
-    Ok(entries(&depot)?.0.into_iter().rev().find_map(manifest))
+    newest_there(&ObjectDepot::open(&given.to, config.name())?)
 }
 
 /// What files there are, in words, and what tells them from others.

@@ -66,6 +66,20 @@ fn a_store_that_is_gone_beside_its_checkpoints_is_told() {
     let said = folder.run(&["check"]).exits(0).out();
     assert!(said.contains("a start would: go on from checkpoint "), "{said}");
     assert!(said.contains("a start would: go on with the store tidemill-data"), "{said}");
+    let list = folder.run(&["checkpoints", "list", "--json"]).exits(0).out();
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let newest = list["entries"].as_array().unwrap().last().unwrap()["bundles"][0].clone();
+    let kept = folder.0.join("kept/tidemill");
+    let newest = kept.join(newest.as_str().unwrap());
+    let whole = std::fs::read(&newest).unwrap();
+    std::fs::remove_file(&newest).unwrap();
+    let said = folder.run(&["check"]).exits(0).out();
+    assert!(said.contains("a start would: pass over what is not whole: checkpoint "), "{said}");
+    std::fs::rename(kept.join("parts"), folder.0.join("aside")).unwrap();
+    let said = folder.run(&["check"]).exits(2).out();
+    assert!(said.contains("would stop it: kept: no checkpoint there is whole"), "{said}");
+    std::fs::rename(folder.0.join("aside"), kept.join("parts")).unwrap();
+    std::fs::write(&newest, whole).unwrap();
     std::fs::remove_dir_all(folder.0.join("tidemill-data")).unwrap();
     let said = folder.run(&["check"]).exits(2).out();
     assert!(

@@ -1,9 +1,10 @@
 //! What one worker holds at a boundary, as one object: its symbols, and pieces of state by name.
 //!
 //! All of it is little-endian words, texts and bytes being filled up to whole ones; a piece's symbols are numbers
-//! into the bundle's own dictionary, so that any process can read it. The last word is a checksum of all before it.
+//! into the bundle's own dictionary, so that any process can read it. The last word is a checksum of the object's name
+//! and all before it: an object in another's place is none.
 
-use super::manifest::FORMAT;
+use super::manifest::{FORMAT, checksum};
 use bytes::Bytes;
 use market::{SymbolId, Symbols};
 use operators::Restore;
@@ -72,9 +73,9 @@ fn keep<T>(kept: &mut Vec<Vec<T>>, mut buffer: Vec<T>) {
     }
 }
 
-/// A bundle as buffers that follow one another; words that pieces hold are not copied. They go back to the shelf
+/// The bundle of a name as buffers that follow one another; words that pieces hold are not copied. They go back to the shelf
 /// once they were written.
-pub fn encode(symbols: &Symbols, pieces: Vec<Piece>, shelf: &Shelf) -> Vec<Bytes> {
+pub fn encode(object: &str, symbols: &Symbols, pieces: Vec<Piece>, shelf: &Shelf) -> Vec<Bytes> {
     let texts = symbols.texts_from(0);
     let mut buffers = Vec::with_capacity(pieces.len() * 2 + 2);
     let mut words = vec![MAGIC, FORMAT, texts.len() as u64];
@@ -90,7 +91,7 @@ pub fn encode(symbols: &Symbols, pieces: Vec<Piece>, shelf: &Shelf) -> Vec<Bytes
         buffers.extend([before, Words { words: piece.words, home }]);
     }
     let all = buffers.iter().map(|buffer| &buffer.words).chain([&words]);
-    let sum = all.fold(SEED, |sum, words| sum_on(sum, words));
+    let sum = all.fold(seed(object), |sum, words| sum_on(sum, words));
     words.push(sum);
     buffers.push(Words { words, home: None });
     buffers.into_iter().map(Bytes::from_owner).collect()
@@ -138,8 +139,10 @@ impl AsRef<[u8]> for Words {
 #[cfg(target_endian = "big")]
 compile_error!("words are written as they lie in memory, little-endian");
 
-/// What a checksum begins with.
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What the checksum of an object begins with.
+fn seed(object: &str) -> u64 {
+    0x9e37_79b9_7f4a_7c15 ^ checksum(object.as_bytes())
+}
 
 /// A checksum by words, over more of them: a byte at a time would cost more than writing.
 fn sum_on(sum: u64, words: &[u64]) -> u64 {
@@ -155,15 +158,15 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// Looks whether an object is whole.
+    /// Looks whether the object of a name is whole.
     ///
     /// # Errors
     /// Refuses bytes that are no whole bundle, or one of another format.
-    pub fn of(bytes: &[u8]) -> Result<Self, BundleError> {
+    pub fn of(object: &str, bytes: &[u8]) -> Result<Self, BundleError> {
         let (words, rest) = bytes.as_chunks::<8>();
         let mut words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
         let sum = words.pop().filter(|_| rest.is_empty()).ok_or(BundleError::Damaged)?;
-        if sum_on(SEED, &words) != sum {
+        if sum_on(seed(object), &words) != sum {
             return Err(BundleError::Damaged);
         }
         match words[..] {
@@ -206,12 +209,12 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads an object; its symbols become known to `symbols`.
+    /// Reads the object of a name; its symbols become known to `symbols`.
     ///
     /// # Errors
-    /// Refuses bytes that are no whole bundle, or one of another format.
-    pub fn decode(bytes: &[u8], symbols: &Symbols) -> Result<Self, BundleError> {
-        Sealed::of(bytes)?.open(symbols)
+    /// Refuses bytes that are no whole bundle of that name, or one of another format.
+    pub fn decode(object: &str, bytes: &[u8], symbols: &Symbols) -> Result<Self, BundleError> {
+        Sealed::of(object, bytes)?.open(symbols)
     }
 
     /// The names of the pieces.
@@ -268,7 +271,7 @@ mod tests {
         let name = "tick/0".to_owned();
         let piece = Piece { name, words: words.words().to_vec(), bytes: vec![1, 2, 3] };
         let shelf = Shelf::default();
-        let written = encode(&symbols, vec![piece.clone(), Piece::default()], &shelf);
+        let written = encode("a", &symbols, vec![piece.clone(), Piece::default()], &shelf);
         let bytes = written.concat();
         let early = shelf.piece("tick/0".to_owned());
         assert_eq!(early.words.capacity(), 0, "they are being written");
@@ -278,7 +281,8 @@ mod tests {
         assert!(again.words.is_empty() && again.words.capacity() >= piece.words.len());
         let others = Symbols::default();
         others.intern(b"B").unwrap();
-        let bundle = Bundle::decode(&bytes, &others).unwrap();
+        assert!(Bundle::decode("b", &bytes, &others).is_err(), "it is another's");
+        let bundle = Bundle::decode("a", &bytes, &others).unwrap();
         let (mut restored, rest) = bundle.pieces("tick/0").next().unwrap();
         assert_eq!(&*others.text(restored.symbol()), "B");
         assert_eq!(&*others.text(restored.symbol()), "A");
@@ -287,8 +291,8 @@ mod tests {
         for cut in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[cut] ^= 4;
-            assert!(Bundle::decode(&damaged, &Symbols::default()).is_err(), "at {cut}");
-            assert!(Bundle::decode(&bytes[..cut], &Symbols::default()).is_err(), "to {cut}");
+            assert!(Bundle::decode("a", &damaged, &Symbols::default()).is_err(), "at {cut}");
+            assert!(Bundle::decode("a", &bytes[..cut], &Symbols::default()).is_err(), "to {cut}");
         }
     }
 }

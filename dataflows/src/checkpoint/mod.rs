@@ -24,7 +24,7 @@ pub use bundle::{Bundle, BundleError};
 pub use depot::{Depot, DepotError, MemoryDepot};
 pub use manifest::{Entry, FORMAT, Manifest, Position, SEQUENCE};
 pub use sequence::{Claimed, Numbered, SequenceError, claim, create, entries, numbered, prune};
-pub use verify::{Fault, Objects, PassedOver};
+pub use verify::{Fault, Newest, Objects, PassedOver, newest_there};
 
 pub(crate) use bundle::{Piece, Sealed, Shelf, encode, words_of};
 pub(crate) use control::{Office, control};
@@ -134,7 +134,7 @@ impl Restored {
                 None => {
                     let bytes = depot.read(name)?;
                     let bytes = bytes.ok_or_else(|| RestoreError::Missing(name.clone()))?;
-                    Sealed::of(&bytes).map_err(damaged)?
+                    Sealed::of(name, &bytes).map_err(damaged)?
                 }
             };
             sealed.open(symbols).map_err(damaged)

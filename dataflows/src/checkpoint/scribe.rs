@@ -5,6 +5,7 @@ use super::coordinator::{Part, Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
 use super::sequence::{Claimed, SequenceError, create, part_name, prune};
+use super::verify::missing;
 use super::{Checkpoints, DepotError};
 use crate::graph::Shared as Run;
 use bytes::Bytes;
@@ -110,7 +111,7 @@ impl Desk {
         let Cut { checkpoint, pieces, positions, blocks, needed, shelf, .. } = cut;
         for (name, pieces) in blocks {
             // Blocks name no symbols by number.
-            let bytes = encode(&Symbols::default(), pieces, &shelf);
+            let bytes = encode(&name, &Symbols::default(), pieces, &shelf);
             self.owed.insert((worker, name), bytes);
         }
         // One that nobody needs any more was owed while the store was away.
@@ -118,7 +119,7 @@ impl Desk {
         let object = part_name(self.generation, checkpoint, worker);
         let blocks = needed.into_iter().collect();
         let stored = self.pay(worker).and_then(|once| {
-            let anew = self.put(&object, encode(&self.symbols, pieces, &shelf))?;
+            let anew = self.put(&object, encode(&object, &self.symbols, pieces, &shelf))?;
             Ok(once + anew)
         });
         match stored {
@@ -178,6 +179,15 @@ impl Desk {
                 let now = (claimed.generation, current);
                 if let Err(error) = prune(depot, keep, now, &claimed.passed_over) {
                     self.run.progress.checkpoint_failed(&error.to_string());
+                }
+                // What was written once may have been taken away since.
+                match missing(depot, &manifest) {
+                    Ok(Some(name)) => self.run.progress.checkpoint_failed(&format!(
+                        "{name} was written once and is not there any more: none is whole until it has left the \
+                         horizon"
+                    )),
+                    Ok(None) => {}
+                    Err(error) => self.run.progress.checkpoint_failed(&error.what),
                 }
             }
             Err(SequenceError::Depot(error)) => self.run.progress.checkpoint_failed(&error.what),

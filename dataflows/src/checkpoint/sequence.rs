@@ -260,7 +260,9 @@ mod tests {
             let claimed = claim(&depot, &[format!("w{generation}")]).unwrap();
             let name = part_name(generation, 1, 0);
             let pieces = vec![Piece { name: "p".to_owned(), ..Piece::default() }];
-            depot.put(&name, encode(&Symbols::default(), pieces, &Shelf::default())).unwrap();
+            depot
+                .put(&name, encode(&name, &Symbols::default(), pieces, &Shelf::default()))
+                .unwrap();
             let first = Manifest::first(generation, "l".to_owned(), Vec::new(), Time::from_ns(0));
             let manifest = Manifest { epoch: Some(1), bundles: vec![name], ..first };
             create(&depot, claimed.next, &Entry::Manifest(manifest)).unwrap();

@@ -4,7 +4,8 @@
 
 use super::bundle::{BundleError, Sealed};
 use super::depot::{Depot, DepotError};
-use super::manifest::Manifest;
+use super::manifest::{Entry, Manifest, PARTS};
+use super::sequence::{SequenceError, entries};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +55,9 @@ pub enum Fault {
     Torn,
 }
 
+/// A manifest with its number, where there is one, and those that a run would not go on from.
+pub type Newest = (Option<(u64, Manifest)>, Vec<PassedOver>);
+
 /// A manifest that a run does not go on from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("checkpoint {number} is not whole: {fault}")]
@@ -62,6 +66,35 @@ pub struct PassedOver {
     pub number: u64,
     /// Why.
     pub fault: Fault,
+}
+
+/// The first object that a manifest names and that is not there.
+///
+/// # Errors
+/// Fails when the store is away or refuses.
+pub(super) fn missing(
+    depot: &dyn Depot,
+    manifest: &Manifest,
+) -> Result<Option<String>, DepotError> {
+    let parts: BTreeSet<String> = depot.list(PARTS)?.into_iter().collect();
+    Ok(manifest.objects().find(|name| !parts.contains(*name)).cloned())
+}
+
+/// The newest manifest that names nothing that is missing, with its number, and those behind it; what lies in the
+/// objects is not read.
+///
+/// # Errors
+/// As [`entries`].
+pub fn newest_there(depot: &dyn Depot) -> Result<Newest, SequenceError> {
+    let mut passed_over = Vec::new();
+    for (number, entry) in entries(depot)?.0.into_iter().rev() {
+        let Entry::Manifest(manifest) = entry else { continue };
+        match missing(depot, &manifest)? {
+            None => return Ok((Some((number, manifest)), passed_over)),
+            Some(name) => passed_over.push(PassedOver { number, fault: Fault::Missing(name) }),
+        }
+    }
+    Ok((None, passed_over))
 }
 
 /// Reads what a manifest names; `parts` are the names of all objects that are there.
@@ -78,7 +111,7 @@ pub(super) fn read_whole(
         let Some(bytes) = depot.read(name)? else {
             return Ok(Err(Fault::Missing(name.clone())));
         };
-        match Sealed::of(&bytes) {
+        match Sealed::of(name, &bytes) {
             Ok(sealed) => objects.held().insert(name.clone(), sealed),
             Err(error) => return Ok(Err(Fault::Damaged { name: name.clone(), error })),
         };

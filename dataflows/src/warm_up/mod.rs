@@ -127,7 +127,7 @@ fn with_piece(
     let piece = Piece { name: name_of(plan), words: words.into_words(), bytes: Vec::new() };
     // The checkpoints that the run cuts itself are numbered from 1.
     let object = part_name(generation, 0, 0);
-    depot.put(&object, encode(&plan.symbols, vec![piece], &Shelf::default()))?;
+    depot.put(&object, encode(&object, &plan.symbols, vec![piece], &Shelf::default()))?;
     let mut manifest = manifest.clone();
     manifest.bundles.push(object);
     Ok(Manifest { generation, ..manifest })
