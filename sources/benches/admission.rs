@@ -13,7 +13,9 @@ const ROUNDS: usize = 7;
 
 fn main() {
     let given = std::env::args().find_map(|argument| argument.parse().ok());
-    let only = std::env::args().nth(2).unwrap_or_default();
+    // Cargo adds a flag of its own.
+    let mut names = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let only = names.nth(1).unwrap_or_default();
     let trades = given.unwrap_or(1_000_000);
     // As many trades a second as in the whole of W1.
     let session_ns = (trades as i64 * 2_340_000).max(Time::SECOND);
