@@ -260,3 +260,31 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_once_outlives_a_boundary_that_is_given_up() {
+        let cuts = Cuts::closed(3, 1);
+        (0..2).for_each(|_| assert_eq!(cuts.widen(Epoch::MIN), Epoch::MIN));
+        let name = |checkpoint, at| {
+            let gate = Gate { granted: at + 10, boundary: Some(at) };
+            cuts.hear(Told::Grant(Grant { gate, ask_at: at + 5, checkpoint }));
+        };
+        name(1, 5);
+        let first = cuts.keep(Piece::default());
+        cuts.need([&first]);
+        cuts.give(Piece::default(), None);
+        // Another worker's part could not be stored.
+        name(2, 9);
+        let second = cuts.keep(Piece::default());
+        cuts.need([&first, &second]);
+        (0..2).for_each(|_| cuts.give(Piece::default(), None));
+        let (_, mut whole) = cuts.say();
+        let cut = whole.pop().expect("all pieces are there");
+        assert!(whole.is_empty() && cut.pieces.len() == 2);
+        assert!(cut.blocks.keys().eq([&first, &second]) && cut.needed.len() == 2);
+    }
+}
