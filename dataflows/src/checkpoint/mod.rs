@@ -16,6 +16,7 @@ mod coordinator;
 mod cuts;
 mod depot;
 mod manifest;
+mod once;
 mod scribe;
 mod sequence;
 mod verify;

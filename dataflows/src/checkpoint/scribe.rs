@@ -4,13 +4,13 @@ use super::bundle::encode;
 use super::coordinator::{Part, Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
+use super::once::{Once, length_of};
 use super::sequence::{Claimed, SequenceError, create, part_name, prune};
 use super::verify::missing;
 use super::{Checkpoints, DepotError};
 use crate::graph::Shared as Run;
 use bytes::Bytes;
 use market::Symbols;
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use timely::scheduling::SyncActivator;
@@ -60,8 +60,7 @@ struct Desk {
     generation: u64,
     symbols: Symbols,
     run: Arc<Run>,
-    /// What is written once and the store has not taken yet, by worker and name.
-    owed: BTreeMap<(usize, String), Vec<Bytes>>,
+    once: Once,
 }
 
 impl Scribe {
@@ -75,8 +74,8 @@ impl Scribe {
         let (jobs, receiver) = channel();
         let (checkpoints, symbols, run) = (checkpoints.clone(), symbols.clone(), run.clone());
         let claimed = checkpoints.claimed.clone();
-        let owed = BTreeMap::new();
-        let desk = Desk { checkpoints, claimed, generation, symbols, run, owed };
+        let once = Once::default();
+        let desk = Desk { checkpoints, claimed, generation, symbols, run, once };
         let thread = std::thread::Builder::new().name("checkpoints".to_owned());
         thread.spawn(move || desk.work(&receiver)).expect("the system starts a thread");
         Scribe { jobs }
@@ -112,13 +111,13 @@ impl Desk {
         for (name, pieces) in blocks {
             // Blocks name no symbols by number.
             let bytes = encode(&name, &Symbols::default(), pieces, &shelf);
-            self.owed.insert((worker, name), bytes);
+            self.once.owe(worker, name, bytes);
         }
-        // One that nobody needs any more was owed while the store was away.
-        self.owed.retain(|(of, name), _| *of != worker || needed.contains(name));
+        self.once.keep(worker, &needed);
         let object = part_name(self.generation, checkpoint, worker);
         let blocks = needed.into_iter().collect();
-        let stored = self.pay(worker).and_then(|once| {
+        let paid = self.once.pay(&*self.checkpoints.depot, worker);
+        let stored = paid.and_then(|once| {
             let anew = self.put(&object, encode(&object, &self.symbols, pieces, &shelf))?;
             Ok(once + anew)
         });
@@ -133,23 +132,6 @@ impl Desk {
                 Said::Failed { checkpoint }
             }
         }
-    }
-
-    /// Stores what a worker wrote once; the bytes of it.
-    fn pay(&mut self, worker: usize) -> Result<u64, DepotError> {
-        let (mut paid, mut failed) = (0, None);
-        let (depot, owed) = (&self.checkpoints.depot, &mut self.owed);
-        owed.retain(|(of, name), bytes| {
-            if *of != worker || failed.is_some() {
-                return true;
-            }
-            match depot.put(name, bytes.clone()) {
-                Ok(()) => paid += length_of(bytes),
-                Err(error) => failed = Some(error),
-            }
-            failed.is_some()
-        });
-        failed.map_or(Ok(paid), Err)
     }
 
     fn put(&self, object: &str, bytes: Vec<Bytes>) -> Result<u64, DepotError> {
@@ -194,10 +176,6 @@ impl Desk {
             Err(error) => self.run.fail(error.into()),
         }
     }
-}
-
-fn length_of(bytes: &[Bytes]) -> u64 {
-    bytes.iter().map(|bytes| bytes.len() as u64).sum()
 }
 
 /// Creates an entry under the next number; which that was.
