@@ -49,10 +49,12 @@ fn hint() -> &'static str {
     let value = |name: &str| std::env::var(name).unwrap_or_default();
     let is_open =
         ["AWS_ENDPOINT_URL", "AWS_ENDPOINT"].iter().any(|name| value(name).starts_with("http://"));
-    match () {
-        () if is_open && value("AWS_ALLOW_HTTP") != "true" => NO_HTTP,
-        () if !KEYS.iter().any(|key| std::env::var_os(key).is_some()) => NO_KEYS,
-        () => "",
+    if is_open && value("AWS_ALLOW_HTTP") != "true" {
+        NO_HTTP
+    } else if KEYS.iter().all(|key| std::env::var_os(key).is_none()) {
+        NO_KEYS
+    } else {
+        ""
     }
 }
 

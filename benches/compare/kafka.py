@@ -31,11 +31,12 @@ def example(name):
     subprocess.run(command, check=True)
 
 
-def feed(address, topic, folder, rate, seconds, symbols, more=()):
-    """The command that streams a simulated session into the topic for so long, in Arrow."""
+def feed(address, topic, folder, rate, seconds, symbols, more=(), paced=True):
+    """The command that streams a simulated session into the topic for so long, in Arrow; as fast as can be unless paced."""
     command = [TIDEMILL, "ingest", "--simulate", "--trades", str(int(rate * seconds)), "--symbols", str(symbols)]
     command += ["--brokers", address, "--topic", topic, "--partitions", str(PARTITIONS), "--codec", "arrow", "--batch", "256"]
-    return command + ["--rate", str(rate), "--data", f"{folder}/{topic}-ingest", *more]
+    pace = ["--rate", str(rate)] if paced else []
+    return command + [*pace, "--data", f"{folder}/{topic}-ingest", *more]
 
 
 def configuration(address, topic, codec, folder, prefix, more=""):

@@ -146,8 +146,8 @@ fn remove(store: &CheckpointStore, keep: Option<usize>) -> Result<u8, Failure> {
     let (entries, _) = entries(&depot).map_err(Failure::failed)?;
     let generation = entries.iter().map(|(_, entry)| entry.generation()).max().unwrap_or(0);
     // What the newest run is writing is not touched: it may be alive.
-    let removed =
-        prune(&depot, keep.unwrap_or(configured), (generation, 0), &[]).map_err(Failure::failed)?;
+    let pruned = prune(&depot, keep.unwrap_or(configured), (generation, 0), &[]);
+    let removed = pruned.map_err(Failure::failed)?.removed;
     if store.json {
         print_json(&json!({ "removed": removed }))?;
     } else {

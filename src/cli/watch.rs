@@ -51,7 +51,7 @@ pub(super) fn abort_on_panic() {
             // A signal that all were sent comes to one of them first.
             if STOP.get().is_some_and(|stop| stop.load(Ordering::SeqCst)) {
                 end_with(
-                    130,
+                    super::STOPPED,
                     "interrupted, and so was another process of this run; what was complete is stored",
                 );
             }

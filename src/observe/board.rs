@@ -155,13 +155,9 @@ impl Entry {
             decimal(out, b",\"close\":", bar.close.decimal(scales.price));
             decimal(out, b",\"volume\":", bar.volume_decimal(scales));
             out.extend_from_slice(b",\"vwap\":");
-            match Some(bar.vwap(scales)).filter(|vwap| vwap.is_finite()) {
-                Some(vwap) => {
-                    serde_json::to_writer(&mut *out, &vwap).expect("a number is written to memory");
-                }
-                // JSON has no infinity.
-                None => out.extend_from_slice(b"null"),
-            }
+            // JSON has no infinity: the library writes null then.
+            let written = serde_json::to_writer(&mut *out, &bar.vwap(scales));
+            written.expect("a number is written to memory");
             integer(out, b",\"trade_count\":", bar.trade_count as i64);
             out.extend_from_slice(b",\"final\":false}");
         }

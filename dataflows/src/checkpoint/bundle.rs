@@ -152,12 +152,12 @@ fn sum_on(sum: u64, words: &[u64]) -> u64 {
 }
 
 /// A bundle whose checksum is right, not read yet.
-pub struct Sealed {
+pub struct Checked {
     /// All of it but the checksum.
     words: Vec<u64>,
 }
 
-impl Sealed {
+impl Checked {
     /// Looks whether the object of a name is whole.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl Sealed {
             return Err(BundleError::Damaged);
         }
         match words[..] {
-            [MAGIC, FORMAT, ..] => Ok(Sealed { words }),
+            [MAGIC, FORMAT, ..] => Ok(Checked { words }),
             [MAGIC, format, ..] => Err(BundleError::Format(format)),
             _ => Err(BundleError::Damaged),
         }
@@ -214,7 +214,7 @@ impl Bundle {
     /// # Errors
     /// Refuses bytes that are no whole bundle of that name, or one of another format.
     pub fn decode(object: &str, bytes: &[u8], symbols: &Symbols) -> Result<Self, BundleError> {
-        Sealed::of(object, bytes)?.open(symbols)
+        Checked::of(object, bytes)?.open(symbols)
     }
 
     /// The names of the pieces.

@@ -24,10 +24,12 @@ mod verify;
 pub use bundle::{Bundle, BundleError};
 pub use depot::{Depot, DepotError, MemoryDepot};
 pub use manifest::{Entry, FORMAT, Manifest, Position, SEQUENCE};
-pub use sequence::{Claimed, Numbered, SequenceError, claim, create, entries, numbered, prune};
+pub use sequence::{
+    Claimed, Numbered, Pruned, SequenceError, claim, create, entries, numbered, prune,
+};
 pub use verify::{Fault, Newest, Objects, PassedOver, newest_there};
 
-pub(crate) use bundle::{Piece, Sealed, Shelf, encode, words_of};
+pub(crate) use bundle::{Checked, Piece, Shelf, encode, words_of};
 pub(crate) use control::{Office, control};
 pub(crate) use coordinator::Owed;
 pub(crate) use cuts::{Cuts, Gate, Grant, Told};
@@ -130,15 +132,15 @@ impl Restored {
     ) -> Result<Restored, RestoreError> {
         let read = |name: &String| {
             let damaged = |error| RestoreError::Bundle { name: name.clone(), error };
-            let sealed = match objects.take(name) {
-                Some(sealed) => sealed,
+            let checked = match objects.take(name) {
+                Some(checked) => checked,
                 None => {
                     let bytes = depot.read(name)?;
                     let bytes = bytes.ok_or_else(|| RestoreError::Missing(name.clone()))?;
-                    Sealed::of(name, &bytes).map_err(damaged)?
+                    Checked::of(name, &bytes).map_err(damaged)?
                 }
             };
-            sealed.open(symbols).map_err(damaged)
+            checked.open(symbols).map_err(damaged)
         };
         let bundles = manifest.bundles.iter().map(read).collect::<Result<_, _>>()?;
         let blocks = manifest.blocks.iter().map(read).collect::<Result<_, _>>()?;

@@ -5,8 +5,7 @@ use super::coordinator::{Part, Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
 use super::once::{Once, length_of};
-use super::sequence::{Claimed, SequenceError, create, part_name, prune};
-use super::verify::missing;
+use super::sequence::{Claimed, Pruned, SequenceError, create, part_name, prune};
 use super::{Checkpoints, DepotError};
 use crate::graph::Shared as Run;
 use bytes::Bytes;
@@ -159,17 +158,16 @@ impl Desk {
                 (self.checkpoints.listener)(&manifest);
                 let (keep, current) = (self.checkpoints.keep, whole.checkpoint + 1);
                 let now = (claimed.generation, current);
-                if let Err(error) = prune(depot, keep, now, &claimed.passed_over) {
-                    self.run.progress.checkpoint_failed(&error.to_string());
-                }
-                // What was written once may have been taken away since.
-                match missing(depot, &manifest) {
-                    Ok(Some(name)) => self.run.progress.checkpoint_failed(&format!(
-                        "{name} was written once and is not there any more: none is whole until it has left the \
-                         horizon"
-                    )),
-                    Ok(None) => {}
-                    Err(error) => self.run.progress.checkpoint_failed(&error.what),
+                match prune(depot, keep, now, &claimed.passed_over) {
+                    Ok(Pruned { missing: None, .. }) => {}
+                    // What was written once may have been taken away since.
+                    Ok(Pruned { missing: Some(name), .. }) => {
+                        self.run.progress.checkpoint_failed(&format!(
+                            "{name} was written once and is not there any more: none is whole until it has left the \
+                             horizon"
+                        ));
+                    }
+                    Err(error) => self.run.progress.checkpoint_failed(&error.to_string()),
                 }
             }
             Err(SequenceError::Depot(error)) => self.run.progress.checkpoint_failed(&error.what),

@@ -2,7 +2,7 @@
 
 use super::depot::{Depot, DepotError};
 use super::manifest::{Entry, FORMAT, Manifest, PARTS, SEQUENCE, other_format};
-use super::verify::{Fault, Objects, PassedOver, read_whole};
+use super::verify::{Fault, Objects, PassedOver, missing, read_whole};
 use std::collections::BTreeSet;
 
 /// Why a run may not begin, or go on.
@@ -168,6 +168,15 @@ pub fn create(depot: &dyn Depot, number: u64, entry: &Entry) -> Result<(), Seque
     }
 }
 
+/// What a pruning did and saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Objects that it removed.
+    pub removed: u64,
+    /// An object that the newest manifest names and that is not there.
+    pub missing: Option<String>,
+}
+
 /// Removes what the last `keep` manifests do not name, of runs up to `generation`: older entries, and parts
 /// that a crash left. Parts numbered `current` and later of this generation are still being written. Those that
 /// are not whole (`passed_over`) are no manifests to keep, and go with the older ones.
@@ -179,8 +188,10 @@ pub fn prune(
     keep: usize,
     (generation, current): (u64, u64),
     passed_over: &[PassedOver],
-) -> Result<u64, SequenceError> {
+) -> Result<Pruned, SequenceError> {
     let (entries, _) = entries(depot)?;
+    let parts: BTreeSet<String> = depot.list(PARTS)?.into_iter().collect();
+    let mut pruned = Pruned::default();
     let mut kept = BTreeSet::new();
     let mut oldest = u64::MAX;
     let manifests = entries.iter().rev().filter_map(|(number, entry)| match entry {
@@ -189,6 +200,9 @@ pub fn prune(
     });
     let mut whole = 0;
     for (number, manifest) in manifests {
+        if oldest == u64::MAX {
+            pruned.missing = missing(manifest, &parts).cloned();
+        }
         if whole == keep.max(1) {
             break;
         }
@@ -197,7 +211,7 @@ pub fn prune(
         kept.extend(manifest.objects().cloned());
     }
     if oldest == u64::MAX {
-        return Ok(0);
+        return Ok(pruned);
     }
     // Claims since the oldest manifest say whom to fence; its own run's claim stands before it.
     let first = entries
@@ -205,24 +219,23 @@ pub fn prune(
         .rev()
         .find(|(number, entry)| *number < oldest && matches!(entry, Entry::Claim { .. }));
     let first = first.map_or(oldest, |(number, _)| *number);
-    let mut removed = 0;
     // Manifests before what they name: a kill between the two leaves none that is not whole.
     for name in depot.list(SEQUENCE)? {
         let number = name[SEQUENCE.len()..].parse::<u64>();
         if number.is_ok_and(|number| number < oldest && number != first) {
             depot.remove(&name)?;
-            removed += 1;
+            pruned.removed += 1;
         }
     }
-    for name in depot.list(PARTS)? {
+    for name in parts {
         let of = part_number(&name);
         let done = of.is_none_or(|of| of < (generation, current));
         if done && !kept.contains(&name) {
             depot.remove(&name)?;
-            removed += 1;
+            pruned.removed += 1;
         }
     }
-    Ok(removed)
+    Ok(pruned)
 }
 
 /// The name of what worker `worker` writes for checkpoint number `checkpoint` of a generation.

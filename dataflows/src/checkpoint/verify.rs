@@ -2,7 +2,7 @@
 //!
 //! What was read to see that is kept until the run restores it, so that no object is read twice.
 
-use super::bundle::{BundleError, Sealed};
+use super::bundle::{BundleError, Checked};
 use super::depot::{Depot, DepotError};
 use super::manifest::{Entry, Manifest, PARTS};
 use super::sequence::{SequenceError, entries};
@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Objects that were read and are whole, by name; clones share them.
 #[derive(Clone, Default)]
-pub struct Objects(Arc<Mutex<BTreeMap<String, Sealed>>>);
+pub struct Objects(Arc<Mutex<BTreeMap<String, Checked>>>);
 
 impl Objects {
     /// Takes one out, where it was read.
-    pub(super) fn take(&self, name: &str) -> Option<Sealed> {
+    pub(super) fn take(&self, name: &str) -> Option<Checked> {
         self.held().remove(name)
     }
 
@@ -25,7 +25,7 @@ impl Objects {
         self.held().clear();
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Sealed>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Checked>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,16 +68,9 @@ pub struct PassedOver {
     pub fault: Fault,
 }
 
-/// The first object that a manifest names and that is not there.
-///
-/// # Errors
-/// Fails when the store is away or refuses.
-pub(super) fn missing(
-    depot: &dyn Depot,
-    manifest: &Manifest,
-) -> Result<Option<String>, DepotError> {
-    let parts: BTreeSet<String> = depot.list(PARTS)?.into_iter().collect();
-    Ok(manifest.objects().find(|name| !parts.contains(*name)).cloned())
+/// The first object that a manifest names and that is not among those that are there.
+pub(super) fn missing<'a>(manifest: &'a Manifest, parts: &BTreeSet<String>) -> Option<&'a String> {
+    manifest.objects().find(|name| !parts.contains(*name))
 }
 
 /// The newest manifest that names nothing that is missing, with its number, and those behind it; what lies in the
@@ -86,13 +79,15 @@ pub(super) fn missing(
 /// # Errors
 /// As [`entries`].
 pub fn newest_there(depot: &dyn Depot) -> Result<Newest, SequenceError> {
+    let (entries, _) = entries(depot)?;
+    let parts: BTreeSet<String> = depot.list(PARTS)?.into_iter().collect();
     let mut passed_over = Vec::new();
-    for (number, entry) in entries(depot)?.0.into_iter().rev() {
+    for (number, entry) in entries.into_iter().rev() {
         let Entry::Manifest(manifest) = entry else { continue };
-        match missing(depot, &manifest)? {
-            None => return Ok((Some((number, manifest)), passed_over)),
-            Some(name) => passed_over.push(PassedOver { number, fault: Fault::Missing(name) }),
-        }
+        let Some(name) = missing(&manifest, &parts) else {
+            return Ok((Some((number, manifest)), passed_over));
+        };
+        passed_over.push(PassedOver { number, fault: Fault::Missing(name.clone()) });
     }
     Ok((None, passed_over))
 }
@@ -103,7 +98,7 @@ pub(super) fn read_whole(
     manifest: &Manifest,
     parts: &BTreeSet<String>,
 ) -> Result<Result<Objects, Fault>, DepotError> {
-    if let Some(name) = manifest.objects().find(|name| !parts.contains(*name)) {
+    if let Some(name) = missing(manifest, parts) {
         return Ok(Err(Fault::Missing(name.clone())));
     }
     let objects = Objects::default();
@@ -111,8 +106,8 @@ pub(super) fn read_whole(
         let Some(bytes) = depot.read(name)? else {
             return Ok(Err(Fault::Missing(name.clone())));
         };
-        match Sealed::of(name, &bytes) {
-            Ok(sealed) => objects.held().insert(name.clone(), sealed),
+        match Checked::of(name, &bytes) {
+            Ok(checked) => objects.held().insert(name.clone(), checked),
             Err(error) => return Ok(Err(Fault::Damaged { name: name.clone(), error })),
         };
     }

@@ -1,7 +1,7 @@
 //! What a partition gives to a checkpoint: open bars and what is in hand, what admission knows, and once what never
 //! changes any more.
 
-use super::held::{piece_name, save_letters, save_partition};
+use super::held::{block_name, piece_name, save_letters, save_partition};
 use super::reader::Reader;
 use super::run::RunError;
 use crate::checkpoint::{Cuts, Piece, Position};
@@ -20,7 +20,7 @@ impl Reader {
             Some(held) => held.save(self.pool.is_some(), &mut words),
             None => words.u64(0),
         }
-        let mut block = cuts.piece(piece_name(self.number));
+        let mut block = cuts.piece(block_name(self.number));
         let sealed = save_partition(&mut *self.partition, &mut bytes, &mut block.bytes);
         let Some(Sealed { is_new, needed }) = sealed else {
             return Err(RunError::NoSnapshot(self.number));

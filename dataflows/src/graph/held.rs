@@ -117,6 +117,11 @@ pub(super) fn piece_name(number: usize) -> String {
     format!("tick/{number}")
 }
 
+/// The name of what its cuts write once: another one, so that its small buffers are not lent to the other piece.
+pub(super) fn block_name(number: usize) -> String {
+    format!("blocks/{number}")
+}
+
 /// Appends what the partition itself saves, behind its length, and to `block` what it saves once; nothing where it
 /// cannot.
 pub(super) fn save_partition(
@@ -143,6 +148,6 @@ pub(crate) fn saved(from: &Restored, number: usize) -> Option<Vec<u8>> {
     let name = piece_name(number);
     let mut pieces = from.bundles.iter().flat_map(|bundle| bundle.pieces(&name));
     let mut saved = pieces.next().map(|(_, bytes)| saved_of(bytes).0.to_vec())?;
-    from.blocks(&name).for_each(|(_, block)| saved.extend_from_slice(block));
+    from.blocks(&block_name(number)).for_each(|(_, block)| saved.extend_from_slice(block));
     Some(saved)
 }

@@ -8,7 +8,7 @@
 
 use super::ahead::{Ahead, changes};
 use super::by_epoch::RESERVE_MAX;
-use super::held::{Held, load_letters, piece_name, saved_of};
+use super::held::{Held, block_name, load_letters, piece_name, saved_of};
 use super::run::{RunError, Shared as Run};
 use super::ticks::Left;
 use crate::checkpoint::{Cuts, Gate, Restored};
@@ -122,7 +122,8 @@ impl Readers {
                 reader.held = Some(Held::load(reader.pool.is_some(), &mut words));
                 self.letters.push(load_letters(saved_of(bytes).1));
             }
-            reader.blocks = from.blocks(&name).map(|(object, _)| object.to_owned()).collect();
+            let blocks = block_name(reader.number);
+            reader.blocks = from.blocks(&blocks).map(|(object, _)| object.to_owned()).collect();
             reader.cut = from.manifest.epoch.unwrap_or(Epoch::MIN);
             self.cuts.enter(reader.cut);
         }

@@ -112,10 +112,10 @@ fn cell(out: &mut Vec<u8>, cell: Cell) {
         Cell::Integer(value) => append_integer(out, value),
         Cell::Decimal(value) => value.append_to(out),
         Cell::Time(value) => append_integer(out, value.ns()),
-        Cell::Float(value) if value.is_finite() => {
+        // JSON has no infinity: the library writes null then.
+        Cell::Float(value) => {
             serde_json::to_writer(out, &value).expect("a number is written to memory");
         }
-        // JSON has no infinity.
-        Cell::Null | Cell::Float(_) => out.extend_from_slice(b"null"),
+        Cell::Null => out.extend_from_slice(b"null"),
     }
 }

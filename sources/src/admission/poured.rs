@@ -14,24 +14,12 @@ use super::stream::{BLOCK_TRADES, Block, Stream, Unordered};
 use market::{Symbols, Time};
 use std::collections::VecDeque;
 
-/// How much of a stream earlier pours hold.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Poured {
-    /// So many of its ids, from the oldest on.
-    pub ids: usize,
-    /// Its full blocks numbered below.
-    pub blocks: u64,
-}
-
 impl Stream {
     /// Appends all of it.
     pub(super) fn snapshot(&self, to: &mut Writer, symbols: &Symbols) {
         self.save(to, symbols);
         to.u64(self.blocks.len() as u64);
-        let mut from = 0;
-        for block in &self.blocks {
-            from = self.pour(block, from, to);
-        }
+        self.blocks.iter().for_each(|block| self.pour(block, to));
     }
 
     /// Reads back what [`Stream::snapshot`] appended.
@@ -52,7 +40,7 @@ impl Stream {
         to.i64(self.day_ns);
         to.u64(self.blocks_gone);
         to.u64(u64::from(self.unordered.is_some()));
-        self.pour(&self.open, self.len() as usize - self.open.len as usize, to);
+        self.pour(&self.open, to);
     }
 
     /// Reads back what [`Stream::save`] appended; the ids of the block that grows come behind those of the full ones.
@@ -68,23 +56,22 @@ impl Stream {
         Ok((stream, Ids::load(from)?))
     }
 
-    /// Appends a block, whose ids stand from `first` on; where those of the next one do.
-    fn pour(&self, block: &Block, first: usize, to: &mut Writer) -> usize {
-        let rows = first..first + block.len as usize;
+    /// Appends a block and its ids.
+    fn pour(&self, block: &Block, to: &mut Writer) {
+        let rows = self.rows(block);
         block.save(self.unordered.is_some(), to);
         let before = |ts: i64| block.ts_max.wrapping_sub(ts) as u64;
         if let Some(unordered) = &self.unordered {
-            let own = unordered.log.range(rows.clone());
+            let own = unordered.log.range(rows);
             own.clone().for_each(|(id, _)| to.u128(*id));
             to.column(own.map(|(_, ts)| before(*ts)));
         } else {
-            let own = self.numbers.range(rows.clone());
+            let own = self.numbers.range(rows);
             let least = own.clone().map(|(id, _)| *id).min().unwrap_or_default();
             to.u64(least);
             to.column(own.clone().map(|(id, _)| id - least));
             to.column(own.map(|(_, ts)| before(*ts)));
         }
-        rows.end
     }
 
     /// Takes in a full block, unless it had left.
@@ -104,8 +91,7 @@ impl Stream {
 
     /// Notes that all of its full blocks are written.
     fn is_poured(&mut self) {
-        let ids = self.len() as usize - self.open.len as usize;
-        self.poured = Poured { ids, blocks: self.blocks_gone + self.blocks.len() as u64 };
+        self.poured = self.blocks_gone + self.blocks.len() as u64;
     }
 
     /// Takes in the block that grows, behind the full ones.
@@ -188,14 +174,14 @@ impl Duplicates {
     /// Appends all blocks, and remembers nothing of it; whether there are any.
     pub(super) fn pour_all(&self, to: &mut Writer) -> bool {
         if !self.filled.is_empty() {
-            self.append(0, |_| Poured::default(), to);
+            self.append(0, |_| 0, to);
         }
         !self.filled.is_empty()
     }
 
     /// Appends the blocks that no earlier pour holds, stream by stream, as they lie in memory; before them in which
     /// order they filled.
-    fn append(&self, first: usize, before: impl Fn(&Stream) -> Poured, to: &mut Writer) {
+    fn append(&self, first: usize, before: impl Fn(&Stream) -> u64, to: &mut Writer) {
         let is_held =
             |(stream, block): &&(u32, u64)| self.streams[*stream as usize].has_block(*block);
         let filled = self.filled.range(first..).filter(is_held);
@@ -205,15 +191,12 @@ impl Duplicates {
             to.u64(block);
         }
         for (number, stream) in self.streams.iter().enumerate() {
-            let Poured { mut ids, blocks } = before(stream);
-            let new = blocks.saturating_sub(stream.blocks_gone) as usize;
+            let new = before(stream).saturating_sub(stream.blocks_gone) as usize;
             if new < stream.blocks.len() {
                 to.u64(number as u64);
                 to.u64(stream.blocks_gone + new as u64);
                 to.u64((stream.blocks.len() - new) as u64);
-                for block in stream.blocks.range(new..) {
-                    ids = stream.pour(block, ids, to);
-                }
+                stream.blocks.range(new..).for_each(|block| stream.pour(block, to));
             }
         }
     }

@@ -10,10 +10,10 @@
 //! ```
 
 use super::fold::FoldState;
-use super::poured::Poured;
 use market::{SymbolId, Time, TradeId};
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+use std::ops::Range;
 
 /// Trades of a block.
 pub(super) const BLOCK_TRADES: u32 = 64;
@@ -71,8 +71,8 @@ pub(super) struct Stream {
     pub(super) blocks: VecDeque<Block>,
     pub(super) blocks_gone: u64,
     pub(super) unordered: Option<Box<Unordered>>,
-    /// What checkpoints hold of it already.
-    pub(super) poured: Poured,
+    /// Its full blocks numbered below are in checkpoints already.
+    pub(super) poured: u64,
     pub(super) symbol: SymbolId,
     pub(super) venue: Option<SymbolId>,
 }
@@ -91,7 +91,7 @@ impl Stream {
             blocks: VecDeque::new(),
             blocks_gone: 0,
             unordered: None,
-            poured: Poured::default(),
+            poured: 0,
         }
     }
 
@@ -142,9 +142,15 @@ impl Stream {
         if block.day_ns != day || block.ts_max < floor {
             return false;
         }
-        let first = (block.first - self.gone) as usize;
-        let mut rows = self.numbers.range(first..first + block.len as usize);
+        let mut rows = self.numbers.range(self.rows(block));
         rows.any(|&(other, ts)| other == id && ts >= floor && day_ns(ts) == day)
+    }
+
+    /// Where the ids of a block that is held lie.
+    pub(super) fn rows(&self, block: &Block) -> Range<usize> {
+        // One without any was never told where it begins.
+        let first = block.first.saturating_sub(self.gone) as usize;
+        first..first + block.len as usize
     }
 
     /// Keeps an admitted trade's id; says the number of the block that it closed.
@@ -255,7 +261,6 @@ impl Stream {
         self.blocks_gone += 1;
         let len = block.len as usize;
         self.gone += u64::from(block.len);
-        self.poured.ids = self.poured.ids.saturating_sub(len);
         match &mut self.unordered {
             Some(unordered) => forget(unordered.log.drain(..len), &mut unordered.times),
             None => forget(self.numbers.drain(..len), &mut self.strays),
