@@ -111,7 +111,7 @@ impl Feed for Laps {
             trades.trade_id.push(TradeId::from_number(self.rows + row as u64));
         }
         self.rows += trades.len() as u64;
-        Ok(Fed::Batch(Box::new(Decoded { trades, ..Decoded::default() })))
+        Ok(Fed::Batch(Box::new(Decoded { trades: trades.into(), ..Decoded::default() })))
     }
 
     fn recycle(&mut self, _batch: Box<Decoded>) {}

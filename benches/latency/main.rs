@@ -50,7 +50,7 @@ impl Minutes {
             trades.offset.push(Offset::in_file(0, (self.minute * SYMBOLS + n) as u64));
         }
         let runs = vec![Run { epoch: EpochLength::SECOND.of(at), rows: 0..SYMBOLS as u32 }];
-        Box::new(Admitted { trades, runs, letters: Vec::new() })
+        Box::new(Admitted { trades: trades.into(), runs, ..Admitted::default() })
     }
 }
 

@@ -77,7 +77,8 @@ impl KeptFeed {
 
 impl Feed for KeptFeed {
     fn poll(&mut self) -> Result<Fed, PartitionError> {
-        let decoded = |trades| Box::new(Decoded { trades, ..Decoded::default() });
+        let decoded =
+            |trades: Trades| Box::new(Decoded { trades: trades.into(), ..Decoded::default() });
         Ok(self.batches.next().map_or(Fed::End, |trades| Fed::Batch(decoded(trades))))
     }
 

@@ -2,6 +2,7 @@
 //! the symbol, and not to a partition.
 
 use crate::{Counts, Offset, PartitionError, Price, Reason, Side, Size, SymbolId, Time, TradeId};
+use crate::{TransType, Updates};
 
 /// One trade, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub struct Trade {
     pub venue: Option<SymbolId>,
     /// Aggressor.
     pub side: Side,
+    /// What it does.
+    pub trans: TransType,
+    /// What of a bar it counts for.
+    pub updates: Updates,
 }
 
 /// Why a trade is refused that its partition has passed.

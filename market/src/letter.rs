@@ -39,7 +39,7 @@ reasons! {
     Notional = "notional",
     /// Another field has a value it cannot have.
     Field = "field",
-    /// A transaction type other than `new`, which only a log with corrections may hold.
+    /// A transaction type that there is not, or that its source cannot have.
     TransType = "trans_type",
     /// The time lies more than `max_ahead` ahead.
     Future = "future",
@@ -49,6 +49,8 @@ reasons! {
     Horizon = "horizon",
     /// The same `(symbol, venue, trade_id)` was admitted within the horizon.
     Duplicate = "duplicate",
+    /// A correction whose trade did not come within a horizon, or was taken back before.
+    Unmatched = "unmatched",
     /// The price is an outlier against the symbol's running scale.
     Outlier = "outlier",
     /// One symbol more than a partition may hold.
@@ -99,6 +101,10 @@ pub struct Counts {
     pub late: u64,
     /// Admitted trades that were flagged as outliers.
     pub flagged: u64,
+    /// Of the records admitted, those that took a trade back.
+    pub cancelled: u64,
+    /// Of the records admitted, those that edited a trade.
+    pub replaced: u64,
     /// Records left out because the log before holds them, or because they lie before what was asked for: they
     /// are not read, and counted nowhere else.
     pub left_out: u64,
@@ -116,6 +122,8 @@ impl Counts {
         self.used += other.used;
         self.late += other.late;
         self.flagged += other.flagged;
+        self.cancelled += other.cancelled;
+        self.replaced += other.replaced;
         self.left_out += other.left_out;
         for (mine, theirs) in self.refused.iter_mut().zip(&other.refused) {
             *mine += theirs;

@@ -1,6 +1,8 @@
 //! The seam between sources and the graph: one partition, read in log order, already admitted.
 
-use crate::{Counts, DeadLetter, Epoch, Offset, Time, Trades};
+use crate::{
+    Counts, DeadLetter, Epoch, Offset, Price, SharedTrades, Size, SymbolId, Time, Updates,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,15 +16,45 @@ pub struct Run {
     pub rows: Range<u32>,
 }
 
+/// Where trades were taken back or edited: the bar that holds this time is folded again, from what
+/// [`Partition::ticks`] tells once all runs beside it are folded. It belongs to the epoch of the last run so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Whose bar.
+    pub symbol: SymbolId,
+    /// A time within it.
+    pub ts: Time,
+}
+
+/// A trade of the horizon, as the fold takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// Event time.
+    pub ts: Time,
+    /// Position within the partition.
+    pub at: Offset,
+    /// Price.
+    pub price: Price,
+    /// Size.
+    pub size: Size,
+    /// What of a bar it counts for.
+    pub updates: Updates,
+}
+
+/// Is told ticks, one after the other.
+pub type EachTick<'a> = dyn FnMut(Tick) + 'a;
+
 /// One decoded batch with what admission made of it. Rows that no run names were refused.
 #[derive(Clone, Debug, Default)]
 pub struct Admitted {
     /// The columns as they were decoded.
-    pub trades: Trades,
+    pub trades: SharedTrades,
     /// What was admitted, in log order.
     pub runs: Vec<Run>,
     /// What was refused, in log order.
     pub letters: Vec<DeadLetter>,
+    /// Bars that are to be folded again behind the last run.
+    pub touched: Vec<Touched>,
 }
 
 /// What a poll found.
@@ -79,6 +111,10 @@ pub trait Partition: Send {
     fn cut(&mut self, state: &mut Vec<u8>, _block: &mut Vec<u8>) -> Option<Sealed> {
         self.snapshot(state).then_some(Sealed { is_new: false, needed: 0 })
     }
+
+    /// The trades of a symbol that were admitted so far, from `from` up to but not at `to`, by rising `(time, position)`,
+    /// each as corrections left it. Asked only for bars that a correction touched, which the horizon holds all of.
+    fn ticks(&mut self, _symbol: SymbolId, _from: Time, _to: Time, _each: &mut EachTick<'_>) {}
 
     /// The pool of partitions that it belongs to, by its number, where its symbols are spread over them: what belongs
     /// to a symbol is then not judged here, and its trades are used where that is ([`crate::Judge`]).

@@ -68,6 +68,31 @@ impl TableSpec {
     }
 }
 
+/// What became of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Change {
+    /// It is there and was not before: for the first time, or again after it was removed.
+    #[default]
+    Added,
+    /// It was there with other values.
+    Revised,
+    /// It is not there any more. Its values say nothing.
+    Removed,
+}
+
+impl Change {
+    /// From its number, as `change as u64` gives it.
+    pub const fn of_code(code: u64) -> Option<Change> {
+        match code {
+            0 => Some(Change::Added),
+            1 => Some(Change::Revised),
+            2 => Some(Change::Removed),
+            _ => None,
+        }
+    }
+}
+
 /// The identity of a row, and which revision of it this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowKey {
@@ -81,8 +106,18 @@ pub struct RowKey {
     pub width: Width,
     /// 0 for time bars, else the number within the session.
     pub seq: u32,
-    /// Corrections of this key so far.
+    /// Corrections of this key so far, removals and returns among them.
     pub revision: u32,
+    /// What became of it.
+    pub change: Change,
+}
+
+impl RowKey {
+    /// Whether the row is not there any more.
+    #[inline]
+    pub fn is_removed(&self) -> bool {
+        self.change == Change::Removed
+    }
 }
 
 /// The values of a batch of rows.

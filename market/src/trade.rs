@@ -1,6 +1,6 @@
 //! Trades in columns (struct of arrays), as decoders fill them and the tick path folds them.
 
-use crate::{Price, Size, SymbolId, Time, Trade};
+use crate::{Price, Size, SymbolId, Time, Trade, TransType, Updates};
 use std::fmt;
 use std::ops::Range;
 
@@ -210,6 +210,10 @@ pub struct Trades {
     pub venue: Vec<SymbolId>,
     /// Aggressor; empty when the source has none.
     pub side: Vec<Side>,
+    /// What each does; empty when all are new trades.
+    pub trans: Vec<TransType>,
+    /// What of a bar each counts for; empty when all count for everything.
+    pub updates: Vec<Updates>,
 }
 
 impl Trades {
@@ -237,6 +241,8 @@ impl Trades {
             trade_id: self.trade_id.get(row).copied().unwrap_or(TradeId::NONE),
             venue: self.venue.get(row).copied(),
             side: self.side.get(row).copied().unwrap_or_default(),
+            trans: self.trans.get(row).copied().unwrap_or_default(),
+            updates: self.updates.get(row).copied().unwrap_or_default(),
         }
     }
 
@@ -262,6 +268,14 @@ impl Trades {
             self.side.resize(row, Side::Unknown);
             self.side.push(trade.side);
         }
+        if !self.trans.is_empty() || trade.trans != TransType::New {
+            self.trans.resize(row, TransType::New);
+            self.trans.push(trade.trans);
+        }
+        if !self.updates.is_empty() || trade.updates != Updates::ALL {
+            self.updates.resize(row, Updates::ALL);
+            self.updates.push(trade.updates);
+        }
     }
 
     /// Appends rows of another batch, which has the same columns.
@@ -278,6 +292,8 @@ impl Trades {
         extend(&mut self.trade_id, &other.trade_id, &rows);
         extend(&mut self.venue, &other.venue, &rows);
         extend(&mut self.side, &other.side, &rows);
+        extend(&mut self.trans, &other.trans, &rows);
+        extend(&mut self.updates, &other.updates, &rows);
     }
 
     /// Empties every column and keeps the buffers.
@@ -290,6 +306,8 @@ impl Trades {
         self.trade_id.clear();
         self.venue.clear();
         self.side.clear();
+        self.trans.clear();
+        self.updates.clear();
     }
 }
 

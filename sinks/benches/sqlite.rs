@@ -5,7 +5,7 @@
 //! SQLite takes. Runs alternate; medians of five; CPU time of the process and wall time. `scripts/bench`
 //! reads the line that begins with `figure`: name, reference, ratio, bound, detail.
 
-use market::{Bar, Body, Cell, Price, RowKey, Rows, Sink, Symbols, TableSpec, Time, Width};
+use market::{Bar, Body, Cell, Change, Price, RowKey, Rows, Sink, Symbols, TableSpec, Time, Width};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sinks::{ParquetOptions, ParquetSink, Sqlite, SqliteSink, Table};
@@ -36,7 +36,15 @@ fn batches() -> Vec<Rows> {
     for minute in 0..MINUTES {
         let ts_open = Time::from_ns((28_400_000 + minute) * 60 * Time::SECOND);
         let epoch = ts_open.ns() / Time::SECOND + 59;
-        let key = |&symbol| RowKey { epoch, ts_open, symbol, width, seq: 0, revision: 0 };
+        let key = |&symbol| RowKey {
+            epoch,
+            ts_open,
+            symbol,
+            width,
+            seq: 0,
+            revision: 0,
+            change: Change::Added,
+        };
         let keys: Vec<_> = ids.iter().map(key).collect();
         let known_at = vec![Time::from_ns((epoch + 3) * Time::SECOND); keys.len()];
         let mut bar = || {

@@ -1,6 +1,8 @@
 //! Stores read back: rows of other columns than those before, bars as they were, two stores compared.
 
-use market::{Bar, Body, Price, RowKey, Rows, Scale, Scales, Sink, Symbols, TableSpec, Time};
+use market::{
+    Bar, Body, Change, Price, RowKey, Rows, Scale, Scales, Sink, Symbols, TableSpec, Time,
+};
 use proptest::prelude::*;
 use sinks::{
     DiffOptions, Identity, ParquetOptions, RowDiff, Side, Store, StoredBars, TableDiff, diff,
@@ -28,6 +30,7 @@ fn keys(symbols: &Symbols, epochs: std::ops::Range<i64>) -> Vec<RowKey> {
         width: "1min".parse().unwrap(),
         seq: 0,
         revision: 0,
+        change: Change::Added,
     };
     epochs.map(key).collect()
 }

@@ -2,8 +2,8 @@
 //! letters; the fold of many Parquet parts.
 
 use market::{
-    Body, DeadLetter, EpochLength, Offset, Reason, RowKey, Rows, Sink, Symbols, TableSpec, Time,
-    Width,
+    Body, Change, DeadLetter, EpochLength, Offset, Reason, RowKey, Rows, Sink, Symbols, TableSpec,
+    Time, Width,
 };
 use sinks::{
     Filter, Format, Identity, LetterLimits, Letters, ParquetOptions, Rhythm, Store, query,
@@ -179,6 +179,7 @@ fn revisions(epochs: i64) -> Rows {
             width: "1s".parse::<Width>().unwrap(),
             seq: 0,
             revision: revision as u32,
+            change: if revision == 0 { Change::Added } else { Change::Revised },
         };
         keys.push(key(ids[1], epoch % 7, epoch / 7));
         keys.push(key(ids[0], epoch, 0));

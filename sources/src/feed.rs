@@ -3,7 +3,7 @@
 //! A feed is the log of one partition before admission: files decoded ahead on other threads, or a
 //! simulator. What it delivers, in sum, depends on its log alone; how it is cut into batches does not.
 
-use market::{Offset, PartitionError, Reason, SymbolId, Time, Trades, Waker};
+use market::{Offset, PartitionError, Reason, SharedTrades, SymbolId, Time, Waker};
 use std::ops::Range;
 use std::time::Instant;
 
@@ -41,7 +41,7 @@ pub struct Heartbeat {
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// Records that could be decoded: 8 k to 32 k of them, mostly.
-    pub trades: Trades,
+    pub trades: SharedTrades,
     /// Records that could not, by rising `before_row`.
     pub undecoded: Vec<Undecoded>,
     /// Heartbeats, by rising `before_row`; beside an undecoded record of the same row, by offset.

@@ -8,7 +8,7 @@ use super::grid::Grid;
 use super::parts::{Parts, load_symbols, save_symbols};
 use super::{Clockwork, SymbolIndex, Words};
 use crate::tick::{Course, PartialRow};
-use market::{Bar, Epoch, Price, RowKey, SymbolId, Time, Width};
+use market::{Bar, Change, Epoch, Price, RowKey, SymbolId, Time, Width};
 use operators::bar::{Partial, fold_partials};
 use operators::{Restore, Snapshot};
 
@@ -126,7 +126,8 @@ impl Slot {
         self.revision += u32::from(self.shown);
         self.shown = true;
         let (ts_open, revision) = (self.first.ts_open(), self.revision);
-        RowKey { epoch, ts_open, symbol, width, seq: 0, revision }
+        let change = if revision == 0 { Change::Added } else { Change::Revised };
+        RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change }
     }
 }
 

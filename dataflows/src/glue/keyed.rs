@@ -5,7 +5,7 @@
 
 use super::parts::{Parts, load_symbols, save_symbols};
 use super::{At, Clockwork, SymbolIndex, Timelines};
-use market::{Epoch, RowKey, SymbolId, Width};
+use market::{Change, Epoch, RowKey, SymbolId, Width};
 use operators::{Kernel, Restore, Snapshot};
 
 /// Makes the kernel of a key.
@@ -78,7 +78,11 @@ where
         lane.timelines.apply(place, inputs, |entry| {
             let (ts_open, revision) = (entry.at, entry.revision);
             if entry.changed {
-                emit(RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, entry.output);
+                let change = if revision == 0 { Change::Added } else { Change::Revised };
+                emit(
+                    RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change },
+                    entry.output,
+                );
             }
         });
     }

@@ -6,7 +6,7 @@
 
 use super::parts::{Parts, load_symbols, save_symbols};
 use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timelines, Words};
-use market::{Epoch, RowKey, SymbolId, Time, Width};
+use market::{Change, Epoch, RowKey, SymbolId, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -127,7 +127,8 @@ where
             window.touched = false;
             if let Some(revision) = window.renew() {
                 let ts_open = window.start;
-                let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision };
+                let change = if revision == 0 { Change::Added } else { Change::Revised };
+                let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change };
                 window.shown.iter().for_each(|(output, _)| emit(key, output));
             }
         }

@@ -3,8 +3,8 @@
 use crate::checkpoint::Restored;
 use crate::wire::{Parcel, Shared};
 use market::{
-    Admitted, DeadLetter, Epoch, Offset, Partition, Price, Run, Sealed, Side, Size, Time, Trade,
-    TradeId,
+    Admitted, DeadLetter, Epoch, Offset, Partition, Price, Run, Sealed, Side, Size, Time, Touched,
+    Trade, TradeId, TransType, Updates,
 };
 use operators::{Restore, Snapshot};
 use timely::bytes::arc::BytesMut;
@@ -44,10 +44,16 @@ impl Held {
                 to.i64(trades.price[row].raw());
                 to.i64(trades.size[row].raw());
                 to.u64(trades.offset[row].raw());
+                to.u64(u64::from(trades.updates.get(row).copied().unwrap_or_default().code()));
                 if is_pooled {
                     save_rest(&trades.row(row), to);
                 }
             }
+        }
+        to.u64(self.batch.touched.len() as u64);
+        for touched in &self.batch.touched {
+            to.symbol(touched.symbol);
+            to.i64(touched.ts.ns());
         }
     }
 
@@ -68,6 +74,8 @@ impl Held {
                     trade_id: TradeId::NONE,
                     venue: None,
                     side: Side::Unknown,
+                    trans: TransType::New,
+                    updates: updates_of(from.u64()),
                 };
                 if is_pooled {
                     load_rest(&mut trade, from);
@@ -76,8 +84,16 @@ impl Held {
                 batch.trades.push(&trade, trade.symbol);
             }
         }
+        for _ in 0..from.u64() {
+            let symbol = from.symbol();
+            batch.touched.push(Touched { symbol, ts: Time::from_ns(from.i64()) });
+        }
         Held { batch, next: 0, letters: Vec::new() }
     }
+}
+
+fn updates_of(code: u64) -> Updates {
+    Updates::of_code(code).expect("what a trade counts for was saved")
 }
 
 /// What of a trade the fold has no use for.
@@ -85,7 +101,7 @@ fn save_rest(trade: &Trade, to: &mut Snapshot) {
     to.i128(trade.trade_id.raw().cast_signed());
     to.symbol(trade.venue.unwrap_or(trade.symbol));
     to.u64(u64::from(trade.venue.is_some()));
-    to.u64(trade.side as u64);
+    to.u64(trade.side as u64 | (trade.trans as u64) << 8);
 }
 
 /// Reads back what [`save_rest`] wrote.
@@ -93,7 +109,9 @@ fn load_rest(trade: &mut Trade, from: &mut Restore<'_>) {
     trade.trade_id = TradeId::from_raw(from.i128().cast_unsigned());
     let venue = from.symbol();
     trade.venue = (from.u64() == 1).then_some(venue);
-    trade.side = Side::of_code(from.u64()).expect("a side was saved");
+    let packed = from.u64();
+    trade.side = Side::of_code(packed & 0xff).expect("a side was saved");
+    trade.trans = TransType::of_code(packed >> 8).expect("a transaction type was saved");
 }
 
 /// The letters of `held` that belong to `epoch` or later, as bytes.

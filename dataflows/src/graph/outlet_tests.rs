@@ -1,7 +1,7 @@
 //! What sinks are handed: all of the complete epochs and no more, in one order, however it came.
 
 use super::*;
-use market::{Bar, Offset, Price, Reason, SinkError, SymbolId, Time, Width};
+use market::{Bar, Change, Offset, Price, Reason, SinkError, SymbolId, Time, Width};
 use proptest::prelude::*;
 use std::sync::Mutex;
 
@@ -140,7 +140,7 @@ proptest! {
                         let name = [b'Z' - symbol * 7 % 5, b'a' + symbol];
                         let symbol: SymbolId = symbols.intern(&name).unwrap();
                         let (width, ts_open) = (widths[width], Time::from_ns(start));
-                        (RowKey { epoch, ts_open, symbol, width, seq: 0, revision }, value)
+                        (RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change: Change::Added }, value)
                     };
                     let new: Vec<_> = steps.into_iter().map(&mut row).collect();
                     outlet.receive(parcel(table, &new));
@@ -182,7 +182,7 @@ fn many_rows_come_in_several_calls() {
     let (symbol, width) = (symbols.intern(b"A").unwrap(), "1min".parse().unwrap());
     let key = |at| {
         let ts_open = Time::from_ns(at);
-        RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision: 0 }
+        RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision: 0, change: Change::Added }
     };
     let rows: Vec<_> = (0..ROWS_MAX as i64 + 3).map(|at| (key(at), at as u64)).collect();
     outlet.receive(parcel(1, &rows));

@@ -82,7 +82,7 @@ fn batch(ticks: &[(Epoch, SymbolId, Tick)]) -> Admitted {
             _ => runs.push(Run { epoch: *epoch, rows: row..row + 1 }),
         }
     }
-    Admitted { trades, runs, letters: Vec::new() }
+    Admitted { trades: trades.into(), runs, ..Admitted::default() }
 }
 
 /// Everything a path says about `ticks`, cut at `cuts`, put away and restored at each of them.

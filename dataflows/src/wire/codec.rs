@@ -4,7 +4,8 @@ use super::bytes::{Reader, Writer};
 use super::{Names, Parcel, Partials, RowParcel, Shared, pooled};
 use crate::tick::{PartialRow, Reach};
 use market::{
-    Bar, Body, Counts, DeadLetter, Offset, Price, Reason, RowKey, SymbolId, Symbols, Time, Width,
+    Bar, Body, Change, Counts, DeadLetter, Offset, Price, Reason, RowKey, SymbolId, Symbols, Time,
+    Width,
 };
 use operators::Snapshot;
 use operators::bar::Partial;
@@ -192,8 +193,9 @@ impl Shared {
             }
             Parcel::Counts(counts) => {
                 to.u64(3);
-                let Counts { read, used, late, flagged, left_out, .. } = *counts;
-                to.words(&[read, used, late, flagged, left_out]);
+                let Counts { read, used, late, flagged, cancelled, replaced, left_out, .. } =
+                    *counts;
+                to.words(&[read, used, late, flagged, cancelled, replaced, left_out]);
                 to.words(&counts.refused);
             }
             Parcel::Spread(symbols) => {
@@ -214,7 +216,7 @@ fn write_rows(rows: &RowParcel, to: &mut Writer) {
     for key in &rows.keys {
         to.i64(key.epoch);
         to.i64(key.ts_open.ns());
-        to.u64(u64::from(dictionary.places[&key.symbol]));
+        to.u64(u64::from(dictionary.places[&key.symbol]) << 2 | key.change as u64);
         to.u64(u64::from(key.seq) << 32 | u64::from(key.revision));
     }
     match &rows.body {
@@ -236,10 +238,12 @@ fn read_rows(from: &mut Reader) -> RowParcel {
     let count = from.len();
     let key = |from: &mut Reader| {
         let (epoch, ts_open) = (from.i64(), Time::from_ns(from.i64()));
-        let symbol = SymbolId::from_index(from.u64() as u32);
+        let packed = from.u64();
+        let symbol = SymbolId::from_index((packed >> 2) as u32);
+        let change = Change::of_code(packed & 3).expect("a change was written");
         let packed = from.u64();
         let (seq, revision) = ((packed >> 32) as u32, packed as u32);
-        RowKey { epoch, ts_open, symbol, width, seq, revision }
+        RowKey { epoch, ts_open, symbol, width, seq, revision, change }
     };
     let keys = (0..count).map(|_| key(from)).collect();
     let body = match from.len() {
@@ -303,7 +307,9 @@ fn read_counts(from: &mut Reader) -> Counts {
         used: first[1],
         late: first[2],
         flagged: first[3],
-        left_out: first[4],
+        cancelled: first[4],
+        replaced: first[5],
+        left_out: first[6],
         ..Counts::default()
     };
     counts.refused.copy_from_slice(&refused);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::wire::{Pooled, Stamped};
-use market::{Epoch, EpochLength, Side, Size, Trade, TradeId};
+use market::{Change, Epoch, EpochLength, Side, Size, Trade, TradeId, TransType, Updates};
 use proptest::prelude::*;
 use timely::bytes::arc::BytesMut;
 
@@ -45,6 +45,8 @@ fn pooled(row: &Row, ids: &[SymbolId]) -> Pooled {
         trade_id,
         venue: venue.map(|at| ids[at]),
         side,
+        trans: TransType::of_code(pool as u64 % 3).unwrap(),
+        updates: Updates::of_code(partition as u64 % 8).unwrap(),
     };
     let text = TradeId::from_text(epoch.to_string().as_bytes());
     let trades = [trade(None, TradeId::NONE, Side::Unknown), trade(Some(2), text, Side::Bid)];
@@ -62,13 +64,13 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 
 proptest! {
     #[test]
-    fn letters_and_counts_arrive(letters in prop::collection::vec(letter(), 0..5), counts: [u64; 5]) {
+    fn letters_and_counts_arrive(letters in prop::collection::vec(letter(), 0..5), counts: [u64; 7]) {
         let Parcel::Letters(read) = &*sent(&Shared::from(Parcel::Letters(letters.clone()))).0 else {
             panic!("letters were sent");
         };
         prop_assert_eq!(read, &letters);
-        let [read, used, late, flagged, left_out] = counts;
-        let mut counts = Counts { read, used, late, flagged, left_out, ..Counts::default() };
+        let [read, used, late, flagged, cancelled, replaced, left_out] = counts;
+        let mut counts = Counts { read, used, late, flagged, cancelled, replaced, left_out, ..Counts::default() };
         counts.refused.iter_mut().zip(0..).for_each(|(count, at)| *count = read ^ at);
         let Parcel::Counts(read) = &*sent(&Shared::from(Parcel::Counts(counts.clone()))).0 else {
             panic!("counts were sent");
@@ -82,7 +84,9 @@ proptest! {
         let width = "15s".parse().unwrap();
         let key = |row: &Row, ids: &[SymbolId]| {
             let &(symbol, epoch, ts_open, seq, revision) = row;
-            RowKey { epoch, ts_open: Time::from_ns(ts_open), symbol: ids[symbol], width, seq, revision }
+            let (symbol, ts_open) = (ids[symbol], Time::from_ns(ts_open));
+            let change = Change::of_code(u64::from(seq % 3)).unwrap();
+            RowKey { epoch, ts_open, symbol, width, seq, revision, change }
         };
         let bar = |&(_, a, b, c, d): &Row| Bar {
             ts_open: Time::from_ns(a),

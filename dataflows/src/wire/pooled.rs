@@ -2,7 +2,7 @@
 
 use super::bytes::{Reader, Writer};
 use super::{Pooled, Stamped};
-use market::{Offset, Price, Side, Size, SymbolId, Time, Trade, TradeId};
+use market::{Offset, Price, Side, Size, SymbolId, Time, Trade, TradeId, TransType, Updates};
 
 /// The symbols and venues in it.
 pub(super) fn symbols(pooled: &[Pooled]) -> impl Iterator<Item = SymbolId> {
@@ -34,7 +34,8 @@ pub(super) fn write(pooled: &Pooled, place: &dyn Fn(SymbolId) -> u64, to: &mut W
         to.i128(trade.trade_id.raw().cast_signed());
         // Nought stands for no venue.
         to.u64(trade.venue.map_or(0, |venue| place(venue) + 1));
-        to.u64(trade.side as u64);
+        let (trans, updates) = (trade.trans as u64, u64::from(trade.updates.code()));
+        to.u64(trade.side as u64 | trans << 8 | updates << 16);
     }
 }
 
@@ -49,7 +50,7 @@ pub(super) fn read(from: &mut Reader) -> Pooled {
 fn stamped(from: &mut Reader) -> Stamped {
     let epoch = from.i64();
     let symbol_of = |place: u64| SymbolId::from_index(place as u32);
-    let trade = Trade {
+    let mut trade = Trade {
         ts_event: Time::from_ns(from.i64()),
         symbol: symbol_of(from.u64()),
         price: Price::from_raw(from.i64()),
@@ -57,7 +58,13 @@ fn stamped(from: &mut Reader) -> Stamped {
         offset: Offset::from_raw(from.u64()),
         trade_id: TradeId::from_raw(from.i128().cast_unsigned()),
         venue: from.u64().checked_sub(1).map(symbol_of),
-        side: Side::of_code(from.u64()).expect("a side was written"),
+        side: Side::Unknown,
+        trans: TransType::New,
+        updates: Updates::ALL,
     };
+    let packed = from.u64();
+    trade.side = Side::of_code(packed & 0xff).expect("a side was written");
+    trade.trans = TransType::of_code(packed >> 8 & 0xff).expect("a transaction type was written");
+    trade.updates = Updates::of_code(packed >> 16).expect("what it counts for was written");
     Stamped { epoch, trade }
 }

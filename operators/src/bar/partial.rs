@@ -11,7 +11,7 @@
 
 use super::halves;
 use crate::{Restore, Snapshot};
-use market::{Bar, Offset, Price, Size, Time};
+use market::{Bar, Offset, Price, Size, Tick, Time, Updates};
 
 /// The trades of one bar that one partition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,14 @@ impl Partial {
 
     /// Whether it holds no trade.
     #[inline]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && !self.has_price() && self.high.raw() == i64::MIN
+    }
+
+    /// Whether it holds a trade that open and close count: without one there is no bar.
+    #[inline]
+    pub fn has_price(&self) -> bool {
+        self.first_ts.ns() != i64::MAX
     }
 
     /// Takes in a trade. Trades of one partition come by rising position, so of two with the same
@@ -82,6 +88,28 @@ impl Partial {
         self.notional += i128::from(price.raw()) * i128::from(size.raw());
     }
 
+    /// Takes in a trade, wherever among the others it stands, for what it counts for.
+    pub fn add_tick(&mut self, tick: &Tick) {
+        let &Tick { ts, at, price, size, updates } = tick;
+        if updates.has(Updates::LAST) {
+            if (ts, at) < (self.first_ts, self.first_at) {
+                (self.first_ts, self.first_at, self.open) = (ts, at, price);
+            }
+            if (ts, at) >= (self.last_ts, self.last_at) {
+                (self.last_ts, self.last_at, self.close) = (ts, at, price);
+            }
+        }
+        if updates.has(Updates::HIGH_LOW) {
+            self.high = self.high.max(price);
+            self.low = self.low.min(price);
+        }
+        if updates.has(Updates::VOLUME) {
+            self.count += 1;
+            self.volume += i128::from(size.raw());
+            self.notional += i128::from(price.raw()) * i128::from(size.raw());
+        }
+    }
+
     /// Takes in what another partial of the same partition holds, of trades that this one does not hold.
     pub fn absorb(&mut self, other: &Partial) {
         if (other.first_ts, other.first_at) < (self.first_ts, self.first_at) {
@@ -98,14 +126,14 @@ impl Partial {
         self.notional += other.notional;
     }
 
-    /// The bar that its trades make.
+    /// The bar that its trades make, if it has a price. What open and close count lies between high and low.
     #[inline]
     pub fn bar(&self) -> Bar {
         Bar {
             ts_open: self.ts_open,
             open: self.open,
-            high: self.high,
-            low: self.low,
+            high: self.high.max(self.open).max(self.close),
+            low: self.low.min(self.open).min(self.close),
             close: self.close,
             trade_count: self.count,
             volume: self.volume,
@@ -166,18 +194,23 @@ impl Partial {
 }
 
 /// The bar of all partials of one `(symbol, ts_open)`, each with the number of its partition, which
-/// decides between trades of the same time. `None` when there are none.
+/// decides between trades of the same time. `None` when none of them has a price.
 pub fn fold_partials<'a>(
-    mut partials: impl Iterator<Item = (u32, &'a Partial)> + Clone,
+    partials: impl Iterator<Item = (u32, &'a Partial)> + Clone,
 ) -> Option<Bar> {
-    let first = partials.clone().min_by_key(|(part, p)| (p.first_ts, *part, p.first_at))?.1;
-    let last = partials.clone().max_by_key(|(part, p)| (p.last_ts, *part, p.last_at))?.1;
-    let mut bar = partials.next()?.1.bar();
+    let priced = partials.clone().filter(|(_, partial)| partial.has_price());
+    let first = priced.clone().min_by_key(|(part, p)| (p.first_ts, *part, p.first_at))?.1;
+    let last = priced.max_by_key(|(part, p)| (p.last_ts, *part, p.last_at))?.1;
+    let mut all = Partial::new(first.ts_open);
     for (_, partial) in partials {
-        bar.extend(&partial.bar());
+        all.high = all.high.max(partial.high);
+        all.low = all.low.min(partial.low);
+        all.count += partial.count;
+        all.volume += partial.volume;
+        all.notional += partial.notional;
     }
-    (bar.open, bar.close) = (first.open, last.close);
-    Some(bar)
+    (all.open, all.close) = (first.open, last.close);
+    Some(all.bar())
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::parquet::buffer::Buffer;
     use crate::parquet::fold::from_memory;
-    use market::{Body, Epoch, RowKey, Symbols, TableSpec, Time, Width};
+    use market::{Body, Change, Epoch, RowKey, Symbols, TableSpec, Time, Width};
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     /// As many rows as two groups hold and one more.
@@ -220,7 +220,7 @@ mod tests {
         let symbol = symbols.intern(b"A").unwrap();
         let key = |at: i64| {
             let (width, ts_open) = (Width::SESSION, Time::from_ns(at));
-            RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision: 0 }
+            RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision: 0, change: Change::Added }
         };
         let count = 2 * GROUP_ROWS + 1;
         let keys: Vec<RowKey> = (0..count as i64).map(key).collect();

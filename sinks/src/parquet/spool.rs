@@ -279,7 +279,7 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::super::{ParquetOptions, ParquetSink};
-    use market::{Body, RowKey, Rows, Sink, Symbols, TableSpec, Time, Width};
+    use market::{Body, Change, RowKey, Rows, Sink, Symbols, TableSpec, Time, Width};
     use std::fs;
     use std::sync::Arc;
     use tempfile::TempDir;
@@ -290,7 +290,15 @@ mod tests {
         let (ts_open, width) = (Time::from_ns(epoch), Width::SESSION);
         Rows {
             table: Arc::new(TableSpec::floats("factors", &["x".to_owned()])),
-            keys: vec![RowKey { epoch, ts_open, symbol, width, seq: 0, revision: 0 }],
+            keys: vec![RowKey {
+                epoch,
+                ts_open,
+                symbol,
+                width,
+                seq: 0,
+                revision: 0,
+                change: Change::Added,
+            }],
             known_at: vec![ts_open],
             body: Body::Floats { stride: 1, values: vec![0.5] },
             symbols,

@@ -134,6 +134,7 @@ fn row(symbols: &Symbols, epoch: Epoch, key: (&str, usize, i64), revision: u32) 
         width,
         seq: key.2.rem_euclid(2) as u32,
         revision,
+        change: if revision == 0 { market::Change::Added } else { market::Change::Revised },
     }
 }
 

@@ -5,7 +5,7 @@ use super::{OutlierMode, OutlierRule};
 use crate::codec::Object;
 use crate::{Decoded, RawRecords};
 use market::{DeadLetter, Epoch, Offset, Price, Reason, Side, Size, SymbolId, Symbols};
-use market::{Time, Trade, TradeId, Trades};
+use market::{Time, Trade, TradeId, Trades, TransType, Updates};
 use std::fmt::Write;
 
 /// Bytes of a raw record that a letter keeps.
@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) id: TradeId,
     pub(super) venue: Option<SymbolId>,
     pub(super) side: Side,
+    pub(super) trans: TransType,
+    pub(super) updates: Updates,
 }
 
 /// Why a record is refused, and in words.
@@ -56,6 +58,8 @@ impl Record {
             id: trade.trade_id,
             venue: trade.venue,
             side: trade.side,
+            trans: trade.trans,
+            updates: trade.updates,
         }
     }
 
@@ -68,9 +72,10 @@ impl Record {
 
     /// Appends it as a row; says which.
     pub(super) fn append_to(&self, trades: &mut Trades, blank: SymbolId) -> u32 {
-        let Record { symbol, price, size, offset, venue, side, .. } = *self;
+        let Record { symbol, price, size, offset, venue, side, trans, updates, .. } = *self;
         let (ts_event, trade_id) = (Time::from_ns(self.ts), self.id);
-        let trade = Trade { ts_event, symbol, price, size, offset, trade_id, venue, side };
+        let trade =
+            Trade { ts_event, symbol, price, size, offset, trade_id, venue, side, trans, updates };
         trades.push(&trade, blank);
         trades.len() as u32 - 1
     }

@@ -199,7 +199,7 @@ fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
                 (Offset::in_file(0, 3 * number as u64), came)
             };
             let arrived = (start / 3..end.div_ceil(3)).map(message).collect();
-            Box::new(Decoded { trades, arrived, ..Decoded::default() })
+            Box::new(Decoded { trades: trades.into(), arrived, ..Decoded::default() })
         });
         let feed = MemoryFeed::of_batches(batches.collect());
         let (used, refused) = verdicts(feed, &config, &symbols);
@@ -212,7 +212,8 @@ fn the_future_is_counted_from_when_a_message_came_however_the_log_is_cut() {
 fn a_message_that_was_judged_to_its_end_is_the_position() {
     let symbols = Symbols::default();
     let end = Some(Offset::in_message(9, Offset::INDEX_MAX));
-    let mut batch = Decoded { trades: log(&symbols, &[(0.0, "AAA", 1, 0)]), ..Decoded::default() };
+    let trades = log(&symbols, &[(0.0, "AAA", 1, 0)]).into();
+    let mut batch = Decoded { trades, ..Decoded::default() };
     batch.end = end;
     let mut admission = Admission::new(config(), EpochLength::SECOND, symbols, 0);
     admission.admit(&mut batch);

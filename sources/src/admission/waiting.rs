@@ -2,7 +2,7 @@
 
 use super::codec::{Reader, SnapshotError, Writer};
 use super::record::Record;
-use market::{Offset, Price, Side, Size, SymbolId, Symbols, Time, TradeId};
+use market::{Offset, Price, Side, Size, SymbolId, Symbols, Time, TradeId, TransType, Updates};
 
 /// Copies of a waiting record that wait with it; one more is refused as a jump.
 pub(super) const COPIES_MAX: usize = 1_024;
@@ -54,7 +54,7 @@ impl Waiting {
                 to.i64(record.size.raw());
                 to.u128(record.id.raw());
                 to.text(record.venue.map(|id| symbols.text(id)).as_deref().unwrap_or_default());
-                to.u64(record.side as u64);
+                to.u64(record.side as u64 | u64::from(record.updates.code()) << 8);
                 to.text(raw);
             }
         }
@@ -70,8 +70,11 @@ impl Waiting {
         let (price, size) = (Price::from_raw(from.i64()?), Size::from_raw(from.i64()?));
         let id = TradeId::from_raw(from.u128()?);
         let venue = from.optional_symbol()?;
-        let side = Side::of_code(from.u64()?).ok_or(from.corrupt())?;
-        let record = Record { ts, symbol, price, size, offset, id, venue, side };
+        let packed = from.u64()?;
+        let side = Side::of_code(packed & 0xff).ok_or(from.corrupt())?;
+        let updates = Updates::of_code(packed >> 8).ok_or(from.corrupt())?;
+        let trans = TransType::New;
+        let record = Record { ts, symbol, price, size, offset, id, venue, side, trans, updates };
         Ok(Waiting::Trade { record, row: None, raw: from.text()?.to_owned() })
     }
 }

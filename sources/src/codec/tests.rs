@@ -259,7 +259,7 @@ proptest! {
             let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
             let found = decode_by(codec, &Layout::default(), &payloads, &symbols);
             prop_assert!(found.undecoded.is_empty(), "{:?}", found.undecoded);
-            prop_assert_eq!(&found.trades, &trades);
+            prop_assert_eq!(&*found.trades, &trades);
             trades.offset.clear();
         }
     }
@@ -278,11 +278,11 @@ proptest! {
         let (mut prices, mut told, mut beats) = (Vec::new(), Vec::new(), 0);
         for &k in &picked {
             let alone = one(texts[k]);
-            prices.extend(alone.trades.symbol.iter().copied().zip(alone.trades.price));
+            prices.extend(alone.trades.symbol.iter().copied().zip(alone.trades.price.clone()));
             told.extend(alone.undecoded.into_iter().map(|u| (u.reason, u.detail, u.raw)));
             beats += alone.heartbeats.len();
         }
-        let found = together.trades.symbol.iter().copied().zip(together.trades.price);
+        let found = together.trades.symbol.iter().copied().zip(together.trades.price.clone());
         prop_assert_eq!(found.collect::<Vec<_>>(), prices);
         let found = together.undecoded.into_iter().map(|u| (u.reason, u.detail, u.raw));
         prop_assert_eq!(found.collect::<Vec<_>>(), told);

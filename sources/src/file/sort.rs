@@ -239,7 +239,7 @@ impl Sorter {
         if self.has.side {
             trades.side = rows.iter().map(|row| row.side).collect();
         }
-        self.send(Decoded { trades, raw: RawRecords::Columns, ..Decoded::default() })
+        self.send(Decoded { trades: trades.into(), raw: RawRecords::Columns, ..Decoded::default() })
     }
 
     fn send(&mut self, batch: Decoded) -> Result<(), Stop> {
