@@ -25,8 +25,10 @@ pub(super) struct Block {
     pub len: u32,
     /// The number of its first trade.
     pub first: u64,
-    pub ts_min: i64,
-    pub ts_max: i64,
+    /// No trade of it is later.
+    pub until: i64,
+    /// Its earliest and its latest trade; none until somebody asks.
+    range: Option<(i64, i64)>,
     /// Whether its rows were copied and more may follow.
     pub is_own: bool,
     /// Symbol and row, in order; none until somebody asks.
@@ -36,14 +38,15 @@ pub(super) struct Block {
 impl Block {
     /// Of a batch of which nothing is admitted yet.
     pub fn of(trades: SharedTrades, first: u64, is_own: bool) -> Self {
-        Block { trades, first, is_own, ts_min: i64::MAX, ts_max: i64::MIN, ..Block::default() }
+        Block { trades, first, is_own, until: i64::MIN, ..Block::default() }
     }
 
     /// Of rows that were all admitted.
     pub fn whole(trades: Trades, first: u64) -> Self {
         let rows = trades.len() as u32;
         let mut block = Block::of(trades.into(), first, false);
-        block.admit(0..rows);
+        block.admit(0..rows, i64::MIN);
+        block.until = block.range().1;
         block
     }
 
@@ -52,13 +55,10 @@ impl Block {
         self.first + u64::from(self.len)
     }
 
-    /// More rows were admitted, behind those that were.
-    pub fn admit(&mut self, rows: Range<u32>) {
-        let times = &self.trades.ts_event[rows.start as usize..rows.end as usize];
-        for ts in times {
-            self.ts_min = self.ts_min.min(ts.ns());
-            self.ts_max = self.ts_max.max(ts.ns());
-        }
+    /// More rows were admitted, behind those that were, none later than `until`.
+    pub fn admit(&mut self, rows: Range<u32>, until: i64) {
+        self.until = self.until.max(until);
+        self.range = None;
         let (start, end) = (rows.start as usize, rows.end as usize);
         for word in start / WORD..end.div_ceil(WORD) {
             while self.admitted.len() <= word {
@@ -74,10 +74,33 @@ impl Block {
     }
 
     /// Appends a trade to a block of its own.
-    pub fn push(&mut self, trade: &Trade, blank: SymbolId) {
+    pub fn push(&mut self, trade: &Trade, blank: SymbolId, until: i64) {
         let row = self.trades.len() as u32;
         self.trades.push(trade, blank);
-        self.admit(row..row + 1);
+        self.admit(row..row + 1, until);
+    }
+
+    /// Its earliest and its latest trade.
+    pub fn range(&mut self) -> (i64, i64) {
+        let range = self.range.unwrap_or_else(|| {
+            let times = self.rows().map(|row| self.trades.ts_event[row].ns());
+            times.fold((i64::MAX, i64::MIN), |(least, most), ts| (least.min(ts), most.max(ts)))
+        });
+        self.range = Some(range);
+        range
+    }
+
+    /// Whether trades of it may lie in a span of time; makes its list then.
+    pub fn is_in(&mut self, from: i64, to: i64) -> bool {
+        if self.until < from {
+            return false;
+        }
+        let (least, most) = self.range();
+        let is_in = least < to && from <= most;
+        if is_in {
+            self.list();
+        }
+        is_in
     }
 
     /// Whether a row was admitted.
@@ -100,7 +123,7 @@ impl Block {
     }
 
     /// Makes the list of rows by symbol, unless there is one, or rows may still follow.
-    pub fn list(&mut self) {
+    fn list(&mut self) {
         if self.index.is_none() && !self.is_own {
             self.index = Some(by_symbol(&self.trades.symbol));
         }

@@ -21,6 +21,7 @@ use edits::{Edit, Edits};
 pub(super) use edits::{Named, Values};
 use market::{Offset, Run, SharedTrades, SymbolId, Tick, Trade, Trades};
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// Rows from which on a batch is shared, not copied.
 const SHARED_ROWS: usize = 1_024;
@@ -81,20 +82,27 @@ impl Horizon {
         }
     }
 
-    /// Keeps what was admitted of a batch that had `told` rows when it came, behind what was kept of it so far.
-    pub fn keep(&mut self, trades: &SharedTrades, runs: &[Run], told: usize, floor: i64) {
+    /// Keeps what was admitted of a batch that had `told` rows when it came, behind what was kept of it so far. The
+    /// horizon begins at `floor`, and nothing so far is later than `head`.
+    pub fn keep(
+        &mut self,
+        trades: &SharedTrades,
+        runs: &[Run],
+        told: usize,
+        (floor, head): (i64, i64),
+    ) {
         for run in runs.iter().filter(|run| !run.rows.is_empty()) {
             let is_appended = run.rows.start as usize >= told;
             if is_appended || told < SHARED_ROWS {
-                self.copy(trades, run.rows.clone());
+                self.copy(trades, run.rows.clone(), head);
             } else {
-                self.share(trades, run.rows.clone());
+                self.share(trades, run.rows.clone(), head);
             }
         }
         self.leave(floor);
     }
 
-    fn copy(&mut self, trades: &Trades, rows: std::ops::Range<u32>) {
+    fn copy(&mut self, trades: &Trades, rows: Range<u32>, head: i64) {
         for row in rows {
             let has_room = |block: &Block| block.is_own && (block.len as usize) < OWN_ROWS;
             if !self.blocks.back().is_some_and(has_room) {
@@ -103,13 +111,13 @@ impl Horizon {
                 self.blocks.push_back(Block::of(columns, self.kept, true));
             }
             if let Some(block) = self.blocks.back_mut() {
-                block.push(&trades.row(row as usize), self.blank);
+                block.push(&trades.row(row as usize), self.blank, head);
             }
             self.kept += 1;
         }
     }
 
-    fn share(&mut self, trades: &SharedTrades, rows: std::ops::Range<u32>) {
+    fn share(&mut self, trades: &SharedTrades, rows: Range<u32>, head: i64) {
         let is_same = |block: &Block| block.trades.is_same(trades);
         if !self.blocks.back().is_some_and(is_same) {
             self.seal();
@@ -117,7 +125,7 @@ impl Horizon {
         }
         self.kept += u64::from(rows.end - rows.start);
         if let Some(block) = self.blocks.back_mut() {
-            block.admit(rows);
+            block.admit(rows, head);
         }
     }
 
@@ -131,13 +139,13 @@ impl Horizon {
         let until = floor.saturating_sub(self.span_ns);
         let too_old = self.kept.saturating_sub(self.max);
         while let Some(front) = self.blocks.front() {
-            let is_early = front.end() <= too_old && front.ts_max > until;
-            if front.ts_max > until && !is_early {
+            let is_early = front.end() <= too_old && front.until > until;
+            if front.until > until && !is_early {
                 break;
             }
-            let Some(block) = self.blocks.pop_front() else { break };
+            let Some(mut block) = self.blocks.pop_front() else { break };
             if is_early {
-                self.lost = self.lost.max(block.ts_max);
+                self.lost = self.lost.max(block.range().1);
                 let times = block.rows().map(|row| block.trades.ts_event[row].ns());
                 self.left_early += times.filter(|ts| *ts >= floor).count() as u64;
             }
@@ -164,8 +172,8 @@ impl Horizon {
         let early = self.blocks.iter().take_while(|block| block.first < too_old);
         let lies_there = |block: &Block| {
             let rows = block.rows().take_while(|&row| block.ordinal(row) < too_old);
-            block.ts_max > from
-                && rows.into_iter().any(|row| block.trades.ts_event[row].ns() > from)
+            let mut times = rows.map(|row| block.trades.ts_event[row].ns());
+            block.until > from && times.any(|ts| ts > from)
         };
         self.lost > from || early.into_iter().any(lies_there)
     }
@@ -183,10 +191,9 @@ impl Horizon {
     pub fn find(&mut self, named: &Named, ts: i64) -> Option<Found> {
         let blank = self.blank;
         for block in self.blocks.iter_mut().rev() {
-            if block.ts_min > ts || block.ts_max < ts {
+            if !block.is_in(ts, ts.saturating_add(1)) {
                 continue;
             }
-            block.list();
             let mut found = None;
             block.each_of(named.symbol, |row| {
                 if is_named(&block.trades, row, named, ts, blank) {
@@ -226,10 +233,9 @@ impl Horizon {
         let edits = &self.edits;
         let is_touched = edits.touch(symbol);
         for block in &mut self.blocks {
-            if block.ts_max < from || block.ts_min >= to {
+            if !block.is_in(from, to) {
                 continue;
             }
-            block.list();
             let trades = &block.trades;
             block.each_of(symbol, |row| {
                 let ts = trades.ts_event[row];
