@@ -376,3 +376,7 @@ impl Kernel for Scatter {
         self.set.restore(from);
     }
 }
+
+#[cfg(test)]
+#[path = "stages_tests.rs"]
+mod tests;
