@@ -380,3 +380,7 @@ impl Kernel for Scatter {
 #[cfg(test)]
 #[path = "stages_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "warmed_tests.rs"]
+mod warmed_tests;
