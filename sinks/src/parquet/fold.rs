@@ -1,16 +1,23 @@
-//! Folds a date of the change log to one row a key: of each key the greatest revision, from what still
-//! waits in memory and from the date's sorted files.
+//! Folds a date of the change log to one row a key: of each key the greatest revision, unless that removed the
+//! row, from what still waits in memory and from the date's sorted files.
 //!
+//! ```text
+//! nothing was removed   files and memory --> data.parquet;              the parts are removed
+//! something was         files and memory --> part-merged.parquet,       the other parts are removed;
+//!                       part-merged.parquet --> data.parquet, without removals; it is removed
+//! ```
 //! Rows that never were in a file go straight into `data.parquet`. At most [`FAN_IN`] files are open at a
 //! time, a few pages of each in memory; more are merged in several passes. `data.parquet` is renamed
 //! into place before a part is removed, and is itself an input when it is there, so a crash at any point
-//! leaves every row readable and the next fold gives the same bytes.
+//! leaves every row readable and the next fold gives the same bytes. The second way is there because the folded
+//! file does not tell what was removed: a part that a crash left would bring an older row back, when the part
+//! that removes it is gone already. One file is there or not.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, DELETED, END_COLUMNS, deleted};
 use super::encode::{Job, Open, Source, write_all};
-use super::file::read;
+use super::file::{may_remove, read};
 use super::merge::{INPUT_ROWS, Input, Merge};
-use super::sorted::Sorted;
+use super::sorted::{Keep, Sorted};
 use crate::names::Names;
 use arrow_schema::{Schema, SchemaRef};
 use market::Epoch;
@@ -22,6 +29,8 @@ use std::sync::Arc;
 
 /// The folded file of a date.
 pub(super) const FOLDED: &str = "data.parquet";
+/// All of a date's files in one, removals included.
+const MERGED: &str = "part-merged.parquet";
 /// Files merged at a time.
 const FAN_IN: usize = 32;
 
@@ -37,28 +46,39 @@ pub(super) fn fold_all(
     let mut dates = Vec::new();
     for table in sorted(folder)?.iter().filter(|path| path.is_dir()) {
         for date in sorted(table)?.into_iter().filter(|path| path.is_dir()) {
-            dates.push((waiting.remove(&date), Files::of(&date)?));
+            dates.push(Fold::of(&date, waiting.remove(&date))?);
         }
     }
     for (date, buffer) in waiting {
-        dates.push((Some(buffer), Files::of(&date)?));
+        dates.push(Fold::of(&date, Some(buffer))?);
     }
-    dates.retain(|(buffer, files)| buffer.is_some() || !files.parts.is_empty());
-    let jobs: Vec<_> = dates.iter().map(|(buffer, files)| files.job(*buffer, names)).collect();
+    dates.retain(|fold| fold.buffer.is_some() || !fold.files.parts.is_empty());
+    let jobs: Vec<_> = dates.iter().map(|fold| fold.job(names)).collect();
     write_all(&jobs)?;
-    dates.iter().try_for_each(|(_, files)| files.remove_parts())
+    dates.iter().try_for_each(Fold::remove_parts)?;
+    let merged: Vec<&Path> =
+        dates.iter().filter(|fold| fold.in_two).map(|fold| &*fold.files.folder).collect();
+    let jobs: Vec<_> = merged.iter().map(|date| from_merged(date)).collect();
+    write_all(&jobs)?;
+    merged.iter().try_for_each(|date| Ok(fs::remove_file(date.join(MERGED))?))
 }
 
-/// The file of a date's rows in memory, of epochs before `before`, each key once with `newest`.
+/// The folded file of a date whose files were merged into one.
+fn from_merged(date: &Path) -> Job<'static> {
+    let files = [date.join(MERGED)];
+    Job::new(date.join(FOLDED), Box::new(move || source(&files, None, true)))
+}
+
+/// The file of those of a date's rows in memory that are wanted, of epochs before `before`.
 pub(super) fn from_memory<'a>(
     path: PathBuf,
     buffer: &'a Buffer,
     names: &'a Names,
     before: Epoch,
-    newest: bool,
+    keep: Keep,
 ) -> Job<'a> {
     let open: Open<'_> = Box::new(move || {
-        let rows = Sorted::new(buffer, names, before, newest);
+        let rows = Sorted::new(buffer, names, before, keep);
         Ok((rows.schema(), Source::Memory(Arc::new(rows))))
     });
     Job::new(path, open)
@@ -102,45 +122,67 @@ impl Files {
         let (folded, parts): (Vec<_>, Vec<_>) = files.partition(|path| path.ends_with(FOLDED));
         Ok(Files { folder: folder.to_owned(), folded: folded.into_iter().next(), parts })
     }
+}
 
-    /// The folded file of these and of what waits.
-    fn job<'a>(&'a self, buffer: Option<&'a Buffer>, names: &'a Names) -> Job<'a> {
-        let to = self.folder.join(FOLDED);
-        match buffer {
-            Some(buffer) if self.folded.is_none() && self.parts.is_empty() => {
-                from_memory(to, buffer, names, Epoch::MAX, true)
+/// A date that is folded.
+struct Fold<'a> {
+    files: Files,
+    /// What waits of it.
+    buffer: Option<&'a Buffer>,
+    /// Whether it is merged into one file first.
+    in_two: bool,
+}
+
+impl<'a> Fold<'a> {
+    fn of(folder: &Path, buffer: Option<&'a Buffer>) -> Result<Self, ParquetError> {
+        let files = Files::of(folder)?;
+        let mut in_two = !files.parts.is_empty() && buffer.is_some_and(Buffer::removes);
+        for part in &files.parts {
+            in_two = in_two || may_remove(part)?;
+        }
+        Ok(Fold { files, buffer, in_two })
+    }
+
+    /// The folded file of all of it, or what that is made of then.
+    fn job<'b>(&'b self, names: &'b Names) -> Job<'b> {
+        let Files { folder, folded, parts } = &self.files;
+        match self.buffer {
+            Some(buffer) if folded.is_none() && parts.is_empty() => {
+                from_memory(folder.join(FOLDED), buffer, names, Epoch::MAX, Keep::Valid)
             }
-            _ => Job::new(to, Box::new(move || self.merge(buffer, names))),
+            _ => {
+                let to = folder.join(if self.in_two { MERGED } else { FOLDED });
+                Job::new(to, Box::new(move || self.merge(names)))
+            }
         }
     }
 
-    fn merge<'a>(
-        &self,
-        buffer: Option<&'a Buffer>,
-        names: &'a Names,
-    ) -> Result<(SchemaRef, Source<'a>), ParquetError> {
-        let mut inputs: Vec<PathBuf> = self.folded.iter().chain(&self.parts).cloned().collect();
+    fn merge<'b>(&'b self, names: &'b Names) -> Result<(SchemaRef, Source<'b>), ParquetError> {
+        let Files { folder, folded, parts } = &self.files;
+        let mut inputs: Vec<PathBuf> = folded.iter().chain(parts).cloned().collect();
         let mut pass = 0;
         while inputs.len() > FAN_IN {
-            let merged = self.folder.join(format!("merged-{pass}.tmp"));
+            let merged = folder.join(format!("merged-{pass}.tmp"));
             pass += 1;
             let group: Vec<PathBuf> = inputs.drain(..FAN_IN).collect();
-            write_all(&[Job::new(merged.clone(), Box::new(|| source(&group, None)))])?;
+            // The other files may hold older rows of a key that was removed in one of these.
+            write_all(&[Job::new(merged.clone(), Box::new(|| source(&group, None, false)))])?;
             for used in group.iter().filter(|path| has(path, ".tmp")) {
                 fs::remove_file(used)?;
             }
             inputs.push(merged);
         }
-        let rows = buffer.map(|buffer| Sorted::new(buffer, names, Epoch::MAX, true));
-        source(&inputs, rows)
+        let newest = |buffer| Sorted::new(buffer, names, Epoch::MAX, Keep::Newest);
+        source(&inputs, self.buffer.map(newest), !self.in_two)
     }
 
-    /// Removes what was folded.
+    /// Removes what was merged.
     fn remove_parts(&self) -> Result<(), ParquetError> {
-        for part in &self.parts {
+        let is_result = |path: &Path| self.in_two && path.ends_with(MERGED);
+        for part in self.files.parts.iter().filter(|path| !is_result(path)) {
             fs::remove_file(part)?;
         }
-        for used in sorted(&self.folder)?.iter().filter(|path| has(path, ".tmp")) {
+        for used in sorted(&self.files.folder)?.iter().filter(|path| has(path, ".tmp")) {
             fs::remove_file(used)?;
         }
         Ok(())
@@ -151,25 +193,30 @@ impl Files {
 fn source<'a>(
     files: &[PathBuf],
     rows: Option<Sorted<'a>>,
+    only_valid: bool,
 ) -> Result<(SchemaRef, Source<'a>), ParquetError> {
     let file = |path: &PathBuf| Ok(Input::File(read(path, INPUT_ROWS)?));
     let mut inputs = files.iter().map(file).collect::<Result<Vec<_>, ParquetError>>()?;
     inputs.extend(rows.map(|rows| Input::Memory(Arc::new(rows), 0)));
     let schema = union(inputs.iter().map(Input::schema))?;
-    let merge = Merge::new(inputs, &schema)?;
+    let merge = Merge::new(inputs, &schema, only_valid)?;
     Ok((schema, Source::Merge(Box::new(merge))))
 }
 
-/// The columns of all: those of rows that were written before an indicator was added lack it.
+/// The columns of all: those of rows that were written before an indicator was added lack it, and those of programs
+/// that removed no row do not say that they did not.
 fn union(mut schemas: impl Iterator<Item = SchemaRef>) -> Result<SchemaRef, ParquetError> {
     let none = || ParquetError::General("nothing to merge".to_owned());
     let first = schemas.next().ok_or_else(none)?;
     let mut fields: Vec<_> = first.fields().iter().cloned().collect();
+    if first.column_with_name(DELETED).is_none() {
+        // Behind the values and what says that there are none stand the revision and the time.
+        fields.insert(fields.len().saturating_sub(2), Arc::new(deleted()));
+    }
     for schema in schemas.filter(|schema| *schema != first) {
         for field in schema.fields() {
             if !fields.iter().any(|known| known.name() == field.name()) {
-                // Behind the values stand the revision and the time.
-                fields.insert(fields.len().saturating_sub(2), field.clone());
+                fields.insert(fields.len().saturating_sub(END_COLUMNS), field.clone());
             }
         }
     }
