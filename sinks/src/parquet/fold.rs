@@ -222,3 +222,161 @@ fn union(mut schemas: impl Iterator<Item = SchemaRef>) -> Result<SchemaRef, Parq
     }
     Ok(Arc::new(Schema::new(fields)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parquet::file::{BATCH_ROWS, create};
+    use arrow_array::RecordBatch;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Float64Type, Int64Type};
+    use market::{Body, Change, RowKey, Rows, Symbols, TableSpec, Time, Width};
+    use tempfile::TempDir;
+
+    /// A change of a key, by number: its revision, and whether it removes the row.
+    type Row = (i64, u32, bool);
+
+    fn buffer(rows: &[Row], names: &mut Names) -> Buffer {
+        let symbols = Symbols::default();
+        let symbol = symbols.intern(b"A").unwrap();
+        let key = |&(key, revision, removes): &Row| {
+            let change = if removes { Change::Removed } else { Change::Revised };
+            let (ts_open, width) = (Time::from_ns(key), Width::SESSION);
+            RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision, change }
+        };
+        let table = Arc::new(TableSpec::floats("factors", &["x".to_owned()]));
+        let values = rows.iter().map(|row| f64::from(row.1) + 0.5).collect();
+        let (keys, body) = (rows.iter().map(key).collect(), Body::Floats { stride: 1, values });
+        let known_at = vec![Time::from_ns(0); rows.len()];
+        let rows = Rows { table, keys, known_at, body, symbols };
+        names.learn(&rows.symbols);
+        let mut buffer = Buffer::new(&rows.table);
+        buffer.push(&rows, 0..rows.len(), names);
+        buffer
+    }
+
+    fn part(date: &Path, number: usize) -> PathBuf {
+        date.join(format!("part-{number:02}.parquet"))
+    }
+
+    fn write(path: PathBuf, rows: &[Row]) {
+        let mut names = Names::default();
+        let buffer = buffer(rows, &mut names);
+        write_all(&[from_memory(path, &buffer, &names, Epoch::MAX, Keep::Changes)]).unwrap();
+    }
+
+    /// Folds the one date of the one table below `root` with what waits; its rows.
+    fn folded(root: &Path, waiting: &[Row]) -> Vec<(i64, f64)> {
+        let (date, mut names) = (root.join("factors/date=1970-01-01"), Names::default());
+        let buffer = buffer(waiting, &mut names);
+        let waiting = (!waiting.is_empty()).then_some((date.clone(), &buffer));
+        fold_all(root, waiting.into_iter().collect(), &names).unwrap();
+        let files: Vec<_> = sorted(&date).unwrap();
+        assert_eq!(files, [date.join(FOLDED)]);
+        let mut rows = Vec::new();
+        for batch in read(&files[0], BATCH_ROWS).unwrap() {
+            let batch = batch.unwrap();
+            let [values, deleted, revisions] = [4, 5, 6].map(|at| batch.column(at));
+            assert_eq!(deleted.as_boolean().true_count(), 0);
+            let values = values.as_primitive::<Float64Type>().values();
+            rows.extend(
+                revisions
+                    .as_primitive::<Int64Type>()
+                    .values()
+                    .iter()
+                    .zip(values)
+                    .map(|(r, v)| (*r, *v)),
+            );
+        }
+        rows
+    }
+
+    /// Three files of one date, each with changes of keys that are removed, return, or stay.
+    const PARTS: [&[Row]; 3] = [
+        &[(0, 0, false), (1, 0, false), (2, 0, false)],
+        &[(0, 1, true), (1, 1, true), (2, 1, true)],
+        &[(1, 2, false), (2, 2, false), (3, 0, false)],
+    ];
+    const LAST: [Row; 2] = [(2, 3, true), (4, 0, false)];
+    const FOLDED_ROWS: [(i64, f64); 3] = [(2, 2.5), (0, 0.5), (0, 0.5)];
+
+    #[test]
+    fn a_fold_that_is_killed_brings_no_row_back() {
+        for (kill, has_folded) in (0..16).flat_map(|kill| [(kill, false), (kill, true)]) {
+            let root = TempDir::new().unwrap();
+            let date = root.path().join("factors/date=1970-01-01");
+            PARTS.iter().enumerate().for_each(|(at, rows)| write(part(&date, at), rows));
+            if has_folded {
+                fs::rename(part(&date, 0), date.join(FOLDED)).unwrap();
+            }
+            let mut names = Names::default();
+            let buffer = buffer(&LAST, &mut names);
+            let fold = Fold::of(&date, Some(&buffer)).unwrap();
+            write_all(&[fold.job(&names)]).unwrap();
+            // Killed when some of the parts were removed, whichever, or all and the folded file written too.
+            let is_gone = |at: usize| kill & 1 << at != 0 || kill & 8 != 0;
+            for at in (0..3).filter(|at| is_gone(*at)) {
+                let _ = fs::remove_file(part(&date, at));
+            }
+            if kill & 8 != 0 {
+                write_all(&[from_merged(&date)]).unwrap();
+            }
+            let waiting = if kill % 2 == 0 { &LAST[..] } else { &[] };
+            assert_eq!(folded(root.path(), waiting), FOLDED_ROWS, "{kill}, {has_folded}");
+            assert_eq!(folded(root.path(), &[]), FOLDED_ROWS);
+        }
+    }
+
+    #[test]
+    fn what_was_merged_before_a_kill_is_a_part_like_others() {
+        let root = TempDir::new().unwrap();
+        let date = root.path().join("factors/date=1970-01-01");
+        write(date.join(MERGED), &[(0, 2, false)]);
+        write(date.join(FOLDED), &[(0, 2, false)]);
+        assert_eq!(folded(root.path(), &[(0, 3, false), (1, 0, false)]), [(3, 3.5), (0, 0.5)]);
+    }
+
+    #[test]
+    fn a_date_without_a_row_is_a_file_without_one() {
+        let root = TempDir::new().unwrap();
+        assert_eq!(folded(root.path(), &[(0, 0, false), (0, 1, true)]), []);
+        let date = root.path().join("factors/date=1970-01-01");
+        let alone = fs::read(date.join(FOLDED)).unwrap();
+        write(part(&date, 0), &[(0, 0, false), (0, 1, true)]);
+        assert_eq!(folded(root.path(), &[]), []);
+        assert_eq!(fs::read(date.join(FOLDED)).unwrap(), alone);
+    }
+
+    #[test]
+    fn no_pass_of_many_forgets_what_was_removed() {
+        let root = TempDir::new().unwrap();
+        let date = root.path().join("factors/date=1970-01-01");
+        // Names of spans of different lengths are in no order of time.
+        write(part(&date, 0), &[(0, 1, true)]);
+        (1..=FAN_IN).for_each(|at| write(part(&date, at), &[(0, 0, false), (at as i64, 0, false)]));
+        assert_eq!(folded(root.path(), &[]), vec![(0, 0.5); FAN_IN]);
+    }
+
+    #[test]
+    fn files_of_programs_that_removed_no_row_are_merged() {
+        let root = TempDir::new().unwrap();
+        let date = root.path().join("factors/date=1970-01-01");
+        write(part(&date, 0), &[(0, 0, false), (1, 0, false)]);
+        let batch = read(&part(&date, 0), BATCH_ROWS).unwrap().next().unwrap().unwrap();
+        let columns: Vec<usize> = (0..batch.num_columns()).filter(|at| *at != 5).collect();
+        let old: RecordBatch = batch.project(&columns).unwrap();
+        let (mut writer, encoder) = create(&part(&date, 0), &old.schema()).unwrap();
+        let mut group = encoder.group(0).unwrap();
+        group.write(&old).unwrap();
+        writer.append(group.close().unwrap()).unwrap();
+        writer.finish().unwrap();
+        assert!(!may_remove(&part(&date, 0)).unwrap());
+        let copy = TempDir::new().unwrap();
+        let old = copy.path().join("factors/date=1970-01-01");
+        fs::create_dir_all(&old).unwrap();
+        fs::copy(part(&date, 0), part(&old, 0)).unwrap();
+        // Alone they get the column, and with others they are not removed but by those.
+        assert_eq!(folded(copy.path(), &[]), [(0, 0.5), (0, 0.5)]);
+        assert_eq!(folded(root.path(), &[(1, 1, true), (2, 0, false)]), [(0, 0.5), (0, 0.5)]);
+    }
+}
