@@ -1,10 +1,14 @@
-//! Tables as plain aligned text, and a sink that keeps the newest row of each symbol for one.
+//! Tables as plain aligned text, and a sink that keeps the newest row of each symbol for one, and a few rows
+//! before it: when the newest is removed, the one before it is shown.
 
 use crate::batch::failed;
 use market::{Cell, ColumnKind, Rows, Sink, SinkError, Time, Width};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
+
+/// Rows of a symbol that are kept. When all of them are removed the symbol is not shown, until there is a new one.
+const KEPT_MAX: usize = 8;
 
 /// Lays out `rows` under `headers`: numbers to the right, text to the left, two spaces between.
 pub fn render_table<H: AsRef<str>, C: AsRef<str>>(headers: &[H], rows: &[Vec<C>]) -> String {
@@ -61,7 +65,7 @@ pub struct TerminalSink<W: Write + Send> {
     table: String,
     width: Width,
     headers: Vec<String>,
-    newest: BTreeMap<Arc<str>, (Time, Vec<String>)>,
+    newest: BTreeMap<Arc<str>, BTreeMap<(Time, u32), Vec<String>>>,
 }
 
 impl<W: Write + Send> TerminalSink<W> {
@@ -91,9 +95,14 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
         let columns = rows.table.columns.iter().filter(|c| shown(c.kind)).map(|c| c.name.clone());
         self.headers = own.chain(columns).collect();
         for (row, key) in rows.keys.iter().enumerate() {
+            if key.width != self.width {
+                continue;
+            }
             let symbol = rows.symbols.text(key.symbol);
-            let is_older = self.newest.get(&symbol).is_some_and(|known| known.0 > key.ts_open);
-            if key.width != self.width || is_older {
+            let (kept, place) =
+                (self.newest.entry(symbol.clone()).or_default(), (key.ts_open, key.seq));
+            if key.is_removed() {
+                kept.remove(&place);
                 continue;
             }
             let mut cells = vec![symbol.to_string(), key.ts_open.to_string()];
@@ -102,13 +111,17 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
                     cells.push(cell_text(&rows.cell(row, column)));
                 }
             }
-            self.newest.insert(symbol, (key.ts_open, cells));
+            kept.insert(place, cells);
+            if kept.len() > KEPT_MAX {
+                kept.pop_first();
+            }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        let rows: Vec<Vec<String>> = self.newest.values().map(|(_, cells)| cells.clone()).collect();
+        let newest = |kept: &BTreeMap<_, Vec<String>>| Some(kept.last_key_value()?.1.clone());
+        let rows: Vec<Vec<String>> = self.newest.values().filter_map(newest).collect();
         let text = render_table(&self.headers, &rows);
         self.out.write_all(text.as_bytes()).map_err(failed("terminal"))
     }
