@@ -270,7 +270,8 @@ impl Model {
         self.replaced += u64::from(!is_cancel);
     }
 
-    /// The admitted trades in order of time and position, as they are now; ids have done their work.
+    /// The admitted trades in order of time and position, as they are now; ids have done their work. Where the log's
+    /// head has gone no correction takes back.
     fn corrected(&self) -> Log {
         let mut trades: Vec<(i64, usize, Record)> = Vec::new();
         for known in &self.known {
@@ -278,7 +279,10 @@ impl Model {
             trades.extend(now.map(|now| (now.ts, known.position, now)));
         }
         trades.sort_by_key(|(ts, position, _)| (*ts, *position));
-        Log(trades.into_iter().map(|(.., record)| record).collect())
+        let mut records: Vec<Record> = trades.into_iter().map(|(.., record)| record).collect();
+        let head = self.watermark().map(|ts| Record { ts, heartbeat: true, ..Record::default() });
+        records.extend(head);
+        Log(records)
     }
 }
 
@@ -324,7 +328,11 @@ proptest! {
         let made = run(&by_symbol, 2, carry, &Feeding::default());
         let each: Vec<Model> = by_symbol.iter().map(Model::of).collect();
         let mut clean: Vec<Record> = each.iter().flat_map(|model| model.corrected().0).collect();
+        clean.retain(|record| !record.heartbeat);
         clean.sort_by_key(|record| record.ts);
+        let heads = each.iter().filter_map(Model::watermark);
+        let head = heads.min().filter(|_| each.iter().all(|model| model.head.is_some()));
+        clean.extend(head.map(|ts| Record { ts, heartbeat: true, ..Record::default() }));
         let clean = run(&[Log(clean)], 1, carry, &Feeding::default());
         same(&clean.final_values(), &made.final_values())?;
     }

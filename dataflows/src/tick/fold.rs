@@ -188,9 +188,12 @@ impl Fold {
         self.end_of(self.width.open_of(time))
     }
 
-    /// The end of the newest interval.
+    /// The end of the newest interval that holds a trade.
     pub(super) fn last_end(&self) -> Option<Time> {
-        self.intervals.back().map(|interval| self.end_of(interval.start))
+        let holds =
+            |interval: &&Interval| self.held_in(interval).any(|(.., partial)| !partial.is_empty());
+        let newest = self.intervals.iter().rev().find(holds);
+        newest.map(|interval| self.end_of(interval.start))
     }
 
     /// Closes the first open interval and hands out its partials.

@@ -77,7 +77,9 @@ impl Admission {
     /// The trade of a name that was admitted last.
     fn look_up(&mut self, trades: &Trades, named: &Named) -> Option<Found> {
         let floor = self.mark.floor();
-        let is_held = |found: &Found| found.now.is_some() || found.own >= floor;
+        // What bars may still need is kept for longer, and says nothing here.
+        let is_held =
+            |found: &Found| found.own >= floor || found.now.is_some_and(|now| now.ts >= floor);
         let corrected = self.horizon.corrected(named).filter(is_held).max_by_key(|found| found.own);
         let times: Vec<i64> = self.times_of(named, floor).collect();
         let plain = times.into_iter().find_map(|ts| {
