@@ -13,7 +13,7 @@ use market::{Body, Change, EpochLength, Offset, Price, Size, Time};
 use operators::bar::Partial;
 use operators::indicator::Registry;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const HORIZON_S: i64 = 8;
 const WIDTHS: [&str; 2] = ["1s", "5s"];
@@ -45,8 +45,11 @@ fn plan(choice: &Choice, empty: Empty, symbols: &Symbols) -> Plan {
     }
 }
 
-/// A row of indicators: width, start, and what it says.
-type Row = (Width, Time, Change, Vec<Option<u64>>);
+/// A row of indicators: width, start, what became of it with its revision, and what it says.
+type Row = (Width, Time, (Change, u32), Vec<Option<u64>>);
+
+/// By width and start how often a row was handed out, and whether it is there.
+type Known = BTreeMap<(Width, Time), (u32, bool)>;
 
 /// The stages of a plan, and what they handed out.
 struct Run {
@@ -146,8 +149,11 @@ fn rows_of(rows: &RowParcel) -> Vec<Row> {
     let Body::Floats { stride, values } = &rows.body else { return Vec::new() };
     let bits = |value: &f64| (!value.is_nan()).then(|| value.to_bits());
     let rows = rows.keys.iter().zip(values.chunks(*stride));
-    rows.map(|(key, row)| (key.width, key.ts_open, key.change, row.iter().map(bits).collect()))
-        .collect()
+    let row = |(key, row): (&RowKey, &[f64])| {
+        let change = (key.change, key.revision);
+        (key.width, key.ts_open, change, row.iter().map(bits).collect())
+    };
+    rows.map(row).collect()
 }
 
 /// What the partition holds of the bars of these seconds.
@@ -169,30 +175,30 @@ fn partials(
     seconds.map(row).collect()
 }
 
-/// Rows of the warmed up stages against those of stages that were there from the start: what is `known` of them in
-/// the table was handed out before.
-fn compare(
-    always: Vec<Row>,
-    warmed: &[Row],
-    known: &mut BTreeSet<(Width, Time)>,
-) -> Result<(), TestCaseError> {
-    let values = |(width, start, change, row): &Row| {
+/// Takes in rows that are handed out next: each says what became of what is known, and counts on.
+fn take(known: &mut Known, said: &[Row]) {
+    for (width, start, (change, revision), _) in said {
+        let (times, is_there) = known.entry((*width, *start)).or_default();
+        let was_there = std::mem::replace(is_there, *change != Change::Removed);
+        assert_eq!(*change == Change::Added, !was_there);
+        assert_eq!(*revision, *times);
+        *times += 1;
+    }
+}
+
+/// Rows of the warmed up stages against those of stages that were there from the start: what is `known` of them was
+/// handed out before.
+fn compare(always: &[Row], warmed: &[Row], known: &mut Known) -> Result<(), TestCaseError> {
+    let values = |(width, start, (change, _), row): &Row| {
         (*width, *start, (*change != Change::Removed).then(|| row.clone()))
     };
     // What was never handed out is not taken back.
-    let is_known = |(width, start, change, _): &&Row| {
-        *change != Change::Removed || known.contains(&(*width, *start))
+    let is_known = |(width, start, (change, _), _): &&Row| {
+        *change != Change::Removed || known.get(&(*width, *start)).is_some_and(|known| known.1)
     };
     let expected: Vec<_> = always.iter().filter(is_known).map(values).collect();
     prop_assert_eq!(expected, warmed.iter().map(values).collect::<Vec<_>>());
-    for (width, start, change, _) in warmed {
-        let (is_there, was_there) = match change {
-            Change::Removed => (false, known.remove(&(*width, *start))),
-            _ => (true, !known.insert((*width, *start))),
-        };
-        prop_assert_eq!(*change == Change::Revised, is_there && was_there);
-        prop_assert!(is_there || was_there);
-    }
+    take(known, warmed);
     Ok(())
 }
 
@@ -212,7 +218,7 @@ proptest! {
         let mut old = Run::new(plan(&choices.0, empty, &symbols));
         let mut always = Run::new(plan(&choices.1, empty, &symbols));
         let mut warmed = None;
-        let (mut known, mut trades, mut epoch) = (BTreeSet::new(), BTreeMap::new(), 10);
+        let (mut known, mut trades, mut epoch) = (Known::new(), BTreeMap::new(), 10);
         let boundary = boundary.index(turns.len());
         for (number, (step, changes)) in turns.iter().enumerate() {
             epoch += step;
@@ -226,12 +232,7 @@ proptest! {
             let rows = partials(epoch, &trades, seconds, &symbols);
             let expected = always.epoch(epoch, &rows);
             if number < boundary {
-                for (width, start, change, _) in old.epoch(epoch, &rows) {
-                    match change {
-                        Change::Removed => known.remove(&(width, start)),
-                        _ => known.insert((width, start)),
-                    };
-                }
+                take(&mut known, &old.epoch(epoch, &rows));
                 continue;
             }
             let warmed = warmed.get_or_insert_with(|| {
@@ -239,7 +240,7 @@ proptest! {
                 old.warmed_up(before, plan(&choices.1, empty, &symbols))
             });
             let said = warmed.epoch(epoch, &rows);
-            compare(expected, &said, &mut known)?;
+            compare(&expected, &said, &mut known)?;
             prop_assert_eq!(&warmed.there, &always.there);
         }
     }
