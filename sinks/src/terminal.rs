@@ -130,6 +130,7 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use market::{Body, Change, RowKey, Symbols, TableSpec};
 
     #[test]
     fn numbers_stand_right_and_text_left() {
@@ -137,5 +138,44 @@ mod tests {
         let table = render_table(&["symbol", "x"], &rows);
         assert_eq!(table, "symbol    x\n------  ---\nNVDA    1.5\n\u{fffd}[31m   -20\n");
         assert_eq!(render_table(&["a"], &Vec::<Vec<String>>::new()), "a\n-\n");
+    }
+
+    /// Rows of `A` at the start of seconds; removed, where those are negative.
+    fn shown(seconds: &[i64]) -> String {
+        let symbols = Symbols::default();
+        let symbol = symbols.intern(b"A").unwrap();
+        let key = |(at, second): (usize, &i64)| RowKey {
+            epoch: at as i64,
+            ts_open: Time::from_ns(second.abs() * Time::SECOND),
+            symbol,
+            width: Width::SESSION,
+            seq: 0,
+            revision: 0,
+            change: if *second < 0 { Change::Removed } else { Change::Added },
+        };
+        let keys: Vec<RowKey> = seconds.iter().enumerate().map(key).collect();
+        let values = seconds.iter().map(|second| *second as f64).collect();
+        let table = Arc::new(TableSpec::floats("factors", &["x".to_owned()]));
+        let known_at = vec![Time::from_ns(0); keys.len()];
+        let mut sink = TerminalSink::new(Vec::new(), "factors", Width::SESSION);
+        let body = Body::Floats { stride: 1, values };
+        sink.write(&Rows { table, keys, known_at, body, symbols }).unwrap();
+        sink.finish().unwrap();
+        String::from_utf8(sink.out).unwrap().lines().skip(2).collect()
+    }
+
+    #[test]
+    fn the_newest_row_that_is_there_is_shown() {
+        let row = |second: i64| format!("A       1970-01-01T00:00:{second:02}Z  {second}");
+        assert_eq!(shown(&[1, 3, 2]), row(3));
+        assert_eq!(shown(&[1, 3, 2, -3]), row(2));
+        assert_eq!(shown(&[1, 2, -2, -1, 1]), row(1));
+        assert_eq!(shown(&[1, -1]), "");
+        // More than are kept: the last of them is one of those that were kept.
+        let all: Vec<i64> = (1..=KEPT_MAX as i64 + 1).collect();
+        let but_one: Vec<i64> = all[2..].iter().map(|second| -second).collect();
+        assert_eq!(shown(&[&all[..], &but_one].concat()), row(2));
+        let removed: Vec<i64> = all[1..].iter().map(|second| -second).collect();
+        assert_eq!(shown(&[&all[..], &removed].concat()), "");
     }
 }
