@@ -32,7 +32,7 @@ impl Admission {
         self.counts.read += 1;
         let found = self.check_correction(record, &named).and_then(|()| {
             let found = self.look_up(&batch.trades, &named);
-            found.map(|found| self.check_found(found, now)).transpose()
+            found.map(|found| self.check_found(&batch.trades, found, now)).transpose()
         });
         let raw = || raw_text(batch, row as usize, record, &self.symbols);
         match found {
@@ -109,7 +109,12 @@ impl Admission {
     }
 
     /// Whether a trade that was found may become `now`.
-    fn check_found(&self, found: Found, now: Option<Values>) -> Result<Found, Refusal> {
+    fn check_found(
+        &self,
+        trades: &Trades,
+        found: Found,
+        now: Option<Values>,
+    ) -> Result<Found, Refusal> {
         let Some(before) = found.now else {
             return Err(match now {
                 None => {
@@ -129,8 +134,7 @@ impl Admission {
             let detail = "the trade is that already, wanted another time, price or size".to_owned();
             return Err(Refusal::new(Reason::Duplicate, detail));
         }
-        let more = self.runs.iter().map(|run| run.rows.len() as u64).sum();
-        let is_lost = |values: Values| self.horizon.has_lost(values.ts, more);
+        let is_lost = |values: Values| self.horizon.has_lost(values.ts, trades, &self.runs);
         if [Some(before), now].into_iter().flatten().any(is_lost) {
             let max = self.config.horizon_trades_max;
             let detail = format!("its bar holds trades that left early, beyond {max}");
@@ -174,7 +178,7 @@ impl Admission {
             let now = pending.now;
             let is_timely = now.is_none_or(|now| now.ts >= self.mark.floor());
             let found = self.look_up(trades, &named).filter(|_| is_timely);
-            match found.map(|found| self.check_found(found, now)) {
+            match found.map(|found| self.check_found(trades, found, now)) {
                 Some(Ok(found)) => self.correct(&found, named, now),
                 Some(Err(refusal)) => self.refuse_pending(pending, refusal),
                 None => {

@@ -22,6 +22,8 @@ mod calm;
 mod codec;
 mod config;
 mod correct;
+#[cfg(test)]
+mod correct_laws;
 mod duplicates;
 mod fold;
 mod horizon;

@@ -164,10 +164,11 @@ impl Horizon {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Whether the bar of a time may have lost trades that left early, `more` trades behind those that are kept: it
-    /// cannot be folded again then.
-    pub fn has_lost(&self, ts: i64, more: u64) -> bool {
+    /// Whether the bar of a time may have lost trades that left early: it cannot be folded again then. Of a batch, `runs`
+    /// were admitted and are not kept yet.
+    pub fn has_lost(&self, ts: i64, trades: &Trades, runs: &[Run]) -> bool {
         let from = ts.saturating_sub(self.span_ns);
+        let more: u64 = runs.iter().map(|run| run.rows.len() as u64).sum();
         let too_old = (self.kept + more).saturating_sub(self.max);
         let early = self.blocks.iter().take_while(|block| block.first < too_old);
         let lies_there = |block: &Block| {
@@ -175,7 +176,11 @@ impl Horizon {
             let mut times = rows.map(|row| block.trades.ts_event[row].ns());
             block.until > from && times.any(|ts| ts > from)
         };
-        self.lost > from || early.into_iter().any(lies_there)
+        let fresh = runs.iter().flat_map(|run| run.rows.clone());
+        let mut fresh = fresh.take(too_old.saturating_sub(self.kept) as usize);
+        self.lost > from
+            || early.into_iter().any(lies_there)
+            || fresh.any(|row| trades.ts_event[row as usize].ns() > from)
     }
 
     /// The corrected trades of a name, the newest first.
