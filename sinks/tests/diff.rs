@@ -154,6 +154,22 @@ fn what_differs_is_found() {
     }
 }
 
+#[test]
+fn a_record_without_a_value_takes_the_one_before_it_away() {
+    let side = |records: &[(&str, Option<&str>)]| {
+        let mut side = Side::gathered("topics").unwrap();
+        for (key, value) in records {
+            side.put("factors", key, Some(0), *value).unwrap();
+        }
+        side
+    };
+    let [one, other] = ["{\"x\":1}", "{\"x\":2}"].map(Some);
+    let removes =
+        side(&[("a", one), ("b", one), ("a", None), ("b", None), ("b", other), ("c", None)]);
+    let found = diff(&[removes, side(&[("b", other)])], &options(true)).unwrap();
+    assert!(found[0].is_same(&options(true)) && found[0].rows == [1, 1], "{found:?}");
+}
+
 /// Those of a batch's rows that are picked, removed in an epoch.
 fn removed(mut rows: Rows, is_picked: impl Fn(&RowKey) -> bool, epoch: i64) -> Rows {
     rows.keys.retain(is_picked);
