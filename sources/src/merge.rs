@@ -3,10 +3,11 @@
 //!
 //! The log whose next record is earliest goes on, up to the next record of the one behind it; within a log
 //! the order stays. A record that lies ahead of the one after it counts as that one, so that a single wrong
-//! time does not hold its log back. Every log must be there to say what is next: this is for recordings.
+//! time does not hold its log back. A correction has no say: it goes on with the record before it. Every log must
+//! be there to say what is next: this is for recordings.
 
 use crate::{Decoded, Fed, Feed};
-use market::{Offset, PartitionError, Waker};
+use market::{Offset, PartitionError, TransType, Waker};
 
 /// One log and what of it was not handed on yet.
 struct Log {
@@ -51,11 +52,16 @@ impl MergedFeed {
 }
 
 impl Held {
-    /// When the next row is, or before all others what has no rows left.
+    /// When the next row is, or before all others what has no rows left, or a correction next.
     fn key(&self) -> i64 {
-        let times = &self.batch.trades.ts_event;
-        let Some(time) = times.get(self.row) else { return i64::MIN };
-        times.get(self.row + 1).map_or(*time, |next| *next.min(time)).ns()
+        let trades = &self.batch.trades;
+        let Some(time) = trades.ts_event.get(self.row) else { return i64::MIN };
+        let is_new = |row: &usize| trades.trans_of(*row) == TransType::New;
+        if !is_new(&self.row) {
+            return i64::MIN;
+        }
+        let next = (self.row + 1..trades.len()).find(is_new).map(|row| trades.ts_event[row]);
+        next.map_or(*time, |next| next.min(*time)).ns()
     }
 
     /// What stands before row `to`, or all that is left: with it whatever stands between its rows.

@@ -5,7 +5,7 @@
 //! the feed.
 
 use crate::{Decoded, Fed, Feed, Heartbeat, Undecoded};
-use market::{Offset, PartitionError, Time, Waker};
+use market::{Offset, PartitionError, Time, TransType, Waker};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -113,8 +113,10 @@ impl PacedFeed {
         let rows = held.batch.trades.len();
         let mut wake_at = None;
         while held.row < rows {
-            let ts = held.batch.trades.ts_event[held.row].ns();
-            wake_at = self.due(ts, now);
+            // A correction comes with the record before it: it has no time of its own.
+            if held.batch.trades.trans_of(held.row) == TransType::New {
+                wake_at = self.due(held.batch.trades.ts_event[held.row].ns(), now);
+            }
             if wake_at.is_some() {
                 break;
             }

@@ -9,6 +9,7 @@ mod feed;
 pub(crate) mod guard;
 mod identity;
 mod open;
+mod optional;
 mod order;
 pub(crate) mod parquet;
 mod paths;
