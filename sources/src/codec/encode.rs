@@ -5,9 +5,11 @@
 //! A correction says what it is. A cancel has its symbol, venue and id alone: in Arrow the others are null.
 
 use super::Codec;
-use arrow_array::TimestampNanosecondArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, RecordBatch, StringArray};
+use arrow_array::types::{ArrowPrimitiveType, Int32Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, PrimitiveArray, RecordBatch,
+    StringArray, TimestampNanosecondArray,
+};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
 use market::{Decimal, Side, SymbolId, Symbols, Time, TradeId, Trades, TransType};
@@ -106,20 +108,22 @@ impl Encoder {
     }
 
     fn batch(&mut self, trades: &Trades, rows: Range<usize>) -> Result<RecordBatch, ArrowError> {
-        let has = |row: usize| trades.trans_of(row) != TransType::Cancel;
-        let times = rows.clone().map(|row| has(row).then(|| trades.ts_event[row].ns()));
-        let times = times.collect::<TimestampNanosecondArray>().with_timezone("UTC");
-        let price = |symbols: &Symbols, row: usize| {
-            has(row).then(|| trades.price[row].decimal(symbols.scales(trades.symbol[row]).price))
+        let says = |row: usize| (trades.trans_of(row) != TransType::Cancel).then_some(true);
+        let cancels = rows.clone().any(|row| says(row).is_none());
+        let says: Option<BooleanArray> = cancels.then(|| rows.clone().map(says).collect());
+        let times: Vec<i64> = trades.ts_event[rows.clone()].iter().map(|time| time.ns()).collect();
+        let times: TimestampNanosecondArray = nullable(times, &says);
+        let prices = |symbols: &Symbols, row: usize| {
+            trades.price[row].decimal(symbols.scales(trades.symbol[row]).price)
         };
-        let size = |symbols: &Symbols, row: usize| {
-            has(row).then(|| trades.size[row].decimal(symbols.scales(trades.symbol[row]).size))
+        let sizes = |symbols: &Symbols, row: usize| {
+            trades.size[row].decimal(symbols.scales(trades.symbol[row]).size)
         };
         let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("symbol", self.names(&trades.symbol[rows.clone()])),
-            ("ts_event", Arc::new(times)),
-            ("price", self.decimals(rows.clone(), price)?),
-            ("size", self.decimals(rows.clone(), size)?),
+            ("ts_event", Arc::new(times.with_timezone("UTC"))),
+            ("price", self.decimals(rows.clone(), &says, prices)?),
+            ("size", self.decimals(rows.clone(), &says, sizes)?),
         ];
         if !trades.trade_id.is_empty() {
             let id = |&id: &TradeId| match id {
@@ -162,17 +166,26 @@ impl Encoder {
     fn decimals(
         &self,
         rows: Range<usize>,
-        of: impl Fn(&Symbols, usize) -> Option<Decimal>,
+        says: &Option<BooleanArray>,
+        of: impl Fn(&Symbols, usize) -> Decimal,
     ) -> Result<ArrayRef, ArrowError> {
-        let numbers: Vec<Option<Decimal>> = rows.map(|row| of(&self.symbols, row)).collect();
-        let scales = numbers.iter().flatten().map(|number| number.scale.digits());
-        let digits = scales.max().unwrap_or(9);
+        let numbers: Vec<Decimal> = rows.map(|row| of(&self.symbols, row)).collect();
+        let digits = numbers.iter().map(|number| number.scale.digits()).max().unwrap_or(9);
         let raw =
             |number: &Decimal| number.raw * 10i128.pow(u32::from(digits - number.scale.digits()));
-        let values = numbers.iter().map(|number| number.as_ref().map(raw));
-        let values: Decimal128Array = values.collect();
+        let values: Vec<i128> = numbers.iter().map(raw).collect();
+        let values: Decimal128Array = nullable(values, says);
         Ok(Arc::new(values.with_precision_and_scale(38, digits as i8)?))
     }
+}
+
+/// Values of which some count for nothing.
+fn nullable<T: ArrowPrimitiveType>(
+    values: Vec<T::Native>,
+    says: &Option<BooleanArray>,
+) -> PrimitiveArray<T> {
+    let nulls = says.as_ref().and_then(|says| says.nulls().cloned());
+    PrimitiveArray::new(values.into(), nulls)
 }
 
 /// A trade with its texts and scales.

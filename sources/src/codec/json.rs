@@ -203,11 +203,8 @@ impl Json {
             shape = Shape::Other;
         }
         let behind = scan.at;
-        for &column in &self.found.nested {
-            let start = self.cells[base + column].start as usize;
-            if self.bound.listed() != Some(column) || bytes[start] != b'[' {
-                self.worsen(&mut shape, Shape::Nested(column as u32));
-            }
+        if !self.found.nested.is_empty() {
+            shape = self.nested(base, bytes);
         }
         for &column in &self.found.escaped {
             let cell = &mut self.cells[base + column];
@@ -222,6 +219,19 @@ impl Json {
         }
         self.rows.push(Row { cells: base as u32, start, offset, shape });
         Ok(behind)
+    }
+
+    /// What is wrong with a record that has objects or lists: nothing where they are lists of conditions.
+    #[cold]
+    fn nested(&self, base: usize, bytes: &[u8]) -> Shape {
+        let mut shape = Shape::Object;
+        for &column in &self.found.nested {
+            let start = self.cells[base + column].start as usize;
+            if self.bound.listed() != Some(column) || bytes[start] != b'[' {
+                self.worsen(&mut shape, Shape::Nested(column as u32));
+            }
+        }
+        shape
     }
 
     /// What is wrong with a record: first of all what a cancel, too, must have.

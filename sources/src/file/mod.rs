@@ -2,6 +2,8 @@
 //! delivered in log order.
 
 pub(crate) mod block;
+#[cfg(test)]
+mod corrections_tests;
 pub(crate) mod csv;
 pub(crate) mod desk;
 mod exact;

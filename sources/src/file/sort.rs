@@ -48,6 +48,15 @@ impl SortedFeed {
         rows_max: usize,
         symbols: &Symbols,
     ) -> Result<Self, PartitionError> {
+        SortedFeed::cut(feed, rows_max.clamp(ROWS_MIN, ROWS_MAX), symbols)
+    }
+
+    /// With runs of so many rows, however few.
+    pub(super) fn cut(
+        feed: FileFeed,
+        rows_max: usize,
+        symbols: &Symbols,
+    ) -> Result<Self, PartitionError> {
         let (sender, batches) = sync_channel(AHEAD_MAX);
         let name = feed.source_of(Offset::default());
         let bell = Bell::default();
@@ -56,7 +65,7 @@ impl SortedFeed {
             sender,
             bell: bell.clone(),
             progress: progress.clone(),
-            rows_max: rows_max.clamp(ROWS_MIN, ROWS_MAX),
+            rows_max,
             blank_venue: symbols.intern(b"-").unwrap_or_default(),
             has: Has::default(),
             rows: Vec::new(),

@@ -80,7 +80,8 @@ impl Amends {
             arrival += wait(at(4));
             send(arrival, record);
             if unit(at(5)) * ODD_ONE_IN < 1.0 {
-                send(arrival + 1 + (unit(at(6)) * DELAY_MAX_NS as f64) as i64, record);
+                // Before the next one, which would make another correction of it.
+                send(arrival + 1 + (unit(at(6)) * (DELAY_MIN_NS - 2) as f64) as i64, record);
             }
         }
     }

@@ -6,10 +6,10 @@
 //! log order         = arrival = ts_event + delay                     most delays are zero
 //! ```
 //!
-//! Corrections follow their trade by 1 to 60 s, as many between 1 and 2 s as between 30 and 60. Of a thousand
+//! Corrections follow their trade by 1 to 60 s, as many between 1 and 2 s as between 30 and 60. Beside those
 //! that the rates bring: one replace in eight is replaced once more and one in eight cancelled, each by another 1 to
 //! 60 s later; of the cancels one in fifty comes before its trade, and one in fifty brings with it another of an id that
-//! no trade has; of all corrections one in fifty comes twice. None corrects a bad record.
+//! no trade has; of all corrections one in fifty comes again within a second. None corrects a bad record.
 //!
 //! `M` is one market factor by seconds; `z` is close to normal. Numbers are drawn by trade number, not in
 //! sequence, so a partition skips the trades of others cheaply and the content does not depend on the
@@ -40,7 +40,7 @@ const DELAYED_MAX: f64 = 4e6;
 /// Longest delay of what comes late, or twice.
 const DELAY_MAX_NS: i64 = 60 * Time::SECOND;
 
-/// Corrections of one trade, each up to [`DELAY_MAX_NS`] behind the one before, the last of them twice.
+/// Corrections of one trade, each up to [`DELAY_MAX_NS`] behind the one before.
 const CORRECTED_MAX: i64 = 3;
 
 /// Longest delay of what comes a little late.
