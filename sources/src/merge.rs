@@ -156,6 +156,45 @@ mod tests {
         MemoryFeed::new(trades)
     }
 
+    #[test]
+    fn a_correction_goes_on_with_the_record_before_it() {
+        let corrected = |symbol: u32, records: &[(i64, TransType)]| {
+            let mut trades = Trades::default();
+            for (row, &(second, trans)) in records.iter().enumerate() {
+                trades.ts_event.push(Time::from_ns(second * Time::SECOND));
+                trades.symbol.push(SymbolId::from_index(symbol));
+                trades.price.push(Price::from_raw(1));
+                trades.size.push(Size::from_raw(1));
+                trades.offset.push(Offset::in_file(symbol, row as u64));
+                trades.trans.push(trans);
+            }
+            MemoryFeed::new(trades)
+        };
+        let (new, cancel, replace) = (TransType::New, TransType::Cancel, TransType::Replace);
+        let first = [(1, new), (5, new), (0, cancel), (1, replace), (9, new), (0, cancel)];
+        let second = [(0, cancel), (2, new), (4, new), (2, replace), (7, new)];
+        for cut in [1, 2, 100] {
+            let feeds: Vec<Box<dyn Feed>> = vec![
+                Box::new(corrected(0, &first).cut(&[cut])),
+                Box::new(corrected(1, &second).cut(&[cut])),
+            ];
+            let expected = [
+                (1, 0),
+                (0, 1),
+                (1, 2),
+                (1, 4),
+                (1, 2),
+                (0, 5),
+                (0, 0),
+                (0, 1),
+                (1, 7),
+                (0, 9),
+                (0, 0),
+            ];
+            assert_eq!(drain(MergedFeed::new(feeds)).0, expected, "{cut}");
+        }
+    }
+
     /// Rows as their log and second; undecoded records as the row they came before and their own number.
     type Drained = (Vec<(usize, i64)>, Vec<(usize, u64)>);
 

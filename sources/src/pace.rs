@@ -274,6 +274,25 @@ mod tests {
     }
 
     #[test]
+    fn corrections_come_with_the_record_before_them() {
+        let mut trades = Trades::default();
+        // A cancel has no time, and the one of a replace may be long ago: neither holds up a trade or hurries it.
+        let (new, cancel, replace) = (TransType::New, TransType::Cancel, TransType::Replace);
+        let records = [(0, cancel), (9_000, new), (0, cancel), (3_000, replace), (12_000, new)];
+        for (row, (second, trans)) in records.into_iter().enumerate() {
+            trades.ts_event.push(Time::from_ns(second * Time::SECOND));
+            trades.symbol.push(market::SymbolId::default());
+            trades.price.push(market::Price::from_raw(1));
+            trades.size.push(market::Size::from_raw(1));
+            trades.offset.push(Offset::in_file(0, row as u64));
+            trades.trans.push(trans);
+        }
+        let feed = Box::new(MemoryFeed::new(trades));
+        let (rows, _, batches) = drain(PacedFeed::new(feed, Pace::new(1e5).unwrap()).unwrap());
+        assert_eq!((rows, batches), (vec![0, 1, 2, 3, 4], 2));
+    }
+
+    #[test]
     fn a_pace_is_a_factor() {
         for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
             assert!(Pace::new(factor).is_err(), "{factor}");
