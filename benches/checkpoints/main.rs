@@ -208,7 +208,9 @@ fn run(logs: &[Arc<Vec<Trades>>], symbols: &Symbols, how: How) -> Seen {
         let pace = is_paced.then_some((None, pauses));
         let feed = Laps { batches, at: 0, row: 0, rows: 0, until, density, pace };
         Box::new(move |_| {
-            let config = AdmissionConfig::new(Time::from_ns(i64::MAX));
+            let bar_ns = 60 * Time::SECOND;
+            let config =
+                AdmissionConfig { bar_ns, ..AdmissionConfig::new(Time::from_ns(i64::MAX)) };
             let length = EpochLength::SECOND;
             let partition =
                 AdmittedPartition::new(Box::new(feed), config, length, symbols, number as u32);

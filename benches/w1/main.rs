@@ -75,6 +75,7 @@ fn plan(symbols: &Symbols, specs: &[Spec]) -> Plan {
 
 fn config() -> AdmissionConfig {
     let mut config = AdmissionConfig::new(Time::from_ns(STARTED_AT));
+    config.bar_ns = 60 * Time::SECOND;
     config.outliers =
         sources::OutlierRule::new(sources::OutlierMode::Off, 12.0, 5).expect("a rule");
     config

@@ -25,7 +25,9 @@ pub use epoch::{Epoch, EpochLength, EpochLengthError};
 pub use fixed::{Decimal, FixedError, POWERS, Price, Scale, Size, parse_fixed, raw_from_f64};
 pub use judge::{Judge, Refused, Trade};
 pub use letter::{Counts, DeadLetter, Reason};
-pub use partition::{Admitted, EachTick, Partition, PartitionError, Polled, Run, Sealed, Touched};
+pub use partition::{
+    Admitted, EachTick, Later, Partition, PartitionError, Polled, Run, Sealed, Touched,
+};
 pub use partition::{Tick, Waker};
 pub use rows::{Body, Cell, Change, ColumnKind, ColumnSpec, RowKey, Rows, TableSpec};
 pub use shared::SharedTrades;

@@ -68,11 +68,14 @@ pub enum Polled {
     End,
 }
 
+/// Appends the rest of a block, on whatever thread writes it.
+pub type Later = Box<dyn FnOnce(&mut Vec<u8>) + Send>;
+
 /// What a cut of a partition left in its block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Sealed {
-    /// Whether there is something in it.
-    pub is_new: bool,
+    /// What is still to be appended to it; nothing where nothing is in it.
+    pub later: Option<Later>,
     /// How many of the last blocks are needed from now on, this one among them.
     pub needed: usize,
 }
@@ -109,7 +112,7 @@ pub trait Partition: Send {
     /// The same for a checkpoint: what never changes any more may go to `block`, once. It goes on from what was
     /// appended to `state`, and behind that to the blocks that are needed, in order.
     fn cut(&mut self, state: &mut Vec<u8>, _block: &mut Vec<u8>) -> Option<Sealed> {
-        self.snapshot(state).then_some(Sealed { is_new: false, needed: 0 })
+        self.snapshot(state).then(Sealed::default)
     }
 
     /// The trades of a symbol that were admitted so far, from `from` up to but not at `to`, by rising `(time, position)`,

@@ -58,6 +58,13 @@ impl Width {
         Time::from_ns(ts.ns().saturating_sub(ts.ns().rem_euclid(self.ns())))
     }
 
+    /// The widest of some widths that rolls up from none of the others, in nanoseconds: bars of it are folded from
+    /// trades. 0 for none.
+    pub fn widest_base_ns(widths: &[Width]) -> i64 {
+        let is_base = |width: &&Width| !widths.iter().any(|narrow| width.rolls_up_from(*narrow));
+        widths.iter().filter(is_base).map(|width| width.ns()).max().unwrap_or(0)
+    }
+
     /// Whether bars of this width can be rolled up from bars of `narrower`.
     pub const fn rolls_up_from(self, narrower: Width) -> bool {
         let (wide, narrow) = (self.seconds(), narrower.seconds());

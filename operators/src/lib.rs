@@ -40,5 +40,7 @@ pub mod bar;
 pub mod indicator;
 mod kernel;
 pub mod laws;
+mod recall;
 
 pub use kernel::{Kernel, Restore, Snapshot};
+pub use recall::Recall;

@@ -6,7 +6,7 @@
 
 use crate::batch::failed;
 use crate::parquet::each_json;
-use crate::sql::read_only;
+use crate::sql::{KEPT, REVISIONS, read_only};
 use crate::store::{PARQUET_FOLDER, SQLITE_FILE};
 use market::{SinkError, Time};
 use rusqlite::types::ValueRef;
@@ -16,8 +16,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Tables that say how far a sink came.
-const OWN: [&str; 2] = ["sink_progress", "sink_owner"];
+/// Tables that say how far a sink came, and what it keeps.
+const OWN: [&str; 3] = ["sink_progress", "sink_owner", KEPT];
 /// Columns that depend on the order in which trades came, and not on the trades alone.
 const ASIDE: [&str; 3] = ["revision", "known_at", "epoch"];
 
@@ -177,7 +177,11 @@ impl Side {
         let mut statement = self.db.prepare(sql)?;
         let names = statement.query_map([], |row| row.get::<_, String>(0))?;
         let names: BTreeSet<String> = names.collect::<Result<_, _>>()?;
-        Ok(names.into_iter().filter(|name| !OWN.contains(&name.as_str())).collect())
+        // What a row was before its last value depends on when corrections came.
+        let is_past =
+            |name: &String| name.strip_suffix(REVISIONS).is_some_and(|of| names.contains(of));
+        let is_own = |name: &&String| !OWN.contains(&name.as_str()) && !is_past(name);
+        Ok(names.iter().filter(is_own).cloned().collect())
     }
 
     /// The columns of a table of a store, those of its key first and how many these are.

@@ -1,4 +1,5 @@
-//! JSON lines: `jsonl/<table>.jsonl`, a line a change in the order of the log, decimals exact.
+//! JSON lines: `jsonl/<table>.jsonl`, a line a change in the order of the log, decimals exact. A row that was
+//! removed is a line without values that says `"deleted":true`.
 //!
 //! Lines go out as rows come; the mark names the length each file had at the last flush. What lies
 //! beyond it when the store is opened again is cut off and written again, so the bytes at the end are
@@ -144,7 +145,7 @@ impl JsonlSink {
     }
 }
 
-/// One change as a line: key, values, `revision`, `known_at`.
+/// One change as a line: key, values or that there are none any more, `revision`, `known_at`.
 fn write_line(
     line: &mut Vec<u8>,
     rows: &Rows,
@@ -160,6 +161,10 @@ fn write_line(
         line,
         "{{\"symbol\":{symbol},\"width\":\"{width}\",\"ts_open\":{ts_open},\"seq\":{seq}"
     )?;
+    if key.is_removed() {
+        line.extend_from_slice(b",\"deleted\":true");
+    }
+    let columns = if key.is_removed() { &[] } else { columns };
     for (column, name) in columns.iter().enumerate() {
         line.extend_from_slice(name.as_bytes());
         match rows.cell_at(row, column, || names.scales(id)) {

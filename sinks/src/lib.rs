@@ -25,7 +25,9 @@ pub use kafka::{
 pub use letters::{Filter, Letter, LetterError, LetterLimits, LetterSink, Letters, Summary};
 pub use memory::{Memory, MemoryKey, MemoryRow, MemorySink, MemoryTable};
 pub use parquet::{ParquetOptions, ParquetSink};
-pub use sql::{Dialect, Format, Postgres, QueryError, Sqlite, SqliteSink, Table, query};
+pub use sql::{
+    Dialect, Format, Postgres, QueryError, Sqlite, SqliteSink, Table, query, query_as_of,
+};
 pub use store::{Identity, Store, StoreError, difference};
 pub use stored::{EachBar, StoredBars};
 pub use terminal::{TerminalSink, cell_text, render_table};

@@ -1,4 +1,5 @@
-//! The memory sink: final tables by key and every change in order, for laws over whole graphs.
+//! The memory sink: final tables by key and every change in order, removals among them, for laws over
+//! whole graphs.
 //!
 //! Its dump is text that is the same, byte for byte, whenever the tables are: decimals exact, doubles as
 //! the shortest text that reads back the same bits.
@@ -20,7 +21,9 @@ pub struct MemoryRow {
     pub revision: u32,
     /// When it would have been known.
     pub known_at: Time,
-    /// One cell a column.
+    /// Whether the row is not there any more.
+    pub is_removed: bool,
+    /// One cell a column; none where it was removed.
     pub cells: Vec<Cell>,
 }
 
@@ -29,7 +32,7 @@ pub struct MemoryRow {
 pub struct MemoryTable {
     /// Names of the value columns.
     pub columns: Vec<String>,
-    /// The last row of each key.
+    /// The last row of each key that is there.
     pub rows: BTreeMap<MemoryKey, MemoryRow>,
     /// Every row in the order it came.
     pub changes: Vec<(MemoryKey, MemoryRow)>,
@@ -97,8 +100,10 @@ fn dump_table<'a>(
                 Cell::Time(value) => write!(out, " {}", value.ns()),
             };
         }
+        // Cells of a row that was removed say nothing, so it has none.
+        let _ = write!(out, "{}", if row.is_removed { " removed |" } else { " |" });
         let (revision, known_at, epoch) = (row.revision, row.known_at.ns(), row.epoch);
-        let _ = writeln!(out, " | revision {revision} known_at {known_at} epoch {epoch}");
+        let _ = writeln!(out, " revision {revision} known_at {known_at} epoch {epoch}");
     }
 }
 
@@ -141,15 +146,20 @@ impl Sink for MemorySink {
         let table = memory.tables.entry(rows.table.name.clone()).or_default();
         table.columns = rows.table.columns.iter().map(|column| column.name.clone()).collect();
         for (row, key) in rows.keys.iter().enumerate() {
-            let columns = 0..rows.table.columns.len();
+            let is_removed = key.is_removed();
+            let columns = if is_removed { 0..0 } else { 0..rows.table.columns.len() };
             let made = MemoryRow {
                 epoch: key.epoch,
                 revision: key.revision,
                 known_at: rows.known_at[row],
+                is_removed,
                 cells: columns.map(|column| rows.cell(row, column)).collect(),
             };
             let key = (rows.symbols.text(key.symbol), key.width, key.ts_open, key.seq);
-            table.rows.insert(key.clone(), made.clone());
+            match is_removed {
+                true => drop(table.rows.remove(&key)),
+                false => drop(table.rows.insert(key.clone(), made.clone())),
+            }
             table.changes.push((key, made));
         }
         Ok(())

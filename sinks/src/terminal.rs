@@ -1,10 +1,14 @@
-//! Tables as plain aligned text, and a sink that keeps the newest row of each symbol for one.
+//! Tables as plain aligned text, and a sink that keeps the newest row of each symbol for one, and a few rows
+//! before it: when the newest is removed, the one before it is shown.
 
 use crate::batch::failed;
 use market::{Cell, ColumnKind, Rows, Sink, SinkError, Time, Width};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
+
+/// Rows of a symbol that are kept. When all of them are removed the symbol is not shown, until there is a new one.
+const KEPT_MAX: usize = 8;
 
 /// Lays out `rows` under `headers`: numbers to the right, text to the left, two spaces between.
 pub fn render_table<H: AsRef<str>, C: AsRef<str>>(headers: &[H], rows: &[Vec<C>]) -> String {
@@ -61,7 +65,7 @@ pub struct TerminalSink<W: Write + Send> {
     table: String,
     width: Width,
     headers: Vec<String>,
-    newest: BTreeMap<Arc<str>, (Time, Vec<String>)>,
+    newest: BTreeMap<Arc<str>, BTreeMap<(Time, u32), Vec<String>>>,
 }
 
 impl<W: Write + Send> TerminalSink<W> {
@@ -91,9 +95,14 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
         let columns = rows.table.columns.iter().filter(|c| shown(c.kind)).map(|c| c.name.clone());
         self.headers = own.chain(columns).collect();
         for (row, key) in rows.keys.iter().enumerate() {
+            if key.width != self.width {
+                continue;
+            }
             let symbol = rows.symbols.text(key.symbol);
-            let is_older = self.newest.get(&symbol).is_some_and(|known| known.0 > key.ts_open);
-            if key.width != self.width || is_older {
+            let (kept, place) =
+                (self.newest.entry(symbol.clone()).or_default(), (key.ts_open, key.seq));
+            if key.is_removed() {
+                kept.remove(&place);
                 continue;
             }
             let mut cells = vec![symbol.to_string(), key.ts_open.to_string()];
@@ -102,13 +111,17 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
                     cells.push(cell_text(&rows.cell(row, column)));
                 }
             }
-            self.newest.insert(symbol, (key.ts_open, cells));
+            kept.insert(place, cells);
+            if kept.len() > KEPT_MAX {
+                kept.pop_first();
+            }
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        let rows: Vec<Vec<String>> = self.newest.values().map(|(_, cells)| cells.clone()).collect();
+        let newest = |kept: &BTreeMap<_, Vec<String>>| Some(kept.last_key_value()?.1.clone());
+        let rows: Vec<Vec<String>> = self.newest.values().filter_map(newest).collect();
         let text = render_table(&self.headers, &rows);
         self.out.write_all(text.as_bytes()).map_err(failed("terminal"))
     }
@@ -117,6 +130,7 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use market::{Body, Change, RowKey, Symbols, TableSpec};
 
     #[test]
     fn numbers_stand_right_and_text_left() {
@@ -124,5 +138,44 @@ mod tests {
         let table = render_table(&["symbol", "x"], &rows);
         assert_eq!(table, "symbol    x\n------  ---\nNVDA    1.5\n\u{fffd}[31m   -20\n");
         assert_eq!(render_table(&["a"], &Vec::<Vec<String>>::new()), "a\n-\n");
+    }
+
+    /// Rows of `A` at the start of seconds; removed, where those are negative.
+    fn shown(seconds: &[i64]) -> String {
+        let symbols = Symbols::default();
+        let symbol = symbols.intern(b"A").unwrap();
+        let key = |(at, second): (usize, &i64)| RowKey {
+            epoch: at as i64,
+            ts_open: Time::from_ns(second.abs() * Time::SECOND),
+            symbol,
+            width: Width::SESSION,
+            seq: 0,
+            revision: 0,
+            change: if *second < 0 { Change::Removed } else { Change::Added },
+        };
+        let keys: Vec<RowKey> = seconds.iter().enumerate().map(key).collect();
+        let values = seconds.iter().map(|second| *second as f64).collect();
+        let table = Arc::new(TableSpec::floats("factors", &["x".to_owned()]));
+        let known_at = vec![Time::from_ns(0); keys.len()];
+        let mut sink = TerminalSink::new(Vec::new(), "factors", Width::SESSION);
+        let body = Body::Floats { stride: 1, values };
+        sink.write(&Rows { table, keys, known_at, body, symbols }).unwrap();
+        sink.finish().unwrap();
+        String::from_utf8(sink.out).unwrap().lines().skip(2).collect()
+    }
+
+    #[test]
+    fn the_newest_row_that_is_there_is_shown() {
+        let row = |second: i64| format!("A       1970-01-01T00:00:{second:02}Z  {second}");
+        assert_eq!(shown(&[1, 3, 2]), row(3));
+        assert_eq!(shown(&[1, 3, 2, -3]), row(2));
+        assert_eq!(shown(&[1, 2, -2, -1, 1]), row(1));
+        assert_eq!(shown(&[1, -1]), "");
+        // More than are kept: the last of them is one of those that were kept.
+        let all: Vec<i64> = (1..=KEPT_MAX as i64 + 1).collect();
+        let but_one: Vec<i64> = all[2..].iter().map(|second| -second).collect();
+        assert_eq!(shown(&[&all[..], &but_one].concat()), row(2));
+        let removed: Vec<i64> = all[1..].iter().map(|second| -second).collect();
+        assert_eq!(shown(&[&all[..], &removed].concat()), "");
     }
 }

@@ -154,6 +154,82 @@ fn what_differs_is_found() {
     }
 }
 
+/// Those of a batch's rows that are picked, removed in an epoch.
+fn removed(mut rows: Rows, is_picked: impl Fn(&RowKey) -> bool, epoch: i64) -> Rows {
+    rows.keys.retain(is_picked);
+    for key in &mut rows.keys {
+        (key.epoch, key.revision, key.change) = (epoch, 1, Change::Removed);
+    }
+    // Values of what was removed say nothing.
+    rows.known_at.truncate(rows.keys.len());
+    match &mut rows.body {
+        Body::Bars(bars) => bars.truncate(rows.keys.len()),
+        Body::Floats { stride, values } => values.truncate(rows.keys.len() * *stride),
+    }
+    rows
+}
+
+#[test]
+fn what_was_removed_is_on_no_side() {
+    let symbols = symbols();
+    let rows = |epochs| floats(&symbols, &[("a", 1.0)], epochs);
+    let later = |key: &RowKey| key.ts_open.ns() >= 10 * 60_000_000_000;
+    for open in SINKS {
+        let [removes, never] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let write = |folder: &Path, batches: &[Rows], before: i64| {
+            let mut sink = open(&store(folder));
+            batches.iter().for_each(|rows| sink.write(rows).unwrap());
+            sink.flush(before).unwrap();
+            if before == i64::MAX {
+                sink.finish().unwrap();
+            }
+        };
+        let same = || {
+            let sides = [removes.path(), never.path()].map(|path| Side::store(path).unwrap());
+            let found = diff(&sides, &options(true)).unwrap();
+            assert!(found.iter().all(|table| !table.table.contains("revisions")), "{found:?}");
+            let found = found.iter().find(|table| table.table == "technical_indicators").unwrap();
+            assert!(found.is_same(&options(true)) && found.rows == [10, 10], "{found:?}");
+        };
+        write(removes.path(), &[rows(0..20), removed(rows(0..20), later, 30)], 40);
+        write(never.path(), &[rows(0..10)], 40);
+        // Stopped: of Parquet there are changes, not one row a key.
+        same();
+        write(removes.path(), &[], i64::MAX);
+        write(never.path(), &[], i64::MAX);
+        same();
+    }
+}
+
+#[test]
+fn bars_that_were_removed_are_not_read_back() {
+    let symbols = symbols();
+    for open in SINKS {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&symbols, 0..20);
+        let bars =
+            keys.iter().map(|key| Bar::carried(key.ts_open, Price::from_raw(5_000))).collect();
+        let known_at = keys.iter().map(|key| key.ts_open).collect();
+        let (table, body) = (Arc::new(TableSpec::bars()), Body::Bars(bars));
+        let rows = Rows { table, keys, known_at, body, symbols: symbols.clone() };
+        let mut sink = open(&store(folder.path()));
+        sink.write(&rows).unwrap();
+        sink.write(&removed(rows, |key| key.ts_open.ns() % 120_000_000_000 == 0, 30)).unwrap();
+        sink.flush(31).unwrap();
+        // Stopped: of Parquet there are changes, not one row a key.
+        drop(sink);
+        let stored = StoredBars::of(folder.path()).unwrap().unwrap();
+        let (mut found, widths) = (0, ["1min".parse().unwrap()]);
+        stored
+            .each(&widths, &symbols, &mut |_, _, bar| {
+                assert_ne!(bar.ts_open.ns() % 120_000_000_000, 0);
+                found += 1;
+            })
+            .unwrap();
+        assert_eq!(found, 10);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -7,7 +7,7 @@ mod log;
 use kafka::read_committed;
 use kafka::trial::{fresh, settings};
 use log::{Op, log, operations};
-use market::{Rows, Sink, TableSpec};
+use market::{Change, Rows, Sink, TableSpec};
 use proptest::prelude::*;
 use sinks::{KafkaOptions, KafkaSink, topic_of};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ fn renamed(written: Written, place: &str) -> Written {
     written.into_iter().map(|((topic, at), lines)| ((plain(topic), at), lines)).collect()
 }
 
-/// The rows of a log as the contract writes them, in order, by topic.
+/// The rows of a log as the contract writes them, in order, by topic; one that was removed has no value.
 fn expected(operations: &[Op]) -> BTreeMap<String, Vec<String>> {
     let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for operation in operations {
@@ -102,6 +102,9 @@ fn line(rows: &Rows, row: usize) -> String {
     let (width, ts_open) = (key.width, key.ts_open.ns());
     let seq = if key.seq == 0 { String::new() } else { format!(",\"seq\":{}", key.seq) };
     let identity = format!("\"symbol\":{symbol},\"width\":\"{width}\",\"ts_open\":{ts_open}{seq}");
+    if key.is_removed() {
+        return format!("{{{identity}}} -");
+    }
     let mut values = String::new();
     for (column, spec) in rows.table.columns.iter().enumerate() {
         let text = match rows.cell(row, column) {
@@ -207,6 +210,33 @@ fn a_record_says_its_schema_and_epoch_and_lies_where_its_symbol_does() {
         reader.poll(std::time::Duration::from_secs(1), read).unwrap();
     }
     assert_eq!(headers, vec![("bar/1".to_owned(), "5".to_owned()); 3]);
+}
+
+#[test]
+fn a_removed_row_is_a_tombstone_where_its_row_was() {
+    let place = fresh("tombstone");
+    let mut rows = log::float_row(&["sma_2".to_owned()]);
+    let mut sink = open(&place);
+    for (epoch, change) in [(5, Change::Added), (6, Change::Removed), (8, Change::Added)] {
+        (rows.keys[0].epoch, rows.keys[0].change) = (epoch, change);
+        apply(&mut sink, &[Op::Rows(rows.clone()), Op::Flush(epoch + 1)]);
+    }
+    sink.sync().unwrap();
+    let topic = format!("{place}.technical_indicators");
+    let consumer = kafka::Consumer::new(&settings()).unwrap();
+    let partition = market::stable_hash(b"A") % u64::from(PARTITIONS);
+    let mut reader = consumer.read(&topic, partition as u32, 0).unwrap();
+    let mut records = Vec::new();
+    while records.len() < 3 {
+        let read = |message: kafka::Message<'_>| {
+            let epoch = message.header(c"epoch").unwrap().to_vec();
+            records.push((message.key().unwrap().to_vec(), message.payload().is_some(), epoch));
+        };
+        reader.poll(std::time::Duration::from_secs(1), read).unwrap();
+    }
+    let key = b"{\"symbol\":\"A\",\"width\":\"1min\",\"ts_open\":0}".to_vec();
+    let record = |has_value, epoch: &str| (key.clone(), has_value, epoch.as_bytes().to_vec());
+    assert_eq!(records, [record(true, "5"), record(false, "6"), record(true, "8")]);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Laws of every sink: a rerun changes nothing, and a kill or a stop at any call, followed by a rerun
 //! that cuts its batches elsewhere, leaves byte for byte what a run that nothing stopped leaves. The law of
-//! syncs is in `sync`.
+//! syncs is in `sync`, those of the past of rows are in `revisions`.
 
 mod log;
+mod revisions;
 mod sync;
 
-use log::{Op, content, copy, log, operations, sqlite_rows};
+use log::read::{content, copy, sqlite_rows};
+use log::{Op, log, operations};
 use market::{Rows, Sink, TableSpec};
 use proptest::prelude::*;
 use sinks::{
@@ -93,7 +95,7 @@ proptest! {
             let complete = rows.keys.partition_point(|key| before.is_some_and(|b| key.epoch < b));
             memory.write(&log::first_rows(rows, complete)).unwrap();
         }
-        prop_assert_eq!(sqlite_rows(folder.path()), log::memory_rows(&memory));
+        prop_assert_eq!(sqlite_rows(folder.path()), log::read::memory_rows(&memory));
         let lines = |table: &str| std::fs::read_to_string(folder.path().join("jsonl").join(table));
         if let Ok(bars) = lines("aggregated_data.jsonl") {
             let changes = memory.memory().tables.get("aggregated_data").map_or(0, |t| t.changes.len());
@@ -122,10 +124,10 @@ proptest! {
         let handle = MemorySink::new();
         memory.push(Box::new(handle.clone()));
         apply(&mut memory, &ops);
-        let expected = log::memory_rows(&handle);
+        let expected = log::read::memory_rows(&handle);
         prop_assert_eq!(sqlite_rows(folder.path()), expected.clone());
-        prop_assert_eq!(log::parquet_rows(&folder.path().join("live")), expected.clone());
-        prop_assert_eq!(log::parquet_rows(&folder.path().join("replay")), expected);
+        prop_assert_eq!(log::read::parquet_rows(&folder.path().join("live")), expected.clone());
+        prop_assert_eq!(log::read::parquet_rows(&folder.path().join("replay")), expected);
         let letters = Letters::open(folder.path());
         prop_assert!(letters.is_err(), "a folder without store.json is no store");
     }
@@ -154,7 +156,7 @@ fn a_stop_stores_parquet_rows_up_to_the_last_flush() {
         sink.flush(1).unwrap();
     }
     drop(sink);
-    assert_eq!(log::last_parquet_rows(folder.path()).lines().count(), 5);
+    assert_eq!(log::read::last_parquet_rows(folder.path()).lines().count(), 5);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::admission::{AdmissionConfig, Seam};
 use crate::partition::AdmittedPartition;
 use market::{
-    Admitted, Counts, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Run, Sealed,
-    Symbols, Time, Waker,
+    Admitted, Counts, EachTick, Epoch, EpochLength, Offset, Partition, PartitionError, Polled, Run,
+    Sealed, SymbolId, Symbols, Time, Waker,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -132,9 +132,13 @@ impl Partition for FollowingPartition {
                 // Its blocks are needed as they are.
                 let saved = self.saved.as_deref().map(AdmittedPartition::stand_of);
                 state.extend_from_slice(saved.unwrap_or_default());
-                Some(Sealed { is_new: false, needed: usize::MAX })
+                Some(Sealed { later: None, needed: usize::MAX })
             }
         }
+    }
+
+    fn ticks(&mut self, symbol: SymbolId, from: Time, to: Time, each: &mut EachTick<'_>) {
+        self.opened.iter_mut().for_each(|opened| opened.ticks(symbol, from, to, each));
     }
 
     fn position(&self) -> Option<Offset> {

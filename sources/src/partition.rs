@@ -1,11 +1,11 @@
 //! A feed behind its admission: the partition that the graph reads.
 
-use crate::admission::{Admission, AdmissionConfig, Seam, SnapshotError};
+use crate::admission::{Admission, AdmissionConfig, Part, Rest, Seam, SnapshotError};
 use crate::{Decoded, Fed, Feed};
 use market::{
-    Admitted, Counts, DeadLetter, EpochLength, Offset, Partition, PartitionError, Polled, Sealed,
+    Admitted, Counts, EachTick, EpochLength, Offset, Partition, PartitionError, Polled, Sealed,
+    SharedTrades, SymbolId, Symbols, Time, Waker,
 };
-use market::{Run, Symbols, Time, Waker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -29,6 +29,8 @@ pub struct AdmittedPartition {
     /// Whether it goes on from a snapshot, behind which the feed may begin earlier.
     restored: bool,
     ended: bool,
+    /// A batch of which only parts were judged.
+    rest: Option<(Box<Decoded>, Rest)>,
     /// The pool that it belongs to.
     pool: Option<u32>,
     /// The greatest watermark of all partitions.
@@ -75,6 +77,7 @@ impl AdmittedPartition {
             carriers,
             restored,
             ended: false,
+            rest: None,
             pool: None,
             greatest: None,
             timed_by: None,
@@ -131,23 +134,33 @@ impl AdmittedPartition {
         &self.admission
     }
 
-    fn hand_out(
-        &mut self,
-        mut batch: Box<Decoded>,
-        runs: Vec<Run>,
-        mut letters: Vec<DeadLetter>,
-    ) -> Polled {
+    /// Judges the next part of a batch, and hands it out.
+    fn judge(&mut self, mut batch: Box<Decoded>, rest: Rest) -> Polled {
+        let (part, rest) = self.admission.admit_part(&mut batch, rest);
+        if let (Some(greatest), Some(mark)) = (&self.greatest, self.admission.watermark()) {
+            greatest.fetch_max(mark.ns(), Ordering::SeqCst);
+        }
+        let admitted = self.admitted(batch.trades.clone(), part);
+        match rest {
+            Some(rest) => self.rest = Some((batch, rest)),
+            None => {
+                batch.trades = SharedTrades::default();
+                if self.shells.len() < SHELLS_MAX {
+                    self.shells.push(batch);
+                }
+            }
+        }
+        Polled::Batch(admitted)
+    }
+
+    fn admitted(&mut self, trades: SharedTrades, part: Part) -> Box<Admitted> {
+        let Part { runs, mut letters, touched } = part;
         for letter in &mut letters {
             letter.source = self.feed.source_of(letter.offset);
         }
         let mut admitted = self.carriers.pop().unwrap_or_default();
-        admitted.trades = std::mem::take(&mut batch.trades);
-        admitted.runs = runs;
-        admitted.letters = letters;
-        if self.shells.len() < SHELLS_MAX {
-            self.shells.push(batch);
-        }
-        Polled::Batch(admitted)
+        *admitted = Admitted { trades, runs, letters, touched };
+        admitted
     }
 }
 
@@ -156,38 +169,43 @@ impl Partition for AdmittedPartition {
         if self.ended {
             return Ok(Polled::End);
         }
+        if let Some((batch, rest)) = self.rest.take() {
+            return Ok(self.judge(batch, rest));
+        }
         // What lies beyond where it is read to is not asked for.
         let fed = if self.admission.is_over() { Fed::End } else { self.feed.poll()? };
         match fed {
             Fed::Pending => Ok(Polled::Pending),
             Fed::Batch(mut batch) => {
-                let (runs, letters) = match self.restored {
-                    true => self.admission.admit_behind(&mut batch),
-                    false => self.admission.admit(&mut batch),
+                let rest = match self.restored {
+                    true => self.admission.begin_behind(&mut batch),
+                    false => self.admission.begin(&mut batch),
                 };
-                if let (Some(greatest), Some(mark)) = (&self.greatest, self.admission.watermark()) {
-                    greatest.fetch_max(mark.ns(), Ordering::SeqCst);
+                let (read, came) = (batch.read, batch.arrived.last().map(|(_, time)| *time));
+                let polled = self.judge(batch, rest);
+                if let (Some(timed_by), Some(read)) = (&self.timed_by, read) {
+                    timed_by(read, came);
                 }
-                if let (Some(timed_by), Some(read)) = (&self.timed_by, batch.read) {
-                    timed_by(read, batch.arrived.last().map(|(_, time)| *time));
-                }
-                Ok(self.hand_out(batch, runs, letters))
+                Ok(polled)
             }
             Fed::End => {
-                self.ended = true;
-                let mut batch = Box::<Decoded>::default();
-                let (runs, letters) = self.admission.finish(&mut batch);
-                if runs.is_empty() && letters.is_empty() {
+                let mut batch = Decoded::default();
+                let part = self.admission.finish(&mut batch);
+                // Bars that are folded again come before what else the end brings.
+                self.ended = part.touched.is_empty();
+                if self.ended && part.runs.is_empty() && part.letters.is_empty() {
                     return Ok(Polled::End);
                 }
-                Ok(self.hand_out(batch, runs, letters))
+                Ok(Polled::Batch(self.admitted(batch.trades, part)))
             }
         }
     }
 
     fn recycle(&mut self, mut batch: Box<Admitted>) {
         let mut shell = self.shells.pop().unwrap_or_default();
-        shell.trades = std::mem::take(&mut batch.trades);
+        // Mostly the horizon holds these columns still, and gives back others that have left it.
+        let columns = std::mem::take(&mut batch.trades).reclaim();
+        shell.trades = columns.unwrap_or_else(|| self.admission.spare_columns()).into();
         shell.clear();
         self.feed.recycle(shell);
         if self.carriers.len() < SHELLS_MAX {
@@ -210,6 +228,10 @@ impl Partition for AdmittedPartition {
 
     fn cut(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Option<Sealed> {
         Some(self.admission.cut_onto(state, block))
+    }
+
+    fn ticks(&mut self, symbol: SymbolId, from: Time, to: Time, each: &mut EachTick<'_>) {
+        self.admission.ticks(symbol, from, to).iter().for_each(|tick| each(*tick));
     }
 
     fn position(&self) -> Option<Offset> {

@@ -54,8 +54,9 @@ pub(super) enum Command {
     )]
     Tail(TailArgs),
     /// Ask the embedded store
-    #[command(after_help = "Example: tidemill query \"SELECT symbol, close FROM aggregated_data \
-        WHERE width = '1min' LIMIT 5\" --format csv")]
+    #[command(after_help = "Examples: tidemill query \"SELECT symbol, close FROM aggregated_data \
+        WHERE width = '1min' LIMIT 5\" --format csv\n          tidemill query --as-of 2024-01-02T14:31:00Z \
+        \"SELECT symbol, close FROM aggregated_data WHERE width = '1min'\"")]
     Query(QueryArgs),
     /// Compare what two deployments wrote: two stores, or the topics of two configurations
     #[command(after_help = "Examples: tidemill diff tidemill-data other-data\n          \
@@ -308,6 +309,9 @@ pub(super) struct QueryArgs {
     /// One SQL statement that reads
     #[arg(value_name = "SQL")]
     pub sql: String,
+    /// Answer with what was known then: rows before later corrections, none of later bars
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub as_of: Option<String>,
     /// Store folder [default: that of cluster.toml where there is one, else tidemill-data]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,

@@ -137,6 +137,8 @@ fn document(config: &Config, asked: &[Asked]) -> Value {
         "refused_by_reason": refused,
         "late": sum("late"),
         "flagged": sum("flagged"),
+        "cancelled": sum("cancelled"),
+        "replaced": sum("replaced"),
         "spread_symbols": sum("spread_symbols"),
         "tables": first.map(|one| one["tables"].clone()),
         "sinks": first.map(|one| one["sinks"].clone()),

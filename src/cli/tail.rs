@@ -155,6 +155,7 @@ impl Printer<'_> {
             let (partition, offset) = at;
             let (key, schema) =
                 (plain(key.unwrap_or("-")), plain(schema.as_deref().unwrap_or("-")));
+            let value = if message.payload().is_none() { "removed" } else { value };
             self.text += &format!("{partition}/{offset} {schema} {key} {value}\n");
         }
     }

@@ -194,6 +194,8 @@ pub struct SinkConfig {
     pub kind: SinkKind,
     /// Tables it gets; empty: all.
     pub tables: Vec<String>,
+    /// How long the embedded tables keep values that were revised; nothing: for ever.
+    pub keep_revisions_ns: Option<i64>,
 }
 
 /// What a sink is.

@@ -252,6 +252,8 @@ section! {
     kind: String, Kind::Choice(&["sqlite", "parquet", "jsonl", "kafka", "none"]), default "\"sqlite\"", rule "sqlite, parquet, jsonl, kafka, none", flag "--sink";
     /// Tables it gets; empty: all.
     tables: Vec<String>, Kind::Texts, default "[]", rule "aggregated_data, technical_indicators", flag "";
+    /// How long a sqlite sink keeps values that were revised or removed, in `<table>_revisions`, counted back from the newest row; absent: for ever.
+    keep_revisions: Option<String>, Kind::Duration, default "", rule "0s to 36500d; only where kind is sqlite", flag "";
     /// Name of a kafka sink: part of its transactional id, so that two of a deployment have two.
     name: String, Kind::Text, default "\"kafka\"", rule "1 to 64 of a-z A-Z 0-9 . _ -", flag "";
     /// Brokers of a kafka sink.

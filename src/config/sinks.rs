@@ -9,6 +9,9 @@ use market::Time;
 
 type Checked<T> = Result<T, ConfigError>;
 
+/// A hundred years, longer than which nothing is kept.
+const FOR_EVER_NS: i64 = 36_500 * Time::DAY;
+
 /// What the word of a kind stands for.
 #[derive(Clone, Copy)]
 enum Word {
@@ -50,7 +53,17 @@ pub(super) fn sinks(tree: &Tree, list: &[raw::Sink]) -> Checked<Vec<SinkConfig>>
                 _ => tree.error(&path("kind"), "there is one sink of a kind in a store"),
             });
         }
-        sinks.push(SinkConfig { kind, tables: raw.tables.clone() });
+        let keep_revisions_ns = match &raw.keep_revisions {
+            Some(text) if kind == SinkKind::Sqlite => {
+                Some(duration(tree, &path("keep_revisions"), text, 0, FOR_EVER_NS)?)
+            }
+            Some(_) => {
+                let rule = "only a sink of kind sqlite keeps values that were revised";
+                return Err(tree.error(&path("keep_revisions"), rule));
+            }
+            None => None,
+        };
+        sinks.push(SinkConfig { kind, tables: raw.tables.clone(), keep_revisions_ns });
     }
     Ok(sinks)
 }
@@ -67,8 +80,8 @@ fn target(tree: &Tree, raw: &raw::Sink, path: &dyn Fn(&str) -> String) -> Checke
         .map_err(|error| tree.error(&path("kafka"), error))?;
     let partitions = within(tree, &path("partitions"), raw.partitions, 1, 1024)? as i32;
     let replication = raw.replication.map(|count| within(tree, &path("replication"), count, 1, 15));
-    let (hour, most) = (3600 * Time::SECOND, 36_500 * Time::DAY);
-    let retention = duration(tree, &path("retention"), &raw.retention, hour, most)?;
+    let hour = 3600 * Time::SECOND;
+    let retention = duration(tree, &path("retention"), &raw.retention, hour, FOR_EVER_NS)?;
     Ok(KafkaTarget {
         name: raw.name.clone(),
         settings,

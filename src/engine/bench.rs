@@ -4,7 +4,7 @@ use super::inputs::Reading;
 use super::topics::TopicSource;
 use crate::config::{Config, OutlierMode, Timing};
 use dataflows::{Opener, PoolPlan, Start};
-use market::{Partition, PartitionError, Symbols, Time};
+use market::{Partition, PartitionError, Symbols, Time, Width};
 use sources::{
     AdmissionConfig, AdmittedPartition, Feed, FollowingPartition, MemoryFeed, OutlierRule, Place,
     Seam, Seams, SymbolJudge, Timed,
@@ -147,6 +147,7 @@ fn admission(
         max_jump_ns: timing.max_jump_ns,
         outliers: rule,
         listed_only: config.listed_only(),
+        bar_ns: Width::widest_base_ns(config.widths()),
         until: reading.to,
         place: match place {
             Where::Alone => Place::Alone,

@@ -19,7 +19,13 @@ pub(super) fn open(
     for sink in config.sinks() {
         let own = own_tables(sink, &tables);
         let inner: Box<dyn Sink> = match &sink.kind {
-            SinkKind::Sqlite => Box::new(store.sqlite(&own)?),
+            SinkKind::Sqlite => {
+                let opened = store.sqlite(&own)?;
+                Box::new(match sink.keep_revisions_ns {
+                    Some(ns) => opened.keep_revisions_for(ns),
+                    None => opened,
+                })
+            }
             SinkKind::Parquet => Box::new(store.parquet(parquet(config))?),
             SinkKind::JsonLines => Box::new(store.jsonl()?),
             SinkKind::Kafka(target) => {

@@ -85,6 +85,8 @@ impl Summary {
             "gaps": self.gaps,
             "late": self.counts.late,
             "flagged": self.counts.flagged,
+            "cancelled": self.counts.cancelled,
+            "replaced": self.counts.replaced,
             "revised": self.revised(),
             "tables": tables,
             "spread_symbols": self.spread_symbols,
@@ -124,6 +126,8 @@ impl Summary {
             vec!["left out".to_owned(), grouped(counts.left_out)],
             vec!["late".to_owned(), grouped(counts.late)],
             vec!["flagged".to_owned(), grouped(counts.flagged)],
+            vec!["cancelled".to_owned(), grouped(counts.cancelled)],
+            vec!["replaced".to_owned(), grouped(counts.replaced)],
         ];
         for table in &self.tables {
             let count = format!("{} rows, {} revised", grouped(table.rows), grouped(table.revised));

@@ -305,7 +305,8 @@ const METRICS: &[Metric] = &[
 ];
 
 fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(super::live::METRICS).chain(super::otlp::METRICS)
+    let others = super::live::METRICS.iter().chain(super::otlp::METRICS);
+    METRICS.iter().chain(super::corrected::METRICS).chain(others)
 }
 
 fn labels(one: &super::seen::SeenPartition) -> [String; 2] {

@@ -10,6 +10,7 @@
 
 mod board;
 mod conditions;
+mod corrected;
 mod live;
 mod logs;
 mod lookout;

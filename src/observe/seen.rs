@@ -165,6 +165,8 @@ impl Seen {
             "refused_by_reason": refused,
             "late": self.counts.late,
             "flagged": self.counts.flagged,
+            "cancelled": self.counts.cancelled,
+            "replaced": self.counts.replaced,
             "tables": tables.collect::<Vec<_>>(),
             "spread_symbols": self.spread_symbols,
             "sinks": self.sinks.iter().map(|sink| json!({

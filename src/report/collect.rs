@@ -1,7 +1,7 @@
 //! The sink behind a report: final bars and indicators by symbol and width, what a revised bar was
-//! first, and refused records by reason with an example of each.
+//! first, and refused records by reason with an example of each. What was removed leaves it.
 
-use market::{Bar, Body, DeadLetter, Rows, Scales, Sink, SinkError, Time, Width};
+use market::{Bar, Body, Change, DeadLetter, Rows, Scales, Sink, SinkError, Time, Width};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -75,7 +75,9 @@ impl Sink for Collector {
         for row in 0..rows.len() {
             let id = rows.keys[row].symbol;
             let text = texts.entry(id).or_insert_with(|| rows.symbols.text(id));
-            if !collected.take(rows, row, text) {
+            if rows.keys[row].is_removed() {
+                collected.remove(rows, row, text);
+            } else if !collected.take(rows, row, text) {
                 collected.left_out += 1;
             }
         }
@@ -110,7 +112,7 @@ impl Collected {
             Body::Bars(list) => {
                 let (bar, known_at) = (list[row], rows.known_at[row]);
                 let entry = bars.entry(key.ts_open).or_insert_with(|| Entry::new(bar, known_at));
-                if key.revision > 0 {
+                if key.change == Change::Revised {
                     // A row of a later revision comes after the ones before it.
                     entry.first.get_or_insert(entry.bar);
                 }
@@ -123,6 +125,27 @@ impl Collected {
                 entry.indicators.extend_from_slice(&values[row * stride..(row + 1) * stride]);
                 true
             }
+        }
+    }
+
+    /// Removes a row, and what has none left.
+    fn remove(&mut self, rows: &Rows, row: usize, symbol: &Arc<str>) {
+        let key = rows.keys[row];
+        let Some(widths) = self.symbols.get_mut(symbol) else { return };
+        let Some(series) = widths.get_mut(&key.width) else { return };
+        match &rows.body {
+            Body::Bars(_) => drop(series.bars.remove(&key.ts_open)),
+            Body::Floats { .. } => {
+                if let Some(entry) = series.bars.get_mut(&key.ts_open) {
+                    entry.indicators.clear();
+                }
+            }
+        }
+        if series.bars.is_empty() {
+            widths.remove(&key.width);
+        }
+        if widths.is_empty() {
+            self.symbols.remove(symbol);
         }
     }
 }
@@ -149,9 +172,9 @@ impl Series {
         }
     }
 
-    /// Bars that were revised.
+    /// Bars that were revised since they were made, or made again.
     pub fn revised(&self) -> usize {
-        self.bars.values().filter(|entry| entry.revision > 0).count()
+        self.bars.values().filter(|entry| entry.first.is_some()).count()
     }
 
     /// Decimals that its closes need, at most nine: how prices are shown.

@@ -3,8 +3,11 @@
 use super::Collector;
 use crate::config::Config;
 use crate::{Engine, Summary};
-use market::{Offset, Price, Size, Time, Trades};
+use market::{
+    Bar, Body, Change, Offset, Price, RowKey, Rows, Sink, Size, Symbols, TableSpec, Time, Trades,
+};
 use operators::indicator::Registry;
+use std::sync::Arc;
 
 const CONFIG: &str = "[[bars]]\nwidths = [\"1min\", \"5min\"]\n[[indicators]]\n\
     list = [\"sma(20)\", \"ema(12)\", \"ema(26)\", \"rsi(14)\", \"macd(12,26,9)\", \"bb(20,2)\", \"vwap(session)\"]";
@@ -62,6 +65,54 @@ fn a_page_shows_what_the_graph_gave() {
         std::fs::write(path, &page).unwrap();
     }
     assert!(collected.chart("1min".parse().unwrap()).contains("NVDA"));
+}
+
+/// A row of minute `ts_open` through the sink: a bar, or its indicator.
+fn row(collector: &mut Collector, is_bar: bool, ts_open: i64, (revision, change): (u32, Change)) {
+    let symbols = Symbols::default();
+    let symbol = symbols.intern(b"A").unwrap();
+    let (ts_open, width) = (Time::from_ns(ts_open * 60 * Time::SECOND), "1min".parse().unwrap());
+    let key = RowKey { epoch: 0, ts_open, symbol, width, seq: 0, revision, change };
+    let price = Price::from_raw(i64::from(revision + 1) * 1_000_000_000);
+    let (table, body) = match is_bar {
+        true => (TableSpec::bars(), Body::Bars(vec![Bar::carried(ts_open, price)])),
+        false => {
+            let table = TableSpec::floats("technical_indicators", &["sma_2".to_owned()]);
+            (table, Body::Floats { stride: 1, values: vec![f64::from(revision)] })
+        }
+    };
+    let known_at = vec![Time::from_ns(i64::from(revision))];
+    let rows = Rows { table: Arc::new(table), keys: vec![key], known_at, body, symbols };
+    collector.write(&rows).unwrap();
+}
+
+#[test]
+fn what_was_removed_leaves_the_page() {
+    let (mut collector, width) = (Collector::default(), "1min".parse().unwrap());
+    let added = (0, Change::Added);
+    for (is_bar, minute) in [(true, 0), (false, 0), (true, 1), (false, 1)] {
+        row(&mut collector, is_bar, minute, added);
+    }
+    row(&mut collector, true, 1, (1, Change::Removed));
+    row(&mut collector, false, 1, (1, Change::Removed));
+    row(&mut collector, false, 0, (1, Change::Removed));
+    {
+        let collected = collector.collected();
+        let series = &collected.symbols["A"][&width];
+        assert_eq!((series.bars.len(), series.revised(), collected.left_out), (1, 0, 0));
+        assert!(series.last().unwrap().indicators.is_empty());
+    }
+    // One that returns was not revised since.
+    row(&mut collector, true, 1, (2, Change::Added));
+    row(&mut collector, false, 1, (2, Change::Added));
+    {
+        let collected = collector.collected();
+        let last = collected.symbols["A"][&width].last().unwrap();
+        assert_eq!((last.revision, last.first, &last.indicators[..]), (2, None, &[2.0][..]));
+    }
+    row(&mut collector, true, 0, (1, Change::Removed));
+    row(&mut collector, true, 1, (3, Change::Removed));
+    assert!(collector.collected().symbols.is_empty());
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod live;
 mod observe;
 mod otlp;
 mod processes;
+mod query;
 mod stores;
 mod tail;
 mod up;

@@ -6,7 +6,7 @@ use dataflows::{
 };
 use market::{
     EpochLength, Offset, Partition, PartitionError, Price, Size, Symbols, Time, TradeId, Trades,
-    Waker,
+    TransType, Waker,
 };
 use operators::indicator::Registry;
 use proptest::prelude::*;
@@ -31,6 +31,9 @@ pub struct Record {
     pub id: Option<u64>,
     /// A heartbeat at `ts` instead of a trade.
     pub heartbeat: bool,
+    pub trans: TransType,
+    /// Whether the id is text.
+    pub is_text: bool,
 }
 
 /// A partition's log.
@@ -84,14 +87,14 @@ impl Log {
         for (at, step) in steps.iter().enumerate() {
             let id = Some(at as u64);
             let mut record =
-                Record { ts: head, symbol: at % 7, price: 100, size: 3, id, heartbeat: false };
+                Record { ts: head, symbol: at % 7, price: 100, size: 3, id, ..Record::default() };
             match *step {
                 Step::Trade(pause, delay, symbol, price) => {
                     head += pause * 1_000_000;
                     let ts = head - delay * 1_000_000;
                     let id = (at % 11 > 0).then_some(at as u64);
-                    record =
-                        Record { ts, symbol, price, size: 1 + price % 9, id, heartbeat: false };
+                    let size = 1 + price % 9;
+                    record = Record { ts, symbol, price, size, id, ..Record::default() };
                 }
                 Step::Copy(back) => match records.len().checked_sub(back) {
                     Some(at) => record = records[at].clone(),
@@ -156,7 +159,11 @@ impl Log {
             trades.price.push(Price::from_raw(record.price * 10_000_000));
             trades.size.push(Size::from_raw(record.size * Time::SECOND));
             trades.offset.push(offset);
-            trades.trade_id.push(record.id.map_or(TradeId::NONE, TradeId::from_number));
+            trades.trade_id.push(record.id.map_or(TradeId::NONE, |id| match record.is_text {
+                true => TradeId::from_text(format!("x{id}").as_bytes()),
+                false => TradeId::from_number(id),
+            }));
+            trades.trans.push(record.trans);
         }
         MemoryFeed::new(trades).with_heartbeats(heartbeats).cut(cuts)
     }

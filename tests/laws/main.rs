@@ -5,9 +5,11 @@
 //! - the same trades over 1, 3 and 8 partitions end in the same final values
 //! - late trades in any order end in the values of the sorted input
 //! - each partition's own lateness and horizon, and nobody else's, decide what it admits
+//! - corrections of trades, whatever their order, end in the values of the corrected log
 //! - symbols spread over pooled partitions end as in one log, copies and outliers among them found
 //! - one bad time, a heartbeat of the far future, a gap, an empty partition and a long one stop nothing
 
+mod corrections;
 mod log;
 mod pools;
 mod times;

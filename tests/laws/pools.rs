@@ -107,7 +107,7 @@ fn a_copy_in_another_partition_is_found() {
         price: 100,
         size: 3,
         id: Some(at as u64),
-        heartbeat: false,
+        ..Record::default()
     };
     let logs = [Log((0..90).map(record).collect()), Log(vec![record(0), record(40), record(89)])];
     let apart = run(&logs, 2, false, &Feeding::default());

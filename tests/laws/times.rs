@@ -12,7 +12,7 @@ fn steady(symbol: usize, from: i64, count: i64) -> Vec<Record> {
         price: 100 + second % 7,
         size: 1 + second % 3,
         id: Some((from + second) as u64),
-        heartbeat: false,
+        ..Record::default()
     };
     (0..count).map(trade).collect()
 }

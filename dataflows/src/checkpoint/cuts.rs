@@ -3,7 +3,7 @@
 use super::bundle::{Piece, Shelf};
 use super::manifest::Position;
 use super::sequence::block_name;
-use market::Epoch;
+use market::{Epoch, Later};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -47,8 +47,8 @@ pub(crate) struct Cut {
     expected: usize,
     pub pieces: Vec<Piece>,
     pub positions: Vec<Position>,
-    /// What is written once, by the names of its objects.
-    pub blocks: BTreeMap<String, Vec<Piece>>,
+    /// What is written once, by the names of its objects, and what appends the rest of each.
+    pub blocks: BTreeMap<String, Vec<(Piece, Later)>>,
     /// The objects of such that the cut needs.
     pub needed: BTreeSet<String>,
     /// Where their buffers are put back.
@@ -75,7 +75,7 @@ struct Inner {
     asking: Option<SyncActivator>,
     shelf: Shelf,
     /// What is written once and went with no cut yet: it outlives a boundary that is given up.
-    blocks: BTreeMap<String, Vec<Piece>>,
+    blocks: BTreeMap<String, Vec<(Piece, Later)>>,
     /// The run's generation and the worker's number: part of the names of what it writes.
     name: (u64, usize),
 }
@@ -173,11 +173,11 @@ impl Cuts {
     }
 
     /// Takes what is written once, with the present boundary's cut or a later one; the name of its object.
-    pub fn keep(&self, piece: Piece) -> String {
+    pub fn keep(&self, piece: Piece, later: Later) -> String {
         let mut inner = self.0.borrow_mut();
         let (generation, worker) = inner.name;
         let name = block_name(generation, inner.grant.checkpoint, worker);
-        inner.blocks.entry(name.clone()).or_default().push(piece);
+        inner.blocks.entry(name.clone()).or_default().push((piece, later));
         name
     }
 
@@ -274,12 +274,13 @@ mod tests {
             cuts.hear(Told::Grant(Grant { gate, ask_at: at + 5, checkpoint }));
         };
         name(1, 5);
-        let first = cuts.keep(Piece::default());
+        let later = || Box::new(|_: &mut Vec<u8>| ()) as Later;
+        let first = cuts.keep(Piece::default(), later());
         cuts.need([&first]);
         cuts.give(Piece::default(), None);
         // Another worker's part could not be stored.
         name(2, 9);
-        let second = cuts.keep(Piece::default());
+        let second = cuts.keep(Piece::default(), later());
         cuts.need([&first, &second]);
         (0..2).for_each(|_| cuts.give(Piece::default(), None));
         let (_, mut whole) = cuts.say();

@@ -13,7 +13,7 @@ use market::{Epoch, Offset, Time};
 use serde_json::{Value, json};
 
 /// The shape of manifests and of the objects they name.
-pub const FORMAT: u64 = 3;
+pub const FORMAT: u64 = 4;
 
 /// Names of claims and manifests.
 pub const SEQUENCE: &str = "seq/";

@@ -1,6 +1,6 @@
 //! The thread of a process that writes checkpoints, so that no worker waits for the store.
 
-use super::bundle::encode;
+use super::bundle::{Piece, encode};
 use super::coordinator::{Part, Said, Whole};
 use super::cuts::Cut;
 use super::manifest::{Entry, Manifest};
@@ -9,7 +9,7 @@ use super::sequence::{Claimed, Pruned, SequenceError, create, part_name, prune};
 use super::{Checkpoints, DepotError};
 use crate::graph::Shared as Run;
 use bytes::Bytes;
-use market::Symbols;
+use market::{Later, Symbols};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use timely::scheduling::SyncActivator;
@@ -108,6 +108,11 @@ impl Desk {
     fn store(&mut self, worker: usize, cut: Cut) -> Said {
         let Cut { checkpoint, pieces, positions, blocks, needed, shelf, .. } = cut;
         for (name, pieces) in blocks {
+            let whole = |(mut piece, later): (Piece, Later)| {
+                later(&mut piece.bytes);
+                piece
+            };
+            let pieces = pieces.into_iter().map(whole).collect();
             // Blocks name no symbols by number.
             let bytes = encode(&name, &Symbols::default(), pieces, &shelf);
             self.once.owe(worker, name, bytes);

@@ -1,15 +1,18 @@
 //! Bars of one base width from the partials of all partitions, beyond the exchange.
 //!
-//! One partial is kept for each (bar, partition) of the horizon. A change replaces it, and the bar is
-//! folded from them again, because a least or greatest cannot be taken away. A bar is handed out once an
-//! epoch, when the epoch is complete and if it differs from what was handed out before.
+//! One partial is kept for each (bar, partition) of the horizon. A change replaces it or takes it away, and the
+//! bar is folded from them again, because a least or greatest cannot be taken away. A bar is handed out once an
+//! epoch, when the epoch is complete and if it differs from what was handed out before: as one that is there no
+//! more, where no partial of it has a price any more and none is carried on in its place. What is there in the
+//! end is what would be if trades that were taken back had never come.
 
+use super::carry::Last;
 use super::grid::Grid;
 use super::parts::{Parts, load_symbols, save_symbols};
+use super::slot::Slot;
 use super::{Clockwork, SymbolIndex, Words};
 use crate::tick::{Course, PartialRow};
-use market::{Bar, Change, Epoch, Price, RowKey, SymbolId, Time, Width};
-use operators::bar::{Partial, fold_partials};
+use market::{Bar, Epoch, RowKey, SymbolId, Time, Width};
 use operators::{Restore, Snapshot};
 
 /// What becomes of an interval in which a symbol does not trade.
@@ -22,133 +25,14 @@ pub enum Empty {
     Carry,
 }
 
-/// One bar of a symbol: what it is folded from.
-pub(super) struct Slot {
-    /// The partial of the first partition that brought one; empty for a carried bar.
-    first: Partial,
-    /// Those of other partitions, where a symbol is spread.
-    more: Option<Box<Spread>>,
-    /// The close that a carried bar repeats.
-    carried: Price,
-    partition: u32,
-    revision: u32,
-    /// Whether it was ever handed out.
-    shown: bool,
-}
-
-/// The partials of all partitions but the first, each with its partition's number.
-type Spread = Vec<(u32, Partial)>;
-
-/// What putting a partial into a slot did.
-struct Put {
-    changed: bool,
-    /// Whether it is the first of one more partition.
-    more: bool,
-}
-
-impl Slot {
-    /// The bar at `ts_open` that carries `close` on, until a partial comes.
-    pub(super) fn carried(ts_open: Time, close: Price) -> Self {
-        let first = Partial::new(ts_open);
-        Slot { first, more: None, carried: close, partition: 0, revision: 0, shown: false }
-    }
-
-    pub(super) fn is_carried(&self) -> bool {
-        self.first.is_empty()
-    }
-
-    /// Carries another close on; whether it is another.
-    pub(super) fn carry(&mut self, close: Price) -> bool {
-        std::mem::replace(&mut self.carried, close) != close
-    }
-
-    /// Takes a partition's partial.
-    #[inline]
-    fn put(&mut self, partition: u32, partial: &Partial) -> Put {
-        if self.is_carried() || self.partition == partition {
-            let changed = self.first != *partial;
-            (self.partition, self.first) = (partition, *partial);
-            return Put { changed, more: false };
-        }
-        let more = self.more.get_or_insert_default();
-        let known = more.iter_mut().find(|(other, _)| *other == partition);
-        let is_new = known.is_none();
-        match known {
-            Some(slot) => slot.1 = *partial,
-            None => more.push((partition, *partial)),
-        }
-        Put { changed: true, more: is_new }
-    }
-
-    /// Whether several partitions hold trades of it, those before others not counted.
-    fn is_spread(&self, course: &Course) -> bool {
-        let more = self.more.iter().flat_map(|more| more.iter().map(|(partition, _)| *partition));
-        let all = std::iter::once(self.partition).chain(more);
-        all.filter(|&partition| !course.leads(partition)).count() > 1
-    }
-
-    /// The bar that its partials make.
-    pub(super) fn bar(&self) -> Bar {
-        if self.is_carried() {
-            return Bar::carried(self.first.ts_open(), self.carried);
-        }
-        let Some(more) = &self.more else { return self.first.bar() };
-        let more = more.iter().map(|(part, partial)| (*part, partial));
-        let all = std::iter::once((self.partition, &self.first)).chain(more);
-        fold_partials(all).unwrap_or_else(|| self.first.bar())
-    }
-
-    fn save(&self, to: &mut Snapshot) {
-        let more = self.more.as_deref().map_or(&[][..], Vec::as_slice);
-        to.u64(u64::from(self.revision) << 1 | u64::from(self.shown));
-        to.i64(self.carried.raw());
-        to.u64(more.len() as u64);
-        for (partition, partial) in std::iter::once(&(self.partition, self.first)).chain(more) {
-            to.u64(u64::from(*partition));
-            partial.snapshot(to);
-        }
-    }
-
-    fn load(from: &mut Restore<'_>) -> Self {
-        let word = from.u64();
-        let (revision, shown) = ((word >> 1) as u32, word & 1 == 1);
-        let carried = Price::from_raw(from.i64());
-        let others = from.u64();
-        let mut part = || (from.u64() as u32, Partial::restore(from));
-        let (partition, first) = part();
-        let more: Spread = (0..others).map(|_| part()).collect();
-        let more = (!more.is_empty()).then(|| Box::new(more));
-        Slot { first, more, carried, partition, revision, shown }
-    }
-
-    /// The key of what is to be handed out now.
-    fn settle(&mut self, epoch: Epoch, symbol: SymbolId, width: Width) -> RowKey {
-        self.revision += u32::from(self.shown);
-        self.shown = true;
-        let (ts_open, revision) = (self.first.ts_open(), self.revision);
-        let change = if revision == 0 { Change::Added } else { Change::Revised };
-        RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change }
-    }
-}
-
 /// What is known of a symbol beside its bars.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Head {
-    /// Start of its newest bar.
-    pub newest: Time,
-    /// Start of the newest bar in which something traded.
-    pub traded: Time,
-    /// The bar before those that can change, where empty bars carry it on.
-    pub before: Option<Before>,
+    /// Its newest bar, where empty intervals carry it on.
+    pub last: Option<Last>,
+    /// The bar before those that can change, where empty intervals carry it on.
+    pub before: Option<Last>,
     spread: bool,
-}
-
-/// The bar before the oldest that can change.
-#[derive(Clone, Copy)]
-pub(super) struct Before {
-    pub bar: Bar,
-    /// Start of the last bar up to it in which something traded.
-    pub traded: Option<Time>,
 }
 
 /// The bars of one base width that a worker holds.
@@ -160,6 +44,8 @@ pub struct BarBook {
     pub(super) index: SymbolIndex,
     pub(super) heads: Vec<Head>,
     pub(super) bars: Grid<Slot>,
+    /// Bars that were changed since they were handed out, as they were then: by the symbol's place and the start.
+    shown: Vec<(usize, Time, Bar)>,
     pub(super) reach: Time,
     /// End of the last interval that carried bars were made for.
     pub(super) carried: Time,
@@ -179,6 +65,7 @@ impl BarBook {
             index: SymbolIndex::default(),
             heads: Vec::new(),
             bars: Grid::default(),
+            shown: Vec::new(),
             reach: NEVER,
             carried: NEVER,
             spread: 0,
@@ -208,11 +95,11 @@ impl BarBook {
         known.find(|(_, head)| head.spread).map(|(symbol, _)| *symbol)
     }
 
-    /// The bars of each symbol that were handed out and can still change, in order of time.
+    /// The bars of each symbol that were handed out, are there and can still change, in order of time. Nothing may
+    /// wait for a settling.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (SymbolId, Vec<Bar>)> + '_ {
         self.index.symbols().iter().enumerate().map(|(place, symbol)| {
-            let shown = self.bars.cells_from(NEVER, place).filter(|slot| slot.shown);
-            (*symbol, shown.map(Slot::bar).collect())
+            (*symbol, self.bars.cells_from(NEVER, place).filter_map(Slot::shown).collect())
         })
     }
 
@@ -221,17 +108,34 @@ impl BarBook {
     pub fn apply(&mut self, row: &PartialRow) {
         let place = self.place(row.symbol);
         let start = row.partial.ts_open();
+        if row.partial.is_empty() && !self.bars.has(start, place) {
+            return;
+        }
         let column = self.bars.column(start);
-        let slot = self.bars.cell_or(column, place, || Slot::carried(start, Price::from_raw(0)));
-        let put = slot.put(row.partition, &row.partial);
+        let slot = self.bars.cell_or(column, place, || Slot::new(start));
+        let shown = slot.shown();
+        let put = slot.put(row);
         let is_spread = put.more && slot.is_spread(&self.course);
         if put.changed {
-            self.bars.touch(column, place);
+            self.touch((column, start), place, shown);
         }
-        let head = &mut self.heads[place];
-        (head.newest, head.traded) = (head.newest.max(start), head.traded.max(start));
-        if is_spread && !std::mem::replace(&mut head.spread, true) {
+        if is_spread && !std::mem::replace(&mut self.heads[place].spread, true) {
             self.spread += 1;
+        }
+    }
+
+    /// Notes that the slot of a symbol in a column was changed, and what had been shown of it by then.
+    #[inline]
+    pub(super) fn touch(
+        &mut self,
+        (column, start): (usize, Time),
+        place: usize,
+        shown: Option<Bar>,
+    ) {
+        if self.bars.touch(column, place)
+            && let Some(bar) = shown
+        {
+            self.shown.push((place, start, bar));
         }
     }
 
@@ -239,7 +143,7 @@ impl BarBook {
     fn place(&mut self, symbol: SymbolId) -> usize {
         let place = self.index.place(symbol);
         if place == self.heads.len() {
-            self.heads.push(Head { newest: NEVER, traded: NEVER, before: None, spread: false });
+            self.heads.push(Head::default());
         }
         place
     }
@@ -250,9 +154,15 @@ impl BarBook {
             self.carry(epoch);
         }
         let (width, symbols) = (self.width, self.index.symbols());
-        self.bars.drain_touched(|place, _, slot| {
-            emit(slot.settle(epoch, symbols[place], width), &slot.bar());
+        self.shown.sort_unstable_by_key(|(place, start, _)| (*place, *start));
+        let mut shown = self.shown.drain(..).peekable();
+        self.bars.drain_touched(|place, start, slot| {
+            let before = shown.next_if(|(key, at, _)| (*key, *at) == (place, start));
+            let before = before.map(|(.., bar)| bar);
+            let settled = slot.settle(before, (epoch, symbols[place], width));
+            settled.iter().for_each(|(key, bar)| emit(*key, bar));
         });
+        drop(shown);
         let over = self.clock.floor(epoch).ns().saturating_sub(width.ns());
         let (heads, carry) = (&mut self.heads, self.empty == Empty::Carry);
         self.bars.forget(Time::from_ns(over), |place, slot| {
@@ -270,15 +180,7 @@ impl Parts for BarBook {
         to.i64(self.reach.min(self.clock.epoch.start(before)).ns());
         to.i64(self.carried.ns());
         save_symbols(&self.index, of, to, |place, to| {
-            let head = &self.heads[place];
-            to.u64(u64::from(head.spread));
-            to.i64(head.newest.ns());
-            to.i64(head.traded.ns());
-            to.u64(u64::from(head.before.is_some()));
-            if let Some(before) = &head.before {
-                before.bar.save(to);
-                to.i64(before.traded.unwrap_or(NEVER).ns());
-            }
+            self.heads[place].save(to);
             to.counted(|to| {
                 let slots = self.bars.cells_from(NEVER, place);
                 slots.map(|slot| slot.save(to)).count() as u64
@@ -291,17 +193,12 @@ impl Parts for BarBook {
         self.carried = self.carried.max(Time::from_ns(from.i64()));
         load_symbols(of, from, |symbol, from| {
             let place = self.place(symbol);
-            let spread = from.u64() == 1;
-            let [newest, traded] = [(); 2].map(|()| Time::from_ns(from.i64()));
-            let before = (from.u64() == 1).then(|| {
-                let (bar, traded) = (Bar::load(from), Time::from_ns(from.i64()));
-                Before { bar, traded: (traded != NEVER).then_some(traded) }
-            });
-            self.heads[place] = Head { newest, traded, before, spread };
-            self.spread += u64::from(spread);
+            let head = Head::load(from);
+            self.heads[place] = head;
+            self.spread += u64::from(head.spread);
             for _ in 0..from.u64() {
                 let slot = Slot::load(from);
-                let column = self.bars.column(slot.first.ts_open());
+                let column = self.bars.column(slot.ts_open());
                 self.bars.cell_or(column, place, || slot);
             }
         });
@@ -311,9 +208,24 @@ impl Parts for BarBook {
 impl Head {
     /// Keeps of a bar that is forgotten what the ones after it carry on.
     fn keep(&mut self, slot: &Slot) {
-        let traded = self.before.and_then(|before| before.traded);
-        let bar = slot.bar();
-        let traded = if slot.is_carried() { traded } else { Some(bar.ts_open) };
-        self.before = Some(Before { bar, traded });
+        if let Some(bar) = slot.bar() {
+            self.before = Some(Last::after(self.before, &bar, slot.has_price()));
+        }
+    }
+}
+
+impl Words for Head {
+    fn save(&self, to: &mut Snapshot) {
+        to.u64(u64::from(self.spread));
+        for last in [self.last, self.before] {
+            to.u64(u64::from(last.is_some()));
+            last.iter().for_each(|last| last.save(to));
+        }
+    }
+
+    fn load(from: &mut Restore<'_>) -> Self {
+        let spread = from.u64() == 1;
+        let [last, before] = [(); 2].map(|()| (from.u64() == 1).then(|| Last::load(from)));
+        Head { last, before, spread }
     }
 }

@@ -1,16 +1,28 @@
-//! Carried bars: an interval without a trade repeats the close before it, with no volume.
+//! Carried bars: an interval without a price repeats the close before it, with no volume.
 //!
 //! A carried bar exists for every closed interval after a symbol's first bar, for at most
 //! [`CARRY_NS_MAX`] after its last trade, up to where the log's head is known to have gone
 //! ([`crate::tick::Reach`]): the end of a file closes bars, but makes no empty ones beyond itself.
+//! Where trades are taken back the same holds of those that are left: carried bars come in the place of bars that
+//! vanish, vanish themselves where nothing is before them any more, and carry what is.
 
-use super::bars::{Head, Slot};
-use super::{BarBook, Empty};
+use super::slot::Slot;
+use super::{BarBook, Empty, Words};
 use crate::tick::Reach;
-use market::{Bar, Epoch, Time, Width};
+use market::{Bar, Epoch, Price, Time, Width};
+use operators::{Restore, Snapshot};
 
 /// How long after its last trade a symbol's close is carried on.
 const CARRY_NS_MAX: i64 = 7 * Time::DAY;
+
+/// The newest bar of a symbol up to some time, as those after it carry it on.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    start: Time,
+    close: Price,
+    /// Start of the last bar up to it that has a price of its own.
+    traded: Time,
+}
 
 impl BarBook {
     /// The log's head went on.
@@ -24,8 +36,9 @@ impl BarBook {
         if self.empty == Empty::Skip || self.reach.ns() < soonest {
             return None;
         }
-        let oldest = self.heads.iter().filter_map(|head| head.next_open(self.width)).min()?;
-        let end = Time::from_ns(oldest.ns().saturating_add(self.width.ns()));
+        let next = self.heads.iter().filter_map(|head| head.last?.next(self.width));
+        let oldest = next.min_by_key(|next| next.start)?;
+        let end = Time::from_ns(oldest.start.ns().saturating_add(self.width.ns()));
         let end = end.max(Time::from_ns(soonest));
         (end <= self.reach).then(|| self.clock.epoch.of(end) - 1)
     }
@@ -43,66 +56,88 @@ impl BarBook {
         self.carried = self.carried.max(closed);
         for place in 0..self.heads.len() {
             if further || self.bars.is_dirty(place) {
-                self.fill(place, closed);
+                self.fill(place);
             }
         }
     }
 
-    /// Puts in a symbol's carried bars that are missing up to `closed`, and those whose close changed.
-    fn fill(&mut self, place: usize, closed: Time) {
-        let (width, head) = (self.width, self.heads[place]);
-        let mut before = head.before.map(|before| before.bar);
-        let mut traded = head.before.and_then(|before| before.traded);
+    /// Puts in a symbol's carried bars that are due, renews those whose close changed, and takes those away that
+    /// are due no more.
+    fn fill(&mut self, place: usize) {
+        let (width, closed) = (self.width, self.carried);
+        // Before a bar that traded every interval is over, even where that bar is not.
+        let open = self.bars.cells_from(closed, place).filter(|slot| slot.has_price());
+        let limit = open.last().map_or(closed, Slot::ts_open);
+        let mut last = self.heads[place].before;
         let mut from = 0;
         loop {
-            let due = before.and_then(|bar| carried_after(&bar, traded?, width));
+            let due = last.and_then(|last| last.next(width));
+            let due = due.filter(|due| due.start.ns() + width.ns() <= limit.ns());
             let next = self.bars.next(from, place).map(|(at, start, _)| (at, start));
-            let wanted = due.filter(|bar| match next {
-                Some((_, next)) => bar.ts_open < next,
-                None => bar.ts_open.ns() + width.ns() <= closed.ns(),
-            });
-            let at = match (wanted, next) {
-                (Some(bar), _) => self.put_carried(place, &bar),
-                (None, Some((at, _))) => at,
-                (None, None) => return,
+            let at = match (due, next) {
+                (Some(due), next) if next.is_none_or(|(_, start)| due.start < start) => {
+                    self.put_empty(place, due.start)
+                }
+                (_, Some((at, _))) => at,
+                (_, None) => break,
             };
-            let Some((_, start, slot)) = self.bars.next(at, place) else { return };
-            let mut changed = wanted.is_some();
-            if !slot.is_carried() {
-                traded = Some(start);
-            } else if let Some(before) = before {
-                changed |= slot.carry(before.close);
-            }
-            before = Some(slot.bar());
-            if changed {
-                self.bars.touch(at, place);
-            }
+            last = self.pass(at, place, due).or(last);
             from = at + 1;
         }
+        self.heads[place].last = last;
     }
 
-    /// Adds a carried bar; its column.
-    fn put_carried(&mut self, place: usize, bar: &Bar) -> usize {
-        let column = self.bars.column(bar.ts_open);
-        self.bars.cell_or(column, place, || Slot::carried(bar.ts_open, bar.close));
-        let head = &mut self.heads[place];
-        head.newest = head.newest.max(bar.ts_open);
+    /// Adds a slot without a bar; its column.
+    fn put_empty(&mut self, place: usize, start: Time) -> usize {
+        let column = self.bars.column(start);
+        self.bars.cell_or(column, place, || Slot::new(start));
         column
     }
-}
 
-impl Head {
-    /// Start of the interval after the newest bar, where it may be carried.
-    fn next_open(&self, width: Width) -> Option<Time> {
-        let next = self.newest.ns().saturating_add(width.ns());
-        (next < self.traded.ns().saturating_add(CARRY_NS_MAX)).then(|| Time::from_ns(next))
+    /// Has the slot in a column carry what is `due` there, unless it traded; its bar, if there is one.
+    fn pass(&mut self, column: usize, place: usize, due: Option<Last>) -> Option<Last> {
+        let (column, start, slot) = self.bars.next(column, place)?;
+        if slot.has_price() {
+            return Some(Last::after(None, &slot.bar()?, true));
+        }
+        let due = due.filter(|due| due.start == start);
+        let close = due.map(|due| due.close);
+        if slot.carried() != close {
+            let shown = slot.shown();
+            slot.carry(close);
+            self.touch((column, start), place, shown);
+        }
+        due
     }
 }
 
-fn carried_after(bar: &Bar, traded: Time, width: Width) -> Option<Bar> {
-    let next = bar.ts_open.ns().checked_add(width.ns())?;
-    let carried = next < traded.ns().saturating_add(CARRY_NS_MAX);
-    carried.then(|| Bar::carried(Time::from_ns(next), bar.close))
+impl Last {
+    /// A bar that has a price of its own, or carries on what was `before`.
+    pub(super) fn after(before: Option<Last>, bar: &Bar, has_price: bool) -> Self {
+        let (start, close) = (bar.ts_open, bar.close);
+        let before = before.filter(|_| !has_price);
+        Last { start, close, traded: before.map_or(start, |before| before.traded) }
+    }
+
+    /// The bar that carries it on, where that may still be.
+    fn next(&self, width: Width) -> Option<Last> {
+        let start = Time::from_ns(self.start.ns().checked_add(width.ns())?);
+        let may_be = start.ns() < self.traded.ns().saturating_add(CARRY_NS_MAX);
+        may_be.then_some(Last { start, ..*self })
+    }
+}
+
+impl Words for Last {
+    fn save(&self, to: &mut Snapshot) {
+        to.i64(self.start.ns());
+        to.i64(self.close.raw());
+        to.i64(self.traded.ns());
+    }
+
+    fn load(from: &mut Restore<'_>) -> Self {
+        let (start, close) = (Time::from_ns(from.i64()), Price::from_raw(from.i64()));
+        Last { start, close, traded: Time::from_ns(from.i64()) }
+    }
 }
 
 #[cfg(test)]

@@ -148,12 +148,15 @@ impl<T> Grid<T> {
         self.columns.range(begin..).find_map(|column| column.cell(key))
     }
 
-    /// Marks the cell of `key` in a column, which has one.
+    /// Marks the cell of `key` in a column, which has one; whether it was not marked yet.
     #[inline]
-    pub(super) fn touch(&mut self, column: usize, key: usize) {
+    pub(super) fn touch(&mut self, column: usize, key: usize) -> bool {
         let column = &mut self.columns[column];
-        column.touched[key / 64] |= 1 << (key % 64);
+        let (word, mark) = (&mut column.touched[key / 64], 1 << (key % 64));
+        let is_first = *word & mark == 0;
+        *word |= mark;
         (column.dirty, self.dirty) = (true, true);
+        is_first
     }
 
     /// Columns there are.

@@ -69,9 +69,8 @@ proptest! {
                     let at = floor + ahead;
                     let column = grid.column(Time::from_ns(at));
                     *grid.cell_or(column, key, || 0) = value;
-                    grid.touch(column, key);
                     cells.insert((key, at), value);
-                    marks.insert((key, at));
+                    prop_assert_eq!(grid.touch(column, key), marks.insert((key, at)));
                     ask(&mut grid, &cells, key, at);
                 }
                 Step::Drain => drain(&mut grid, &cells, &mut marks),

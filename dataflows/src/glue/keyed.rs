@@ -1,11 +1,11 @@
 //! `keyed`: every key's inputs in order of time through a kernel of its own, a row of floats an input.
 //!
-//! A lane is one width; its kernels, and so its columns, are the same for every symbol. A late input
-//! revises its row and those after it, as far as they change.
+//! A lane is one width; its kernels, and so its columns, are the same for every symbol. An input that is
+//! late, changes or is removed revises its row and those after it, as far as they change.
 
 use super::parts::{Parts, load_symbols, save_symbols};
-use super::{At, Clockwork, SymbolIndex, Timelines};
-use market::{Change, Epoch, RowKey, SymbolId, Width};
+use super::{At, Clockwork, Step, SymbolIndex, Timelines, Upsert};
+use market::{Epoch, RowKey, SymbolId, Width};
 use operators::{Kernel, Restore, Snapshot};
 
 /// Makes the kernel of a key.
@@ -68,21 +68,19 @@ where
         lane: usize,
         epoch: Epoch,
         symbol: SymbolId,
-        inputs: impl Iterator<Item = &'a K::Input>,
+        changes: impl Iterator<Item = Upsert<'a, K::Input>>,
         mut emit: impl FnMut(RowKey, &[f64]),
     ) where
         K::Input: 'a,
     {
         let lane = &mut self.lanes[lane];
         let (width, place) = (lane.width, lane.place(symbol));
-        lane.timelines.apply(place, inputs, |entry| {
+        lane.timelines.apply(place, changes, |step| {
+            let Step::Settled(entry) = step else { return };
             let (ts_open, revision) = (entry.at, entry.revision);
-            if entry.changed {
-                let change = if revision == 0 { Change::Added } else { Change::Revised };
-                emit(
-                    RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change },
-                    entry.output,
-                );
+            if let Some(change) = entry.change {
+                let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change };
+                emit(key, entry.output);
             }
         });
     }

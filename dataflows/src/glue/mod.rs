@@ -4,19 +4,27 @@ mod bars;
 mod carry;
 mod grid;
 mod index;
+mod input;
 mod keyed;
+#[cfg(test)]
+mod laws;
+mod output;
 mod parts;
 mod pending;
+mod slot;
 mod timeline;
 mod windowed;
 
 pub use bars::{BarBook, Empty};
 pub use index::SymbolIndex;
+pub(crate) use input::Entry;
+pub use input::{At, Upsert};
 pub use keyed::{Keyed, Lane};
+pub use output::{Cell, Settled, Step};
 pub(crate) use parts::{Line, load_symbols, save_lines};
 pub use parts::{Parts, Words};
 pub use pending::{Batch, Pending};
-pub use timeline::{At, Cell, Settled, Timelines};
+pub use timeline::Timelines;
 pub use windowed::Windowed;
 
 use market::{Epoch, EpochLength, Time};

@@ -3,7 +3,7 @@
 //! A cut stands between two epochs: everything before it was applied and settled, nothing after it. What
 //! follows a restored cut is what would have followed it, bit for bit.
 
-use super::SymbolIndex;
+use super::{At, Entry, SymbolIndex};
 use market::{Bar, Epoch, SymbolId, Time};
 use operators::bar::{load_bar, save_bar};
 use operators::{Restore, Snapshot};
@@ -50,36 +50,33 @@ impl Words for Box<[f64]> {
 
 /// A key's part of its timeline: a state, and the inputs since.
 pub(crate) struct Line<I> {
-    /// Where the newest input stands, kept or not.
+    /// Where the newest input stands, kept or not, there or not.
     pub newest: Time,
-    /// The kernel's state before the first input.
+    /// The kernel's state before the first entry.
     pub state: Vec<u64>,
-    /// How often its output changed, and the input.
-    pub inputs: Vec<(u32, I)>,
+    /// The inputs since, those that were removed among them.
+    pub entries: Vec<Entry<I>>,
 }
 
-impl<I: Words> Words for Line<I> {
+impl<I: At> Words for Line<I> {
     fn save(&self, to: &mut Snapshot) {
         to.i64(self.newest.ns());
         measured(to, |to| to.u64s(&self.state));
-        to.u64(self.inputs.len() as u64);
-        for (revision, input) in &self.inputs {
-            to.u64(u64::from(*revision));
-            input.save(to);
-        }
+        to.u64(self.entries.len() as u64);
+        self.entries.iter().for_each(|entry| entry.save(to));
     }
 
     fn load(from: &mut Restore<'_>) -> Self {
         let newest = Time::from_ns(from.i64());
         let mut state = vec![0; from.u64() as usize];
         from.u64s(&mut state);
-        let inputs = (0..from.u64()).map(|_| (from.u64() as u32, I::load(from))).collect();
-        Line { newest, state, inputs }
+        let entries = (0..from.u64()).map(|_| Entry::load(from)).collect();
+        Line { newest, state, entries }
     }
 }
 
 /// Appends lines as [`save_symbols`] appends what is held of symbols.
-pub(crate) fn save_lines<I: Words>(lines: &[(SymbolId, Line<I>)], to: &mut Snapshot) {
+pub(crate) fn save_lines<I: At>(lines: &[(SymbolId, Line<I>)], to: &mut Snapshot) {
     to.u64(lines.len() as u64);
     for (symbol, line) in lines {
         to.symbol(*symbol);
@@ -129,7 +126,3 @@ pub(crate) fn load_symbols(
         }
     }
 }
-
-#[cfg(test)]
-#[path = "parts_tests.rs"]
-mod tests;

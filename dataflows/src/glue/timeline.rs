@@ -1,95 +1,35 @@
 //! The inputs of all keys of one width in order of time, each key through a kernel, revisable.
 //!
 //! ```text
-//!   entries   b0  b1  b2  b3  b4  b5  b6      a key's inputs of the horizon
-//!   copies   ^c0             ^c4              its states before an entry, every COPY_EVERY intervals
+//!   entries   b0  b1  b2  --  b4  b5  b6      a key's inputs of the horizon, b3 removed
+//!   copies   ^c0             ^c4              its states before an entry, every so many intervals
 //!   a change at b2: restore c0, replay b0..b6, hand out the entries whose output changed
 //! ```
 //!
 //! Outputs are not kept: before the first change of a round the old inputs are replayed once, so that the
 //! new outputs can be compared with the old. Changes are rare and appends are not. Entries of one interval
-//! lie side by side for all keys, so an append writes where the one before it wrote.
+//! lie side by side for all keys, so an append writes where the one before it wrote. An entry that was
+//! removed stays without its input: a replay passes over it, and a copy that stands at it is taken anew.
 //!
-//! Invariants: before every entry that can change, less than [`COPY_EVERY`] intervals back, stands a copy;
-//! a key's first copy is the state before all its entries from there on, and after all older ones; its
-//! kernel stands after its newest entry. Appending costs the kernel's update plus a state copy every
-//! [`COPY_EVERY`] intervals; a change costs the updates from the copy before it on, twice. Memory: the
-//! inputs of the horizon and of [`COPY_EVERY`] intervals more, an eighth as many states.
+//! Invariants, for copies every `N` intervals: before every entry that can change, less than `N` intervals
+//! back, stands a copy; a key's first copy is the state before all its entries from there on, and after all
+//! older ones; its kernel stands after its newest entry. An entry counts as older or newer wherever it
+//! stands, removed or not.
+//!
+//! `N` is the least power of two, from 4 to 64, for which one copy takes no more memory than `N` inputs.
+//! Appending costs the kernel's update plus one copy in `N` inputs. A change costs the updates from the copy
+//! before it on, twice, and the copies on the way: in all as much as the bars that it touches and at most
+//! `N - 1` before them. Memory: the inputs of the horizon and of `N` intervals more, once for themselves and about once for
+//! the copies; where the state is larger than 64 inputs, for the copies as many times as it is larger.
 
-use super::Words;
 use super::grid::Grid;
-use super::parts::Line;
-use super::parts::measured;
-use market::{Bar, Time, Width};
+use super::parts::{Line, measured};
+use super::{At, Cell, Entry, Settled, Step, Upsert, Words};
+use market::{Change, Time, Width};
 use operators::{Kernel, Restore, Snapshot};
 
-/// Intervals between two state copies.
-const COPY_EVERY: i64 = 8;
-
-/// An input with a place in time.
-pub trait At: Words {
-    /// Where it stands; no two inputs of a key stand at the same time.
-    fn at(&self) -> Time;
-}
-
-impl At for Bar {
-    #[inline]
-    fn at(&self) -> Time {
-        self.ts_open
-    }
-}
-
-/// A place that a kernel writes its output to.
-pub trait Cell: Clone + Words {
-    /// What the kernel writes into.
-    type Kernel: ?Sized;
-    /// The place to write.
-    fn target(&mut self) -> &mut Self::Kernel;
-    /// Whether two outputs are the same, bit for bit.
-    fn same(&self, other: &Self) -> bool;
-}
-
-impl Cell for Bar {
-    type Kernel = Bar;
-
-    fn target(&mut self) -> &mut Bar {
-        self
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        self == other
-    }
-}
-
-impl Cell for Box<[f64]> {
-    type Kernel = [f64];
-
-    #[inline]
-    fn target(&mut self) -> &mut [f64] {
-        self
-    }
-
-    fn same(&self, other: &Self) -> bool {
-        self.iter().zip(other.iter()).all(|(a, b)| a.to_bits() == b.to_bits())
-    }
-}
-
-struct Entry<I> {
-    input: I,
-    revision: u32,
-}
-
-/// What is said of an entry that is new or was run again.
-pub struct Settled<'a, C> {
-    /// Where the entry stands.
-    pub at: Time,
-    /// The output after it.
-    pub output: &'a C,
-    /// How often the output changed.
-    pub revision: u32,
-    /// Whether it is new or changed now.
-    pub changed: bool,
-}
+/// Fewest and most intervals between two copies of a state.
+const COPY_EVERY: std::ops::RangeInclusive<usize> = 4..=64;
 
 /// One key: its kernel, and how far it came.
 struct Series<K> {
@@ -103,6 +43,8 @@ struct Series<K> {
 /// The entries of all keys that can still change, and the kernels behind them.
 pub struct Timelines<K: Kernel, C> {
     width: Width,
+    /// Intervals between two copies of a state: a power of two.
+    copy_every: i64,
     series: Vec<Series<K>>,
     entries: Grid<Entry<K::Input>>,
     copies: Grid<Snapshot>,
@@ -129,8 +71,8 @@ where
     /// No keys yet; inputs are of `width`, kernels write to `output`.
     pub fn new(width: Width, output: C) -> Self {
         let (entries, copies, now) = (Grid::default(), Grid::default(), Snapshot::default());
-        let (series, before) = (Vec::new(), Vec::new());
-        Timelines { width, series, entries, copies, output, before, floor: NEVER, now }
+        let (series, before, copy_every) = (Vec::new(), Vec::new(), *COPY_EVERY.start() as i64);
+        Timelines { width, copy_every, series, entries, copies, output, before, floor: NEVER, now }
     }
 
     /// Keys so far.
@@ -143,38 +85,49 @@ where
         self.series.is_empty()
     }
 
-    /// Adds the next key.
+    /// Adds the next key. The first one's state says how often states are copied.
     pub fn add(&mut self, kernel: K) {
+        if self.series.is_empty() {
+            let mut state = Snapshot::default();
+            kernel.snapshot(&mut state);
+            let state = size_of::<Snapshot>() + size_of_val(state.words());
+            self.copy_every = copy_every(state, size_of::<Entry<K::Input>>());
+        }
         self.series.push(Series { kernel, newest: NEVER, copied: NEVER });
     }
 
-    /// Takes inputs of a key, in order of time, each in the place of the one at the same time if there is
-    /// one; says what came of every entry that is new or was run again, in order of time.
+    /// Takes changes of a key's inputs, in order of time; says what came of every entry that changed or was
+    /// run again, in order of time.
     #[inline]
     pub fn apply<'a>(
         &mut self,
         key: usize,
-        inputs: impl Iterator<Item = &'a K::Input>,
-        mut emit: impl FnMut(Settled<'_, C>),
+        changes: impl Iterator<Item = Upsert<'a, K::Input>>,
+        mut emit: impl FnMut(Step<'_, K, C>),
     ) where
         K::Input: 'a,
     {
         let mut dirty = None;
-        for input in inputs {
-            let at = input.at();
-            if at > self.series[key].newest {
-                if let Some(from) = dirty.take() {
-                    self.replay(key, from, &mut emit);
+        for change in changes {
+            let at = change.at();
+            match change {
+                Upsert::Put(input) if at > self.series[key].newest => {
+                    if let Some(from) = dirty.take() {
+                        self.replay(key, from, &mut emit);
+                    }
+                    self.append(key, input, 1);
+                    let (output, change) = (&self.output, Some(Change::Added));
+                    emit(Step::Settled(Settled { at, output, revision: 0, change }));
                 }
-                self.append(key, input, 0);
-                emit(Settled { at, output: &self.output, revision: 0, changed: true });
-                continue;
+                Upsert::Remove(at) if !self.is_live(key, at) => {}
+                _ => {
+                    if dirty.is_none() {
+                        self.keep_outputs(key, at);
+                        dirty = Some(at);
+                    }
+                    self.put(key, &change);
+                }
             }
-            if dirty.is_none() {
-                self.keep_outputs(key, at);
-                dirty = Some(at);
-            }
-            self.put(key, input);
         }
         if let Some(from) = dirty {
             self.replay(key, from, &mut emit);
@@ -183,16 +136,26 @@ where
 
     /// Takes the input that follows all others of its key: nearly every one.
     #[inline]
-    fn append(&mut self, key: usize, input: &K::Input, revision: u32) {
+    fn append(&mut self, key: usize, input: &K::Input, said: u32) {
         let at = input.at();
+        self.stand_at(key, at);
+        self.series[key].kernel.update(input, self.output.target());
+        let column = self.entries.column(at);
+        self.entries.cell_or(column, key, || Entry::Live { said, input: input.clone() });
+    }
+
+    /// Goes on to an entry behind all others; its state is copied if that is due.
+    #[inline]
+    fn stand_at(&mut self, key: usize, at: Time) {
         if self.is_due(key, self.series[key].copied, at) {
             self.copy(key, at);
         }
-        let series = &mut self.series[key];
-        series.kernel.update(input, self.output.target());
-        series.newest = at;
-        let column = self.entries.column(at);
-        self.entries.cell_or(column, key, || Entry { input: input.clone(), revision });
+        self.series[key].newest = at;
+    }
+
+    /// Whether the input of a key at this time is there.
+    fn is_live(&mut self, key: usize, at: Time) -> bool {
+        self.entries.get_mut(at, key).is_some_and(|entry| entry.is_live())
     }
 
     /// Whether the state before the entry at `at` is to be copied, when the copy before stands at
@@ -200,8 +163,8 @@ where
     #[inline]
     fn is_due(&self, key: usize, copied: Time, at: Time) -> bool {
         let width = self.width.ns();
-        let turn = (at.ns() / width).wrapping_add(key as i64) & (COPY_EVERY - 1) == 0;
-        turn || at.ns().saturating_sub(copied.ns()) / width >= COPY_EVERY
+        let turn = (at.ns() / width).wrapping_add(key as i64) & (self.copy_every - 1) == 0;
+        turn || at.ns().saturating_sub(copied.ns()) / width >= self.copy_every
     }
 
     fn copy(&mut self, key: usize, at: Time) {
@@ -213,11 +176,12 @@ where
         series.copied = series.copied.max(at);
     }
 
-    /// Puts a late input among the entries.
-    fn put(&mut self, key: usize, input: &K::Input) {
-        let column = self.entries.column(input.at());
-        let new = || Entry { input: input.clone(), revision: 0 };
-        self.entries.cell_or(column, key, new).input = input.clone();
+    /// Changes an entry that is not new, or puts one among the others.
+    fn put(&mut self, key: usize, change: &Upsert<'_, K::Input>) {
+        let at = change.at();
+        let column = self.entries.column(at);
+        let entry = self.entries.cell_or(column, key, || Entry::Gone { said: 0, at });
+        *entry = entry.changed_by(change);
     }
 
     /// Restores a state before `at` to replay from; where it stands. The newest copy up to `at`, or,
@@ -235,30 +199,49 @@ where
         let mut from = self.rewind(key, at);
         let kernel = &mut self.series[key].kernel;
         while let Some((at, entry)) = self.entries.first(from, key) {
-            kernel.update(&entry.input, self.output.target());
-            self.before.push((at, self.output.clone()));
+            if let Some(input) = entry.input() {
+                kernel.update(input, self.output.target());
+                self.before.push((at, self.output.clone()));
+            }
             from = after(at);
         }
     }
 
     /// Runs the kernel over every entry from `at` on, or from the copy before it, and says what came of
     /// each; copies on the way are taken anew.
-    fn replay(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Settled<'_, C>)) {
+    fn replay(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Step<'_, K, C>)) {
         let mut from = self.rewind(key, at).min(at);
         let mut copied = NEVER;
+        emit(Step::Rewound(from, &self.series[key].kernel));
         while let Some((at, _)) = self.entries.first(from, key) {
             if self.is_due(key, copied, at) || self.copies.has(at, key) {
                 self.copy(key, at);
                 copied = at;
             }
-            let Some(entry) = self.entries.get_mut(at, key) else { return };
-            self.series[key].kernel.update(&entry.input, self.output.target());
-            let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
-            let changed = old.map_or(true, |old| !self.before[old].1.same(&self.output));
-            entry.revision += u32::from(changed && old.is_ok());
-            let revision = entry.revision;
-            emit(Settled { at, output: &self.output, revision, changed });
+            self.run_again(key, at, emit);
             from = after(at);
+        }
+    }
+
+    /// Runs the kernel over the entry at `at`, if its input is there, and says what came of it.
+    fn run_again(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Step<'_, K, C>)) {
+        let Some(entry) = self.entries.get_mut(at, key) else { return };
+        let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
+        let old = old.ok().map(|old| &self.before[old].1);
+        if let Some(input) = entry.input() {
+            self.series[key].kernel.update(input, self.output.target());
+            let change = match old {
+                Some(old) if old.same(&self.output) => None,
+                // What a warm-up put in was never handed out.
+                Some(_) if entry.said() > 0 => Some(Change::Revised),
+                _ => Some(Change::Added),
+            };
+            let revision = if change.is_some() { entry.say() } else { entry.said().max(1) - 1 };
+            emit(Step::Settled(Settled { at, output: &self.output, revision, change }));
+        } else if old.is_some() && entry.said() > 0 {
+            let (output, revision) = (&self.output.blank(at), entry.say());
+            let change = Some(Change::Removed);
+            emit(Step::Settled(Settled { at, output, revision, change }));
         }
     }
 
@@ -266,7 +249,7 @@ where
     #[inline]
     pub fn forget(&mut self, floor: Time) {
         self.floor = floor;
-        let kept_ns = (COPY_EVERY + 1).saturating_mul(self.width.ns());
+        let kept_ns = (self.copy_every + 1).saturating_mul(self.width.ns());
         let until = Time::from_ns(floor.ns().saturating_sub(kept_ns));
         self.entries.forget(until, |_, _| ());
         self.copies.forget(until, |_, _| ());
@@ -283,11 +266,7 @@ where
         });
         to.counted(|to| {
             let entries = self.entries.cells_from(first, key);
-            let each = entries.map(|entry| {
-                to.u64(u64::from(entry.revision));
-                entry.input.save(to);
-            });
-            each.count() as u64
+            entries.map(|entry| entry.save(to)).count() as u64
         });
     }
 
@@ -298,7 +277,9 @@ where
         let mut from = self.rewind(key, first);
         let kernel = &mut self.series[key].kernel;
         while let Some((at, entry)) = self.entries.first(from, key).filter(|(at, _)| *at < first) {
-            kernel.update(&entry.input, self.output.target());
+            if let Some(input) = entry.input() {
+                kernel.update(input, self.output.target());
+            }
             from = after(at);
         }
         kernel.snapshot(to);
@@ -309,11 +290,24 @@ where
     pub fn load(&mut self, key: usize, from: &mut Restore<'_>) {
         let line = Line::<K::Input>::load(from);
         self.series[key].kernel.restore(&mut Restore::new(&line.state));
-        for (revision, input) in &line.inputs {
-            self.append(key, input, *revision);
+        for entry in line.entries {
+            match entry {
+                Entry::Live { said, input } => self.append(key, &input, said),
+                Entry::Gone { said, at } => {
+                    self.stand_at(key, at);
+                    let column = self.entries.column(at);
+                    self.entries.cell_or(column, key, || Entry::Gone { said, at });
+                }
+            }
         }
         self.series[key].newest = line.newest;
     }
+}
+
+/// How many intervals lie between two copies of a state of so many bytes, an input taking so many.
+fn copy_every(state: usize, input: usize) -> i64 {
+    let inputs = state.div_ceil(input).next_power_of_two();
+    inputs.clamp(*COPY_EVERY.start(), *COPY_EVERY.end()) as i64
 }
 
 fn after(at: Time) -> Time {

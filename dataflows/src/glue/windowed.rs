@@ -1,13 +1,20 @@
 //! `windowed`: inputs of a key gathered by wider intervals, one output an interval.
 //!
 //! The kernel takes the inputs in order and begins anew where an interval does; an interval's output is
-//! the kernel's after its last input. It is handed out when the interval is over, at the interval's own
-//! time, and again whenever a late input changes it.
+//! the kernel's after the last input of it that is there. It is handed out when the interval is over, at the
+//! interval's own time, and again whenever a change of its inputs changes it; when none is left it is there no
+//! more.
+//!
+//! An interval may be wider than the horizon, so that inputs of it are forgotten while others can still go. What
+//! the interval was before those is in the state that stands before them, from which the kernel says it again
+//! ([`Recall`]): a change takes the outputs of all intervals from that state on away, and the state and the
+//! inputs that are run again give those back that are still there.
 
+use super::output::change_of;
 use super::parts::{Parts, load_symbols, save_symbols};
-use super::{At, Cell, Clockwork, Settled, SymbolIndex, Timelines, Words};
+use super::{At, Cell, Clockwork, Settled, Step, SymbolIndex, Timelines, Upsert, Words};
 use market::{Change, Epoch, RowKey, SymbolId, Time, Width};
-use operators::{Kernel, Restore, Snapshot};
+use operators::{Recall, Restore, Snapshot};
 use std::collections::{BTreeMap, VecDeque};
 
 /// An interval of one key.
@@ -15,13 +22,17 @@ struct Window<C> {
     start: Time,
     /// The kernel's output after the last input of the interval.
     output: C,
-    /// What was handed out last, and how often it changed.
-    shown: Option<(C, u32)>,
+    /// Whether an input of the interval is there.
+    is_live: bool,
+    /// What was handed out last, where it is there.
+    shown: Option<C>,
+    /// How often it was handed out, removals included.
+    said: u32,
     touched: bool,
 }
 
 /// The intervals of one width on one worker.
-pub struct Windowed<K: Kernel, C> {
+pub struct Windowed<K: Recall, C> {
     width: Width,
     clock: Clockwork,
     kernel: K,
@@ -35,7 +46,7 @@ pub struct Windowed<K: Kernel, C> {
 
 impl<K, C> Windowed<K, C>
 where
-    K: Kernel<Output = C::Kernel> + Clone,
+    K: Recall<Output = C::Kernel> + Clone,
     K::Input: At + Clone,
     C: Cell,
 {
@@ -51,11 +62,10 @@ where
         self.closing.first_key_value().map(|(epoch, _)| *epoch)
     }
 
-    /// The outputs of each key that were handed out and can still change, in order of time.
+    /// The outputs of each key that were handed out, are there and can still change, in order of time.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (SymbolId, Vec<C>)> + '_ {
         let outputs = |windows: &VecDeque<Window<C>>| {
-            let shown = windows.iter().filter_map(|window| window.shown.as_ref());
-            shown.map(|(output, _)| output.clone()).collect()
+            windows.iter().filter_map(|window| window.shown.clone()).collect()
         };
         let windows = self.windows.iter().map(outputs);
         self.index.symbols().iter().copied().zip(windows)
@@ -67,7 +77,7 @@ where
         &mut self,
         epoch: Epoch,
         symbol: SymbolId,
-        inputs: impl Iterator<Item = &'a K::Input>,
+        changes: impl Iterator<Item = Upsert<'a, K::Input>>,
         emit: impl FnMut(RowKey, &C),
     ) where
         K::Input: 'a,
@@ -75,11 +85,12 @@ where
         let place = self.place(symbol);
         let (width, clock, closing) = (self.width, self.clock, &mut self.closing);
         let windows = &mut self.windows[place];
-        self.timelines.apply(place, inputs, |entry| {
-            let start = width.open_of(entry.at);
-            if touch(windows, start, &entry) {
+        self.timelines.apply(place, changes, |step| match step {
+            Step::Rewound(at, kernel) => rewind(windows, width, at, kernel),
+            Step::Settled(entry) => {
+                let start = width.open_of(entry.at);
                 let over = over(start, width, clock);
-                if over > epoch {
+                if touch(windows, start, &entry) && over > epoch {
                     closing.entry(over).or_default().push(place as u32);
                 }
             }
@@ -125,11 +136,13 @@ where
                 continue;
             }
             window.touched = false;
-            if let Some(revision) = window.renew() {
+            if let Some((revision, change)) = window.renew() {
                 let ts_open = window.start;
-                let change = if revision == 0 { Change::Added } else { Change::Revised };
                 let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change };
-                window.shown.iter().for_each(|(output, _)| emit(key, output));
+                match &window.shown {
+                    Some(output) => emit(key, output),
+                    None => emit(key, &window.output.blank(ts_open)),
+                }
             }
         }
         while windows.len() > 1 && windows[0].start.ns().saturating_add(width.ns()) <= floor.ns() {
@@ -145,7 +158,7 @@ fn over(start: Time, width: Width, clock: Clockwork) -> Epoch {
 
 impl<K, C> Parts for Windowed<K, C>
 where
-    K: Kernel<Output = C::Kernel> + Clone,
+    K: Recall<Output = C::Kernel> + Clone,
     K::Input: At + Clone,
     C: Cell,
 {
@@ -179,52 +192,74 @@ where
 impl<C: Cell> Words for Window<C> {
     fn save(&self, to: &mut Snapshot) {
         to.i64(self.start.ns());
-        to.u64(u64::from(self.touched) << 1 | u64::from(self.shown.is_some()));
+        let flags = [self.is_live, self.touched, self.shown.is_some()].map(u64::from);
+        to.u64(u64::from(self.said) << 3 | flags[2] << 2 | flags[1] << 1 | flags[0]);
         self.output.save(to);
-        if let Some((output, revision)) = &self.shown {
-            output.save(to);
-            to.u64(u64::from(*revision));
-        }
+        self.shown.iter().for_each(|output| output.save(to));
     }
 
     fn load(from: &mut Restore<'_>) -> Self {
         let (start, word) = (Time::from_ns(from.i64()), from.u64());
+        let [is_live, touched, is_shown] = [0, 1, 2].map(|bit| word >> bit & 1 == 1);
         let output = C::load(from);
-        let shown = (word & 1 == 1).then(|| (C::load(from), from.u64() as u32));
-        Window { start, output, shown, touched: word >> 1 == 1 }
+        let shown = is_shown.then(|| C::load(from));
+        Window { start, output, is_live, shown, said: (word >> 3) as u32, touched }
     }
 }
 
 impl<C: Cell> Window<C> {
-    /// Makes the output what is shown; its revision where it is new.
-    fn renew(&mut self) -> Option<u32> {
-        let revision = match &self.shown {
-            Some((shown, _)) if shown.same(&self.output) => return None,
-            Some((_, revision)) => revision + 1,
-            None => 0,
-        };
-        self.shown = Some((self.output.clone(), revision));
-        Some(revision)
+    /// Makes what is there now what is shown; its revision and what became of it, where it is another.
+    fn renew(&mut self) -> Option<(u32, Change)> {
+        let now = self.is_live.then_some(&self.output);
+        let change = change_of(self.shown.as_ref(), now)?;
+        self.shown = now.cloned();
+        self.said += 1;
+        Some((self.said - 1, change))
+    }
+}
+
+/// Takes away what intervals were that go on behind `at`, and gives that one its output again which has inputs
+/// before: the kernel's state has taken them in, whether they are kept or not.
+fn rewind<K, C>(windows: &mut VecDeque<Window<C>>, width: Width, at: Time, kernel: &K)
+where
+    K: Recall<Output = C::Kernel>,
+    C: Cell,
+{
+    let is_behind =
+        |window: &&mut Window<C>| window.start.ns().saturating_add(width.ns()) > at.ns();
+    for window in windows.iter_mut().rev().take_while(is_behind) {
+        window.touched = true;
+        window.is_live = kernel.recall(window.start, window.output.target());
     }
 }
 
 /// Takes an entry's output as that of its interval, until the next one in it is said; whether the
-/// interval is new. Only a changed entry begins or touches one: those before it are only replayed.
+/// interval is new. Only a changed entry begins or touches one: those before it are only replayed. One that is
+/// gone says nothing: its interval is what the entries before it say.
 fn touch<C: Cell>(windows: &mut VecDeque<Window<C>>, start: Time, entry: &Settled<'_, C>) -> bool {
+    if entry.change == Some(Change::Removed) {
+        return false;
+    }
     let at = windows.iter().rposition(|window| window.start <= start);
     match at {
         Some(at) if windows[at].start == start => {
-            windows[at].touched |= entry.changed;
+            windows[at].touched |= entry.change.is_some();
+            windows[at].is_live = true;
             windows[at].output.clone_from(entry.output);
             false
         }
         at => {
-            if entry.changed {
-                let output = entry.output.clone();
-                let window = Window { start, output, shown: None, touched: true };
+            if entry.change.is_some() {
+                let (output, is_live) = (entry.output.clone(), true);
+                let (shown, said, touched) = (None, 0, true);
+                let window = Window { start, output, is_live, shown, said, touched };
                 windows.insert(at.map_or(0, |at| at + 1), window);
             }
-            entry.changed
+            entry.change.is_some()
         }
     }
 }
+
+#[cfg(test)]
+#[path = "windowed_tests.rs"]
+mod tests;

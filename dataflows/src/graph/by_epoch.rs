@@ -100,7 +100,7 @@ impl Output {
         self.other.push(parcel);
     }
 
-    fn drain(&mut self) -> impl Iterator<Item = Shared> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Shared> {
         let longest = self.parcels.iter().map(|parcel| parcel.keys.len()).max();
         self.reserve = self.reserve.max(longest.unwrap_or(0)).min(RESERVE_MAX);
         let rows = std::mem::take(&mut self.parcels).into_iter().map(Parcel::Rows);

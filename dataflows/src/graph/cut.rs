@@ -18,14 +18,15 @@ impl Reader {
         self.path.snapshot(&mut words);
         match &self.held {
             Some(held) => held.save(self.pool.is_some(), &mut words),
-            None => words.u64(0),
+            // No runs, and no bars to fold again.
+            None => words.u64s(&[0, 0]),
         }
         let mut block = cuts.piece(block_name(self.number));
         let sealed = save_partition(&mut *self.partition, &mut bytes, &mut block.bytes);
-        let Some(Sealed { is_new, needed }) = sealed else {
+        let Some(Sealed { later, needed }) = sealed else {
             return Err(RunError::NoSnapshot(self.number));
         };
-        self.blocks.extend(is_new.then(|| cuts.keep(block)));
+        self.blocks.extend(later.map(|later| cuts.keep(block, later)));
         self.blocks.drain(..self.blocks.len().saturating_sub(needed));
         cuts.need(&self.blocks);
         bytes.extend(save_letters(self.held.as_ref(), boundary));

@@ -9,7 +9,7 @@ use super::watch::{Event, Progress, TableCount};
 use crate::checkpoint::Owed;
 use crate::wire::{Parcel, RowParcel, Shared};
 use market::{
-    Body, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec,
+    Body, Change, Counts, DeadLetter, Epoch, EpochLength, RowKey, Rows, Sink, Symbols, TableSpec,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +63,9 @@ struct Outlet {
     waiting: Vec<(Shared, usize)>,
     letters: Vec<DeadLetter>,
     left: Left,
+    /// Of each table: keys that were added less those that were removed. Below 0 where a run that goes on from a
+    /// checkpoint removes what runs before it added.
+    net: Vec<i64>,
     ranks: Ranks,
     /// What goes to the sinks now, by table.
     orders: Vec<Order>,
@@ -96,8 +99,8 @@ impl Outlet {
         };
         let takers = plan.tables.iter().map(takers).collect();
         let (waiting, letters, ranks) = (Vec::new(), Vec::new(), Ranks::default());
-        let (flushed, synced) = (Epoch::MIN, true);
-        Outlet { plan, sinks, waiting, letters, left, ranks, orders, takers, flushed, synced }
+        let (flushed, synced, net) = (Epoch::MIN, true, vec![0; plan.tables.len()]);
+        Outlet { plan, sinks, waiting, letters, left, net, ranks, orders, takers, flushed, synced }
     }
 
     fn run(mut self, receiver: &Receiver<Leaving>) -> Result<Left, RunError> {
@@ -154,12 +157,10 @@ impl Outlet {
             let to = before(parcel, *at, epoch);
             let Some(rows) = parcel.rows() else { continue };
             let keys = &rows.keys[*at..to];
-            let count = &mut self.left.tables[rows.table as usize];
-            let new = keys.iter().filter(|key| key.revision == 0).count() as u64;
-            count.rows += new;
-            count.revised += keys.len() as u64 - new;
-            if !self.takers[rows.table as usize].is_empty() {
-                let order = &mut self.orders[rows.table as usize];
+            let table = rows.table as usize;
+            count(&mut self.net[table], &mut self.left.tables[table], keys);
+            if !self.takers[table].is_empty() {
+                let order = &mut self.orders[table];
                 order.extend(keys, &self.ranks, number as u32, *at as u32);
             }
             *at = to;
@@ -236,6 +237,19 @@ impl Outlet {
         self.sinks.iter_mut().try_for_each(|sink| sink.write_letters(&now))?;
         Ok(())
     }
+}
+
+/// Counts rows that a table is given.
+fn count(net: &mut i64, count: &mut TableCount, keys: &[RowKey]) {
+    for key in keys {
+        *net += match key.change {
+            Change::Added => 1,
+            Change::Revised => 0,
+            Change::Removed => -1,
+        };
+        count.revised += u64::from(key.revision > 0);
+    }
+    count.rows = (*net).max(0).unsigned_abs();
 }
 
 /// The first row of `parcel` from row `at` on whose epoch is not before `epoch`.

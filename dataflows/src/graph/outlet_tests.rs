@@ -93,17 +93,17 @@ fn letter(epoch: Epoch, partition: u32, row: u64) -> DeadLetter {
     }
 }
 
-/// What comes next: a parcel of rows (table, width, and of each row: epochs on, symbol, start, revision),
-/// a letter (epochs ahead, partition, row), or so many epochs that are complete.
+/// What comes next: a parcel of rows (table, width, and of each row: epochs on, symbol, start, revision and what
+/// became of it), a letter (epochs ahead, partition, row), or so many epochs that are complete.
 #[derive(Clone, Debug)]
 enum Step {
-    Rows(usize, usize, Vec<(i64, u8, i64, u32)>),
+    Rows(usize, usize, Vec<(i64, u8, i64, (u32, u64))>),
     Letter(i64, u32, u64),
     Complete(i64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let rows = prop::collection::vec((0i64..3, 0u8..6, 0i64..4, 0u32..3), 1..8);
+    let rows = prop::collection::vec((0i64..3, 0u8..6, 0i64..4, (0u32..3, 0u64..3)), 1..8);
     prop_oneof![
         3 => (0usize..2, 0usize..3, rows).prop_map(|(table, width, rows)| Step::Rows(table, width, rows)),
         2 => (0i64..9, 0u32..3, 0u64..50).prop_map(|(ahead, part, row)| Step::Letter(ahead, part, row)),
@@ -133,14 +133,15 @@ proptest! {
             match step {
                 Step::Rows(table, width, steps) => {
                     let mut epoch = complete;
-                    let mut row = |(on, symbol, start, revision): (i64, u8, i64, u32)| {
+                    let mut row = |(on, symbol, start, (revision, code)): (i64, u8, i64, (u32, u64))| {
                         epoch += on;
                         value += 1;
                         // Ids in another order than texts.
                         let name = [b'Z' - symbol * 7 % 5, b'a' + symbol];
                         let symbol: SymbolId = symbols.intern(&name).unwrap();
                         let (width, ts_open) = (widths[width], Time::from_ns(start));
-                        (RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change: Change::Added }, value)
+                        let change = Change::of_code(code).unwrap();
+                        (RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change }, value)
                     };
                     let new: Vec<_> = steps.into_iter().map(&mut row).collect();
                     outlet.receive(parcel(table, &new));
@@ -169,8 +170,10 @@ proptest! {
         }
         prop_assert!(outlet.waiting.is_empty() && outlet.letters.is_empty());
         for (count, rows) in outlet.left.tables.iter().zip(&rows) {
-            let new = rows.iter().filter(|(key, _)| key.revision == 0).count() as u64;
-            prop_assert_eq!((count.rows, count.revised), (new, rows.len() as u64 - new));
+            let of = |change| rows.iter().filter(|(key, _)| key.change == change).count() as u64;
+            let net = of(Change::Added).saturating_sub(of(Change::Removed));
+            let revised = rows.iter().filter(|(key, _)| key.revision > 0).count() as u64;
+            prop_assert_eq!((count.rows, count.revised), (net, revised));
         }
     }
 }

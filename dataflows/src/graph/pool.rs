@@ -11,11 +11,11 @@ use super::plan::Plan;
 use super::ticks::Left;
 use crate::checkpoint::words_of;
 use crate::glue::{Batch, Pending};
-use crate::tick::{Horizons, PartialRow, Tick, TickOutput, TickPath};
+use crate::tick::{Horizons, PartialRow, TickOutput, TickPath};
 use crate::wire::{Partials, Pooled, Stamped};
 use market::{
     Admitted, Counts, DeadLetter, Epoch, EpochLength, Judge, Offset, PartitionError, Run, SymbolId,
-    Symbols, Time, Trade,
+    Symbols, Tick, Time, Trade,
 };
 use operators::{Restore, Snapshot};
 use std::fmt;
@@ -178,7 +178,8 @@ impl Pool {
         let tally = tally(&mut self.tallies, trade.symbol);
         // Its place among the symbol's trades that were used.
         let at = Offset::from_raw(tally.used);
-        let tick = Tick { ts: trade.ts_event, at, price: trade.price, size: trade.size };
+        let Trade { ts_event: ts, price, size, updates, .. } = *trade;
+        let tick = Tick { ts, at, price, size, updates };
         let late = u64::from(self.path.fold_one(trade.symbol, tick));
         tally.add(Tally { used: 1, late });
         self.total.add(Tally { used: 1, late });

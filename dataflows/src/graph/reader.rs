@@ -308,6 +308,12 @@ impl Reader {
             }
         }
         if let Some(held) = self.held.take() {
+            if !held.batch.touched.is_empty() {
+                let partition = &mut self.partition;
+                self.path.fold_again(&held.batch.touched, &mut |symbol, from, to, each| {
+                    partition.ticks(symbol, from, to, each);
+                });
+            }
             self.partition.recycle(held.batch);
         }
         Ok(Step::Read)

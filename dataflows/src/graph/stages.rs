@@ -5,9 +5,9 @@ use super::plan::Plan;
 use super::pool::Pool;
 use super::run::Shared as Run;
 use super::watch::Counted;
-use crate::glue::{BarBook, Batch, Keyed, Lane, Parts, Pending, Windowed};
+use crate::glue::{BarBook, Batch, Keyed, Lane, Parts, Pending, Upsert, Windowed};
 use crate::wire::{Parcel, Partials, Shared, Timed};
-use market::{Bar, Counts, DeadLetter, Epoch, Scales, SymbolId, Symbols, Width};
+use market::{Bar, Counts, DeadLetter, Epoch, RowKey, Scales, SymbolId, Symbols, Width};
 use operators::bar::RollUp;
 use operators::indicator::{IndicatorLayout, IndicatorSet, Spec};
 use operators::{Kernel, Restore, Snapshot};
@@ -206,8 +206,9 @@ impl Stage<Shared> for RollUps {
         let windows = &mut self.windows;
         if self.pending.next_epoch() == Some(epoch) {
             self.pending.take(epoch, |parcel, rows| {
-                by_symbol(parcel, rows, |symbol, bars| {
-                    windows.apply(epoch, symbol, bars.iter(), |key, bar| out.bar(key, bar));
+                by_symbol(parcel, rows, |symbol, keys, bars| {
+                    let changes = changes(keys, bars);
+                    windows.apply(epoch, symbol, changes, |key, bar| out.bar(key, bar));
                 });
             });
         }
@@ -266,8 +267,9 @@ impl Stage<Shared> for Indicators {
         self.pending.take(epoch, |parcel, rows| {
             let lane = parcel.rows().and_then(|rows| lanes.lane(rows.width));
             let Some(lane) = lane else { return };
-            by_symbol(parcel, rows, |symbol, bars| {
-                lanes.apply(lane, epoch, symbol, bars.iter(), |key, row| out.floats(key, row));
+            by_symbol(parcel, rows, |symbol, keys, bars| {
+                let changes = changes(keys, bars);
+                lanes.apply(lane, epoch, symbol, changes, |key, row| out.floats(key, row));
             });
         });
         self.lanes.forget(epoch);
@@ -313,19 +315,27 @@ impl Layouts {
     }
 }
 
-/// Calls `each` for every symbol's bars among `rows`, which stand side by side.
+/// Calls `each` for every symbol's keys and bars among `rows`, which stand side by side.
 fn by_symbol(
     parcel: &Shared,
     rows: std::ops::Range<usize>,
-    mut each: impl FnMut(market::SymbolId, &[Bar]),
+    mut each: impl FnMut(SymbolId, &[RowKey], &[Bar]),
 ) {
     let Some(parcel) = parcel.rows() else { return };
     let (keys, bars) = (&parcel.keys[rows.clone()], &parcel.bars()[rows]);
     let mut from = 0;
     for run in keys.chunk_by(|a, b| a.symbol == b.symbol) {
-        each(run[0].symbol, &bars[from..from + run.len()]);
+        each(run[0].symbol, run, &bars[from..from + run.len()]);
         from += run.len();
     }
+}
+
+/// What became of bars, as those take it who compute with them.
+fn changes<'a>(keys: &'a [RowKey], bars: &'a [Bar]) -> impl Iterator<Item = Upsert<'a, Bar>> {
+    keys.iter().zip(bars).map(|(key, bar)| match key.is_removed() {
+        true => Upsert::Remove(key.ts_open),
+        false => Upsert::Put(bar),
+    })
 }
 
 /// A set whose outputs go to their columns of a wider row.
@@ -366,3 +376,11 @@ impl Kernel for Scatter {
         self.set.restore(from);
     }
 }
+
+#[cfg(test)]
+#[path = "stages_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "warmed_tests.rs"]
+mod warmed_tests;

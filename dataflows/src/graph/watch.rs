@@ -301,9 +301,10 @@ pub struct Watch {
 pub struct TableCount {
     /// The table.
     pub name: String,
-    /// Rows that are new.
+    /// Keys that were added less those that were removed, which a run that goes on from a checkpoint may have more
+    /// of: then 0.
     pub rows: u64,
-    /// Changes of rows that were there.
+    /// Corrections: of a key all that came after the first, a removal and a return among them.
     pub revised: u64,
 }
 

@@ -5,8 +5,7 @@
 //! whose newest bar it is; it closes when the partition's epoch reaches its end, and is kept with its
 //! partials while the horizon can still reach into it.
 
-use super::Tick;
-use market::{SymbolId, Time, Width};
+use market::{SymbolId, Tick, Time, Width};
 use operators::bar::Partial;
 use operators::{Restore, Snapshot};
 use std::collections::VecDeque;
@@ -51,13 +50,16 @@ impl Fold {
         }
     }
 
-    /// Folds a trade; whether its bar had closed.
+    /// Folds a trade; whether its bar had closed. Where `ALL` is told it counts for everything.
     #[inline(always)]
-    pub(super) fn add(&mut self, symbol: SymbolId, tick: Tick) -> bool {
+    pub(super) fn add<const ALL: bool>(&mut self, symbol: SymbolId, tick: Tick) -> bool {
         if let Some(partial) = self.current.get_mut(symbol.index()) {
             let into = tick.ts.ns().wrapping_sub(partial.ts_open().ns()) as u64;
             if into < self.width_ns {
-                partial.add(tick.ts, tick.at, tick.price, tick.size);
+                match ALL {
+                    true => partial.add(tick.ts, tick.at, tick.price, tick.size),
+                    false => partial.add_tick(&tick),
+                }
                 return false;
             }
         }
@@ -75,20 +77,61 @@ impl Fold {
         let newest = self.current[symbol.index()].ts_open();
         if !late && (newest == NONE.ts_open() || start > newest) {
             self.begin(symbol, start);
-            self.current[symbol.index()].add(tick.ts, tick.at, tick.price, tick.size);
+            self.current[symbol.index()].add_tick(&tick);
             return false;
         }
+        self.kept(symbol, start).add_tick(&tick);
+        if late {
+            self.late.push((start, symbol));
+        }
+        late
+    }
+
+    /// The partial of a symbol beside its newest one, new or known.
+    fn kept(&mut self, symbol: SymbolId, start: Time) -> &mut Partial {
         let interval = self.interval(start);
         let at = interval.symbols.iter().position(|&s| s == symbol).unwrap_or_else(|| {
             interval.symbols.push(symbol);
             interval.partials.push(Partial::new(start));
             interval.partials.len() - 1
         });
-        interval.partials[at].add(tick.ts, tick.at, tick.price, tick.size);
-        if late {
+        &mut interval.partials[at]
+    }
+
+    /// Takes a partial that was folded again in the place of what is held of its bar.
+    pub(super) fn replace(&mut self, symbol: SymbolId, partial: Partial) {
+        let start = partial.ts_open();
+        if self.end_of(start) <= self.closed {
+            *self.kept(symbol, start) = partial;
             self.late.push((start, symbol));
+            return;
         }
-        late
+        if self.current.len() <= symbol.index() {
+            self.current.resize(symbol.index() + 1, NONE);
+        }
+        let newest = self.current[symbol.index()].ts_open();
+        if newest == NONE.ts_open() || start > newest {
+            self.begin(symbol, start);
+        }
+        match self.current[symbol.index()].ts_open() == start {
+            true => self.current[symbol.index()] = partial,
+            false => *self.kept(symbol, start) = partial,
+        }
+    }
+
+    /// The partials of a symbol that are held, of bars that begin within a span of time.
+    pub(super) fn each_of(
+        &self,
+        symbol: SymbolId,
+        from: Time,
+        to: Time,
+        mut hand: impl FnMut(&Partial),
+    ) {
+        let within = |interval: &&Interval| from <= interval.start && interval.start < to;
+        for interval in self.intervals.iter().filter(within) {
+            let own = self.held_in(interval).find(|(other, ..)| *other == symbol);
+            own.into_iter().for_each(|(_, _, partial)| hand(partial));
+        }
     }
 
     /// Makes the bar at `start` the symbol's newest and sets the one before aside.
@@ -118,7 +161,13 @@ impl Fold {
         &mut self.intervals[at]
     }
 
-    fn end_of(&self, start: Time) -> Time {
+    /// Where the bar begins that a trade of this time belongs to.
+    pub(super) fn start_of(&self, time: Time) -> Time {
+        self.width.open_of(time)
+    }
+
+    /// Where the bar ends that begins at `start`.
+    pub(super) fn end_of(&self, start: Time) -> Time {
         Time::from_ns(start.ns().saturating_add(self.width.ns()))
     }
 
@@ -139,9 +188,12 @@ impl Fold {
         self.end_of(self.width.open_of(time))
     }
 
-    /// The end of the newest interval.
+    /// The end of the newest interval that holds a trade.
     pub(super) fn last_end(&self) -> Option<Time> {
-        self.intervals.back().map(|interval| self.end_of(interval.start))
+        let holds =
+            |interval: &&Interval| self.held_in(interval).any(|(.., partial)| !partial.is_empty());
+        let newest = self.intervals.iter().rev().find(holds);
+        newest.map(|interval| self.end_of(interval.start))
     }
 
     /// Closes the first open interval and hands out its partials.
@@ -157,14 +209,17 @@ impl Fold {
             }
         }
         interval.closed = true;
-        interval.symbols.iter().zip(&interval.partials).for_each(|(&s, partial)| emit(s, partial));
+        let held = interval.symbols.iter().zip(&interval.partials);
+        // Of a bar whose trades were all taken back nobody has heard.
+        held.filter(|(_, partial)| !partial.is_empty()).for_each(|(&s, partial)| emit(s, partial));
     }
 
     /// Hands out the partials of open intervals, with the end of each, and leaves them open.
     pub(super) fn each_open(&self, mut emit: impl FnMut(Time, SymbolId, &Partial)) {
         for interval in self.intervals.iter().filter(|interval| !interval.closed) {
             let end = self.end_of(interval.start);
-            self.held_in(interval).for_each(|(symbol, _, partial)| emit(end, symbol, partial));
+            let held = self.held_in(interval).filter(|(.., partial)| !partial.is_empty());
+            held.for_each(|(symbol, _, partial)| emit(end, symbol, partial));
         }
     }
 

@@ -7,9 +7,11 @@
 //! bar(wide) = closed cells of its interval + the cell
 //! ```
 
-use super::Tick;
+use super::fold::Fold;
 use crate::live::{LiveView, Newest, Outbox};
-use market::{Admitted, Bar, Offset, Price, Run, Size, SymbolId, Time, Width};
+use market::{
+    Admitted, Bar, Offset, Price, Run, Size, SymbolId, Tick, Time, Trade, Updates, Width,
+};
 use operators::bar::Partial;
 use std::sync::Arc;
 
@@ -75,10 +77,44 @@ impl Forming {
 
     /// Folds one run of a batch.
     pub fn fold(&mut self, batch: &Admitted, run: &Run) {
-        let trades = &batch.trades;
         for row in run.rows.start as usize..run.rows.end as usize {
-            let (ts, price, size) = (trades.ts_event[row], trades.price[row], trades.size[row]);
-            self.add(trades.symbol[row], Tick { ts, at: trades.offset[row], price, size });
+            let trade = batch.trades.row(row);
+            let Trade { ts_event: ts, offset: at, price, size, updates, .. } = trade;
+            self.add(trade.symbol, Tick { ts, at, price, size, updates });
+        }
+    }
+
+    /// A bar of the base width at place `base` was folded again, with this last trade: takes its newest bar from there,
+    /// and what lies before that in wider ones.
+    pub fn fold_again(
+        &mut self,
+        base: usize,
+        symbol: SymbolId,
+        fold: &Fold,
+        (partial, last): (&Partial, Option<Tick>),
+    ) {
+        let place = self.place(symbol);
+        let (first, base) = (place * self.shapes.len(), self.bases[base].0);
+        let cell = &mut self.partials[first + base];
+        if partial.ts_open() > cell.ts_open() {
+            return self.put(first, base, partial);
+        }
+        if partial.ts_open() == cell.ts_open() {
+            *cell = *partial;
+            let known = &mut self.known[place];
+            known.newest = last.unwrap_or(known.newest);
+        }
+        let newest = self.partials[first + base].ts_open();
+        for (at, shape) in self.shapes.iter().enumerate().filter(|(_, s)| s.from == Some(base)) {
+            let open = shape.width.open_of(newest);
+            if open >= self.since {
+                let mut before = Partial::new(open);
+                fold.each_of(symbol, open, newest, |partial| before.absorb(partial));
+                self.partials[first + at] = before;
+            }
+        }
+        if !std::mem::replace(&mut self.known[place].touched, true) {
+            self.touched.push(place);
         }
     }
 
@@ -89,15 +125,15 @@ impl Forming {
             let (base, width_ns) = self.bases[at];
             let cell = &mut self.partials[first + base];
             if (tick.ts.ns().wrapping_sub(cell.ts_open().ns()) as u64) < width_ns {
-                cell.add(tick.ts, tick.at, tick.price, tick.size);
+                cell.add_tick(&tick);
                 continue;
             }
             let mut one = Partial::new(self.shapes[base].width.open_of(tick.ts));
-            one.add(tick.ts, tick.at, tick.price, tick.size);
+            one.add_tick(&tick);
             self.put(first, base, &one);
         }
         let known = &mut self.known[place];
-        if known.newest.ts <= tick.ts {
+        if known.newest.ts <= tick.ts && tick.updates.has(Updates::LAST) {
             known.newest = tick;
         }
         if !std::mem::replace(&mut known.touched, true) {
@@ -119,7 +155,8 @@ impl Forming {
             self.places.resize(symbol.index() + 1, 0);
         }
         let (ts, at) = (Time::from_ns(i64::MIN), Offset::from_raw(0));
-        let newest = Tick { ts, at, price: Price::from_raw(0), size: Size::from_raw(0) };
+        let (price, size, updates) = (Price::from_raw(0), Size::from_raw(0), Updates::ALL);
+        let newest = Tick { ts, at, price, size, updates };
         self.known.push(Known { symbol, newest, touched: false });
         self.partials.resize(self.known.len() * self.shapes.len(), NONE);
         self.places[symbol.index()] = self.known.len() as u32;
@@ -171,7 +208,7 @@ impl Forming {
         }
         let touched = std::mem::take(&mut self.touched);
         let told = touched.iter().map(|&place| {
-            let Known { symbol, newest: Tick { ts: ts_event, at, price, size }, .. } =
+            let Known { symbol, newest: Tick { ts: ts_event, at, price, size, .. }, .. } =
                 self.known[place];
             (Newest { symbol, ts_event, partition: self.partition, at, price, size }, place)
         });

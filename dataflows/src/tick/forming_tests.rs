@@ -84,7 +84,7 @@ proptest! {
         for (symbol, (newest, bars)) in told {
             let own = ticks.iter().filter(|(_, of, _)| *of == symbol).map(|(_, _, tick)| tick);
             let last = own.max_by_key(|tick| (tick.ts, tick.at)).unwrap();
-            let Tick { ts: ts_event, at, price, size } = *last;
+            let Tick { ts: ts_event, at, price, size, .. } = *last;
             prop_assert_eq!(newest, Newest { symbol, ts_event, partition: 3, at, price, size });
             prop_assert_eq!(bars, expected(&ticks, symbol));
         }

@@ -20,7 +20,10 @@ pub use horizons::Horizons;
 use crate::live::LiveView;
 use fold::Fold;
 use forming::Forming;
-use market::{Admitted, Epoch, EpochLength, Offset, Price, Run, Size, SymbolId, Time, Width};
+use market::{
+    Admitted, EachTick, Epoch, EpochLength, Run, SymbolId, Tick, Time, Touched, Trade, Updates,
+    Width,
+};
 use operators::bar::Partial;
 use operators::{Restore, Snapshot};
 use std::sync::Arc;
@@ -89,14 +92,8 @@ pub struct TickPath {
     passed: Option<Time>,
 }
 
-/// One trade, as the fold takes it.
-#[derive(Clone, Copy)]
-pub(crate) struct Tick {
-    pub ts: Time,
-    pub at: Offset,
-    pub price: Price,
-    pub size: Size,
-}
+/// Tells the trades of a symbol in a span of time, by rising time and position, each as corrections left it.
+pub(crate) type TellTicks<'a> = dyn FnMut(SymbolId, Time, Time, &mut EachTick<'_>) + 'a;
 
 impl TickPath {
     /// The path of partition number `partition`, before its first record.
@@ -150,6 +147,9 @@ impl TickPath {
 
     /// Folds one run of a batch, whose epoch has been entered.
     pub fn fold_run(&mut self, batch: &Admitted, run: &Run) {
+        if !batch.trades.updates.is_empty() {
+            return self.fold_some(batch, run);
+        }
         let rows = run.rows.start as usize..run.rows.end as usize;
         let trades = &batch.trades;
         let columns = trades.ts_event[rows.clone()]
@@ -160,7 +160,8 @@ impl TickPath {
         for (base, fold) in self.folds.iter_mut().enumerate() {
             let mut late = 0;
             for (((&ts, &symbol), (&price, &size)), &at) in columns.clone() {
-                late += u64::from(fold.add(symbol, Tick { ts, at, price, size }));
+                let tick = Tick { ts, at, price, size, updates: Updates::ALL };
+                late += u64::from(fold.add::<true>(symbol, tick));
             }
             if base == 0 {
                 self.late += late;
@@ -171,10 +172,43 @@ impl TickPath {
         }
     }
 
+    /// The same where some trades do not count for everything.
+    fn fold_some(&mut self, batch: &Admitted, run: &Run) {
+        for row in run.rows.start as usize..run.rows.end as usize {
+            let trade = batch.trades.row(row);
+            let Trade { ts_event: ts, offset: at, price, size, updates, .. } = trade;
+            self.fold_one(trade.symbol, Tick { ts, at, price, size, updates });
+        }
+        if let Some(forming) = &mut self.forming {
+            forming.fold(batch, run);
+        }
+    }
+
+    /// Folds bars again that corrections touched, from what `tell` tells: all trades of them up to here.
+    pub(crate) fn fold_again(&mut self, touched: &[Touched], tell: &mut TellTicks<'_>) {
+        for (base, fold) in self.folds.iter_mut().enumerate() {
+            let bar = |touched: &Touched| (touched.symbol, fold.start_of(touched.ts));
+            let mut bars: Vec<(SymbolId, Time)> = touched.iter().map(bar).collect();
+            bars.sort_unstable();
+            bars.dedup();
+            for (symbol, start) in bars {
+                let (mut partial, mut last) = (Partial::new(start), None);
+                tell(symbol, start, fold.end_of(start), &mut |tick| {
+                    partial.add_tick(&tick);
+                    last = if tick.updates.has(Updates::LAST) { Some(tick) } else { last };
+                });
+                fold.replace(symbol, partial);
+                if let Some(forming) = &mut self.forming {
+                    forming.fold_again(base, symbol, fold, (&partial, last));
+                }
+            }
+        }
+    }
+
     /// Folds one trade of the present epoch; whether its bar (of the narrowest base width) had closed.
     #[inline]
     pub(crate) fn fold_one(&mut self, symbol: SymbolId, tick: Tick) -> bool {
-        let late = self.folds.iter_mut().map(|fold| fold.add(symbol, tick));
+        let late = self.folds.iter_mut().map(|fold| fold.add::<false>(symbol, tick));
         let is_late = late.rev().fold(false, |_, late| late);
         self.late += u64::from(is_late);
         is_late

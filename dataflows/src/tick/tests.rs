@@ -1,7 +1,7 @@
 //! Laws of the tick path: cuts and restarts are invisible, the last word on a bar is its whole fold.
 
 use super::*;
-use market::Trades;
+use market::{Offset, Price, Size, Trades};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -60,6 +60,7 @@ fn admit(steps: &[Step]) -> Vec<(Epoch, SymbolId, Tick)> {
             at: Offset::from_raw(at as u64),
             price: Price::from_raw(i64::from(price) + 1),
             size: Size::from_raw(i64::from(step) + 1),
+            updates: Updates::ALL,
         };
         let epoch = watermark.div_euclid(Time::SECOND);
         ticks.push((epoch, SymbolId::from_index(u32::from(symbol % 5)), tick));

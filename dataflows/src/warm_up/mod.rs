@@ -22,7 +22,7 @@ pub(crate) use layout::{is_indicators, name_of};
 use crate::checkpoint::{
     Bundle, Depot, Manifest, Objects, Piece, RestoreError, Restored, Shelf, encode, part_name,
 };
-use crate::glue::{Line, Words, load_symbols, save_lines};
+use crate::glue::{Entry, Line, Words, load_symbols, save_lines};
 use crate::graph::{Bars, IndicatorPlan, Plan, RollUps, Stage, roll_up_name};
 use layout::{Held, HeldLane, held, lanes};
 use market::{Bar, SymbolId, Time, Width};
@@ -205,8 +205,9 @@ impl Lane {
         };
         let line = |(symbol, bars): (SymbolId, Vec<Bar>)| {
             let newest = bars.last()?.ts_open;
-            let inputs = bars.into_iter().map(|bar| (0, bar)).collect();
-            Some((symbol, Line { newest, state: Vec::new(), inputs }))
+            // Nothing was handed out yet that these indicators make of them.
+            let entries = bars.into_iter().map(|input| Entry::Live { said: 0, input }).collect();
+            Some((symbol, Line { newest, state: Vec::new(), entries }))
         };
         let mut lines: Vec<_> = shown.into_iter().filter_map(line).collect();
         lines.sort_by_key(|(symbol, _)| *symbol);
@@ -221,7 +222,7 @@ impl Lane {
         };
         let (kept, added) = (of(true), of(false));
         let is_new = kept.is_empty();
-        let can_change = |bar: &Bar| bar.ts_open.ns().saturating_add(self.width.ns()) > floor.ns();
+        let can_change = |at: Time| at.ns().saturating_add(self.width.ns()) > floor.ns();
         let layouts = crate::graph::Layouts::new(kept, &plan.symbols);
         if !added.is_empty() {
             let others =
@@ -229,19 +230,18 @@ impl Lane {
             seeds.want(self.width, added.clone(), is_new.then_some(others));
         }
         for (symbol, line) in &mut self.lines {
-            let first = line.inputs.iter().position(|(_, bar)| can_change(bar));
+            let first = line.entries.iter().position(|entry| can_change(entry.at()));
             let mut set = layouts.set(*symbol);
             let mut row = vec![0.0; set.outputs()];
             set.restore(&mut Restore::new(&line.state));
-            for (_, bar) in line.inputs.drain(..first.unwrap_or(line.inputs.len())) {
-                set.update(&bar, &mut row);
-            }
+            let old = line.entries.drain(..first.unwrap_or(line.entries.len()));
+            old.for_each(|entry| entry.input().iter().for_each(|bar| set.update(bar, &mut row)));
             let mut state = Snapshot::default();
             set.snapshot(&mut state);
             line.state = state.into_words();
             if !added.is_empty() {
                 let after = Time::from_ns(line.newest.ns().saturating_add(1));
-                let before = line.inputs.first().map_or(after, |(_, bar)| bar.ts_open);
+                let before = line.entries.first().map_or(after, Entry::at);
                 seeds.want_symbol(*symbol, before);
             }
         }
@@ -267,7 +267,7 @@ impl Lane {
         let newest = Time::from_ns(i64::MIN);
         let others = states.into_iter();
         lines.extend(
-            others.map(|(symbol, state)| (symbol, Line { newest, state, inputs: Vec::new() })),
+            others.map(|(symbol, state)| (symbol, Line { newest, state, entries: Vec::new() })),
         );
         lines
     }

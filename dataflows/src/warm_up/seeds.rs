@@ -1,7 +1,7 @@
 //! States of indicators in the making: older bars go in, by symbol and width, each in order of time.
 
-use super::Line;
 use super::layout::lanes;
+use super::{Entry, Line};
 use crate::graph::{Layouts, Plan};
 use market::{Bar, SymbolId, Symbols, Time, Width};
 use operators::indicator::{IndicatorSet, Spec};
@@ -87,7 +87,7 @@ impl Seeds {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.width == width) else { return };
         if let Some((_, set)) = lane.set(symbol) {
             set.restore(&mut Restore::new(&line.state));
-            lane.update(symbol, line.inputs.iter().map(|(_, bar)| bar));
+            lane.update(symbol, line.entries.iter().filter_map(Entry::input));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a log's cuts write once: which rows came since the cut before. Restored, they must be all that are needed, in
 //! order, each once.
 
+use market::Later;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -28,18 +29,18 @@ impl Blocks {
         Blocks { rows: held }
     }
 
-    /// Appends the rows since the last call up to `row`; whether there are any.
-    pub fn add(&mut self, row: u64, to: &mut Vec<u8>) -> bool {
+    /// Appends where the rows since the last call begin, and later, if there are any, where they end: at `row`.
+    pub fn add(&mut self, row: u64, to: &mut Vec<u8>) -> Option<Later> {
         let from = self.rows.back().map_or(0, |rows| rows.end);
         if from == row {
-            return false;
+            return None;
         }
-        to.extend([from, row].into_iter().flat_map(u64::to_le_bytes));
+        to.extend(from.to_le_bytes());
         self.rows.push_back(from..row);
         while self.rows.front().is_some_and(|rows| rows.end + NEEDED < row) {
             self.rows.pop_front();
         }
-        true
+        Some(Box::new(move |to: &mut Vec<u8>| to.extend(row.to_le_bytes())))
     }
 
     /// The first row that is needed.

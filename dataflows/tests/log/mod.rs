@@ -177,12 +177,12 @@ impl Partition for Log {
 
     fn cut(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Option<Sealed> {
         let before = state.len();
-        let is_new = !self.waits && self.blocks.add(self.row, block);
+        let later = if self.waits { None } else { self.blocks.add(self.row, block) };
         self.snapshot(state);
         if state.len() > before {
             state.extend(self.blocks.first().to_le_bytes());
         }
-        Some(Sealed { is_new, needed: self.blocks.needed() })
+        Some(Sealed { later, needed: self.blocks.needed() })
     }
 
     fn wake_by(&mut self, waker: Waker) {

@@ -8,7 +8,7 @@
 //! Carried bars (no trade) count only where nothing traded. O(1) a step, 10 words of state.
 
 use super::{load_bar, save_bar};
-use crate::{Kernel, Restore, Snapshot};
+use crate::{Kernel, Recall, Restore, Snapshot};
 use market::{Bar, Price, Time, Width};
 
 /// The wide bar that the last narrower one lies in, so far.
@@ -51,6 +51,16 @@ impl Kernel for RollUp {
     }
 }
 
+impl Recall for RollUp {
+    fn recall(&self, ts_open: Time, wide: &mut Bar) -> bool {
+        let is_of_it = self.bar.ts_open == ts_open;
+        if is_of_it {
+            *wide = self.bar;
+        }
+        is_of_it
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +90,18 @@ mod tests {
             assert_eq!(ohlc(&wide), expected);
         }
         assert_eq!((wide.ts_open.ns(), wide.trade_count), (300 * Time::SECOND, 1));
+    }
+
+    #[test]
+    fn the_interval_so_far_is_said_again_from_the_state() {
+        let mut roll_up = RollUp::new(Width::from_seconds(300).unwrap());
+        let [mut wide, mut again] = [bar(0, 0, 0); 2];
+        let at = |minute: i64| Time::from_ns(minute * 60 * Time::SECOND);
+        assert!(!roll_up.recall(at(0), &mut again));
+        for narrow in [bar(5, 4, 1), bar(6, 3, 2)] {
+            roll_up.update(&narrow, &mut wide);
+            assert!(roll_up.recall(at(5), &mut again) && !roll_up.recall(at(0), &mut wide));
+            assert_eq!(wide, again);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Rows and letters as compact JSON, into buffers that are used again: no value tree and no allocation a row.
 //!
 //! A row's key is how its value begins: `{"symbol":"NVDA","width":"1min","ts_open":1704205800000000000`,
-//! then `"seq"` where it is not 0.
+//! then `"seq"` where it is not 0. A row that was removed has no value.
 
 use crate::names::Names;
 use market::{Cell, DeadLetter, Rows, TableSpec, Width, append_integer, stable_hash};
@@ -25,7 +25,9 @@ pub(super) struct Encoder {
     /// `","width":"1min","ts_open":` of each width met.
     widths: Vec<(Width, Box<[u8]>)>,
     pub key: Vec<u8>,
-    pub value: Vec<u8>,
+    value: Vec<u8>,
+    /// Whether the row was removed.
+    is_tombstone: bool,
 }
 
 impl Encoder {
@@ -70,6 +72,10 @@ impl Encoder {
         self.key.clear();
         self.key.extend_from_slice(out);
         self.key.push(b'}');
+        self.is_tombstone = key.is_removed();
+        if self.is_tombstone {
+            return known.hash;
+        }
         let scales = self.names.scales(id);
         for (column, name) in self.columns.iter().enumerate() {
             out.extend_from_slice(name);
@@ -79,6 +85,11 @@ impl Encoder {
         append_integer(out, i64::from(key.revision));
         out.push(b'}');
         known.hash
+    }
+
+    /// The value; none where the row was removed.
+    pub(super) fn value(&self) -> Option<&[u8]> {
+        (!self.is_tombstone).then_some(&self.value)
     }
 
     /// Fills key and value with a letter; the hash of where it was read.
@@ -102,6 +113,7 @@ impl Encoder {
         value["symbol"] = letter.symbol.as_deref().into();
         value["ts_event"] = letter.ts_event.map(market::Time::ns).into();
         value["raw"] = letter.raw.as_str().into();
+        self.is_tombstone = false;
         (self.key, self.value) = (key.to_string().into_bytes(), value.to_string().into_bytes());
         stable_hash(source.as_bytes()) ^ u64::from(partition)
     }

@@ -1,4 +1,5 @@
-//! The Kafka sink: every change of a row is a record, transactions hold whole epochs and their mark.
+//! The Kafka sink: every change of a row is a record, one that removes it a tombstone (no value) under the same
+//! key; transactions hold whole epochs and their mark.
 //!
 //! ```text
 //! rows -> JSON, key and partition -> batches -> (a bounded channel) -> the writer's thread -> transactions
@@ -191,7 +192,7 @@ impl KafkaSink {
             topic: &target.name,
             partition: i32::try_from(hash % target.partitions).ok(),
             key: Some(&self.encoder.key),
-            value: Some(&self.encoder.value),
+            value: self.encoder.value(),
             headers: Some(headers),
             timestamp_ms: None,
         });

@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 /// Columns of a file before the values: symbol, width, ts_open, seq.
 pub(super) const KEY_COLUMNS: usize = 4;
+/// Columns of a file behind the values: deleted, revision, known_at.
+pub(super) const END_COLUMNS: usize = 3;
+/// The column that says of a row that it is not there any more. Files of programs that removed none lack it.
+pub(super) const DELETED: &str = "deleted";
 /// What the key of a waiting row takes.
 const KEY_BYTES: usize = size_of::<Key>();
 /// Rows of a chunk, a power of two.
@@ -27,7 +31,39 @@ pub(super) struct Key {
     pub symbol: u32,
     pub width: Width,
     pub seq: u32,
-    pub revision: u32,
+    version: Version,
+}
+
+/// A revision, and whether it removed the row: in one word, so that a key takes four. The revisions of a key fit 31
+/// bits: there is at most one an epoch, of at least a millisecond, as long as it is within the horizon of at most 7 days.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version(u32);
+
+impl Version {
+    pub(super) fn new(revision: u32, is_removed: bool) -> Self {
+        Version(revision << 1 | u32::from(is_removed))
+    }
+}
+
+impl Key {
+    pub(super) fn new(
+        (symbol, width): (u32, Width),
+        (ts_open, seq): (i64, u32),
+        known_at: i64,
+        version: Version,
+    ) -> Self {
+        Key { ts_open, known_at, symbol, width, seq, version }
+    }
+
+    /// Corrections of the row so far.
+    pub(super) fn revision(&self) -> u32 {
+        self.version.0 >> 1
+    }
+
+    /// Whether the row is not there any more.
+    pub(super) fn is_removed(&self) -> bool {
+        self.version.0 & 1 == 1
+    }
 }
 
 /// How the 64 bits of a value are read.
@@ -41,6 +77,16 @@ pub(super) enum Kind {
     Time,
 }
 
+impl Kind {
+    /// The bits of a value that is not there.
+    fn null(self) -> u64 {
+        match self {
+            Kind::Float => f64::NAN.to_bits(),
+            Kind::Integer | Kind::Time => NO_INTEGER.cast_unsigned(),
+        }
+    }
+}
+
 /// Rows of one table, date and span of epochs.
 pub(super) struct Buffer {
     pub schema: SchemaRef,
@@ -50,6 +96,8 @@ pub(super) struct Buffer {
     rows: usize,
     /// Epochs that came and how many rows there were after each, both rising.
     epochs: Vec<(Epoch, usize)>,
+    /// Whether any of them removes a row.
+    removes: bool,
 }
 
 struct Chunk {
@@ -71,7 +119,12 @@ fn kind(kind: ColumnKind) -> Kind {
     }
 }
 
-/// The columns of a file of `spec`: key, values, revision, known_at.
+/// The column of removals.
+pub(super) fn deleted() -> Field {
+    Field::new(DELETED, DataType::Boolean, false)
+}
+
+/// The columns of a file of `spec`: key, values, deleted, revision, known_at.
 fn schema(spec: &TableSpec) -> SchemaRef {
     let mut fields = vec![
         Field::new("symbol", DataType::Utf8, false),
@@ -87,6 +140,7 @@ fn schema(spec: &TableSpec) -> SchemaRef {
         };
         fields.push(Field::new(&column.name, kind, true));
     }
+    fields.push(deleted());
     fields.push(Field::new("revision", DataType::Int64, false));
     fields.push(Field::new("known_at", time_type(), false));
     Arc::new(Schema::new(fields))
@@ -101,7 +155,13 @@ impl Buffer {
             chunks: Vec::new(),
             rows: 0,
             epochs: Vec::new(),
+            removes: false,
         }
+    }
+
+    /// Whether any row waiting is a removal.
+    pub(super) fn removes(&self) -> bool {
+        self.removes
     }
 
     /// Rows waiting.
@@ -145,7 +205,10 @@ impl Buffer {
 
     /// Takes in rows of a batch that `names` has learnt.
     pub(super) fn push(&mut self, rows: &Rows, range: Range<usize>, names: &Names) {
-        rows.keys[range.clone()].iter().for_each(|key| self.count(key.epoch));
+        for key in &rows.keys[range.clone()] {
+            self.count(key.epoch);
+            self.removes |= key.is_removed();
+        }
         let mut first = range.start;
         while first < range.end {
             self.make_room();
@@ -160,6 +223,7 @@ impl Buffer {
     /// that are still to come.
     pub(super) fn push_row(&mut self, key: Key, values: impl Iterator<Item = u64>) {
         self.count(Epoch::MIN);
+        self.removes |= key.is_removed();
         self.make_room();
         let Some(chunk) = self.chunks.last_mut() else { return };
         chunk.keys.push(key);
@@ -188,6 +252,7 @@ impl Buffer {
     /// Removes all rows, and what they took.
     pub(super) fn clear(&mut self) {
         (self.chunks, self.epochs, self.rows) = (Vec::new(), Vec::new(), 0);
+        self.removes = false;
     }
 }
 
@@ -195,21 +260,22 @@ impl Chunk {
     fn push(&mut self, kinds: &[Kind], rows: &Rows, range: Range<usize>, names: &Names) {
         self.keys.extend(range.clone().map(|row| {
             let key = &rows.keys[row];
-            Key {
-                ts_open: key.ts_open.ns(),
-                known_at: rows.known_at[row].ns(),
-                symbol: names.id(key.symbol),
-                width: key.width,
-                seq: key.seq,
-                revision: key.revision,
-            }
+            let version = Version::new(key.revision, key.is_removed());
+            let (series, place) = ((names.id(key.symbol), key.width), (key.ts_open.ns(), key.seq));
+            Key::new(series, place, rows.known_at[row].ns(), version)
         }));
         match &rows.body {
             Body::Floats { stride, values }
                 if *stride == kinds.len() && kinds.iter().all(|kind| *kind == Kind::Float) =>
             {
+                let first = self.values.len();
                 let values = &values[range.start * stride..range.end * stride];
                 self.values.extend(values.iter().map(|value| value.to_bits()));
+                for (at, _) in
+                    rows.keys[range].iter().enumerate().filter(|(_, key)| key.is_removed())
+                {
+                    self.values[first + at * stride..][..*stride].fill(Kind::Float.null());
+                }
             }
             _ => self.push_cells(kinds, rows, range, names),
         }
@@ -217,6 +283,10 @@ impl Chunk {
 
     fn push_cells(&mut self, kinds: &[Kind], rows: &Rows, range: Range<usize>, names: &Names) {
         for row in range {
+            if rows.keys[row].is_removed() {
+                self.values.extend(kinds.iter().map(|kind| kind.null()));
+                continue;
+            }
             let scales = names.scales(names.id(rows.keys[row].symbol));
             self.values.extend(kinds.iter().enumerate().map(|(column, kind)| {
                 let cell = rows.cell_at(row, column, || scales);

@@ -165,7 +165,8 @@ impl<'a> Job<'a> {
         if target.failed {
             return Ok(());
         }
-        if let Some(writer) = &mut target.writer {
+        // A group may turn out to have no row, when the last rows of the input are left out.
+        if let Some(writer) = target.writer.as_mut().filter(|_| !columns.is_empty()) {
             writer.append(columns)?;
         }
         target.appended += 1;
@@ -192,7 +193,18 @@ impl Drop for Watch<'_, '_> {
 }
 
 impl Group<'_> {
+    fn is_empty(&self) -> bool {
+        match &self.rows {
+            Rows::Memory(sorted, first) => *first >= sorted.len(),
+            Rows::Batches(batches) => batches.is_empty(),
+        }
+    }
+
+    /// The columns; none where there are no rows.
     fn encode(self) -> Result<Vec<ArrowColumnChunk>, ParquetError> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut group = self.encoder.group(self.number)?;
         match self.rows {
             Rows::Memory(sorted, first) => {
@@ -211,6 +223,7 @@ mod tests {
     use super::*;
     use crate::parquet::buffer::Buffer;
     use crate::parquet::fold::from_memory;
+    use crate::parquet::sorted::Keep;
     use market::{Body, Change, Epoch, RowKey, Symbols, TableSpec, Time, Width};
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
@@ -238,7 +251,7 @@ mod tests {
         let mut buffer = Buffer::new(&rows.table);
         buffer.push(&rows, 0..rows.len(), &names);
         let path = |name: &str| folder.path().join(name);
-        let whole = |name| from_memory(path(name), &buffer, &names, Epoch::MAX, true);
+        let whole = |name| from_memory(path(name), &buffer, &names, Epoch::MAX, Keep::Valid);
         let broken = Job::new(path("b"), Box::new(|| Err(ParquetError::General("b".to_owned()))));
         let jobs = [whole("a"), broken, whole("c")];
         assert!(write_all(&jobs).unwrap_err().to_string().contains('b'));
@@ -257,11 +270,13 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let (mut names, rows) = (crate::names::Names::default(), rows());
         names.learn(&rows.symbols);
-        for (count, groups) in [(1, 1), (GROUP_ROWS, 1), (GROUP_ROWS + 1, 2), (2 * GROUP_ROWS, 2)] {
+        let cases = [(0, 0), (1, 1), (GROUP_ROWS, 1), (GROUP_ROWS + 1, 2), (2 * GROUP_ROWS, 2)];
+        for (count, groups) in cases {
             let mut buffer = Buffer::new(&rows.table);
             buffer.push(&rows, 0..count, &names);
             let path = folder.path().join(count.to_string());
-            write_all(&[from_memory(path.clone(), &buffer, &names, Epoch::MAX, true)]).unwrap();
+            let job = from_memory(path.clone(), &buffer, &names, Epoch::MAX, Keep::Valid);
+            write_all(&[job]).unwrap();
             let file = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
             assert_eq!(file.metadata().num_row_groups(), groups, "{count} rows");
         }

@@ -3,6 +3,7 @@
 //! Pages are cut where batches end and row groups where a group ends, so every file is written in
 //! batches of [`BATCH_ROWS`], [`GROUP_BATCHES`] a group, whoever encodes them.
 
+use super::buffer::DELETED;
 use crate::marks::{aside, put_in_place};
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
@@ -14,7 +15,10 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use std::fs::{self, File};
@@ -124,6 +128,18 @@ impl Writer {
         let file = self.writer.into_inner()?;
         Ok(put_in_place(&file, &self.aside, &self.path)?)
     }
+}
+
+/// Whether a file may hold rows that were removed, by what is written at its end.
+pub(super) fn may_remove(path: &Path) -> Result<bool, ParquetError> {
+    let file = SerializedFileReader::new(File::open(path)?)?;
+    let mut columns = file.metadata().file_metadata().schema_descr().columns().iter();
+    let Some(at) = columns.position(|column| column.name() == DELETED) else { return Ok(false) };
+    let says_none = |group: &RowGroupMetaData| match group.column(at).statistics() {
+        Some(Statistics::Boolean(values)) => values.max_opt() == Some(&false),
+        _ => false,
+    };
+    Ok(!file.metadata().row_groups().iter().all(says_none))
 }
 
 /// Reads `path` in batches of `rows`.

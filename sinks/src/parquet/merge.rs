@@ -1,17 +1,17 @@
 //! The merge of sorted files and of rows in memory: rows `(symbol, width, ts_open, seq, revision)` in
-//! order, of each key the last.
+//! order, of each key the last; where nothing else can tell of a key any more, not those that were removed.
 //!
 //! Files of following spans hold long runs of a symbol each, so the least input is read on until the
 //! next one's row is reached: a choice between inputs is made once a run, not once a row.
 
-use super::buffer::KEY_COLUMNS;
+use super::buffer::{DELETED, END_COLUMNS, KEY_COLUMNS};
 use super::file::BATCH_ROWS;
 use super::sorted::Sorted;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampNanosecondType};
 use arrow_array::{
-    Array, Int64Array, RecordBatch, RecordBatchReader, StringArray, TimestampNanosecondArray,
-    new_null_array,
+    Array, BooleanArray, Int64Array, RecordBatch, RecordBatchReader, StringArray,
+    TimestampNanosecondArray, new_null_array,
 };
 use arrow_schema::{FieldRef, SchemaRef};
 use arrow_select::{concat::concat_batches, interleave::interleave_record_batch};
@@ -41,6 +41,9 @@ impl Input<'_> {
         }
         let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
             Some(column) => column.clone(),
+            None if field.name() == DELETED => {
+                Arc::new(BooleanArray::from(vec![false; batch.num_rows()]))
+            }
             None => new_null_array(field.data_type(), batch.num_rows()),
         };
         let columns = schema.fields().iter().map(column).collect();
@@ -109,16 +112,17 @@ impl Cursor<'_> {
     /// The key columns of a batch that holds at least one row.
     fn look_at(&mut self, batch: &RecordBatch, held: usize) -> Result<(), ParquetError> {
         let column = |at: usize| batch.column(at);
-        let last = batch.num_columns().checked_sub(2).filter(|last| *last >= KEY_COLUMNS);
+        let last = batch.num_columns().checked_sub(END_COLUMNS).filter(|last| *last >= KEY_COLUMNS);
         let integers = |at: usize| column(at).as_primitive_opt::<Int64Type>().ok_or_else(misshapen);
         let text = |at: usize| column(at).as_string_opt::<i32>().ok_or_else(misshapen);
-        let revision = last.ok_or_else(misshapen)?;
+        let deleted = last.ok_or_else(misshapen)?;
+        column(deleted).as_boolean_opt().ok_or_else(misshapen)?;
         let starts = column(2).as_primitive_opt::<TimestampNanosecondType>();
         self.symbols = text(0)?.clone();
         self.widths = text(1)?.clone();
         self.starts = starts.ok_or_else(misshapen)?.clone();
         self.seqs = integers(3)?.clone();
-        self.revisions = integers(revision)?.clone();
+        self.revisions = integers(deleted + 1)?.clone();
         (self.held, self.row) = (held, 0);
         Ok(())
     }
@@ -130,18 +134,26 @@ pub(super) struct Merge<'a> {
     held: Vec<RecordBatch>,
     /// The row that goes out unless the next one has its key.
     waiting: Option<(usize, usize)>,
+    /// Whether rows that were removed do not go out.
+    only_valid: bool,
     chosen: Vec<(usize, usize)>,
     output: Output,
 }
 
 impl<'a> Merge<'a> {
-    /// Stands at the first row of every input; none has other columns than these.
-    pub(super) fn new(inputs: Vec<Input<'a>>, schema: &SchemaRef) -> Result<Self, ParquetError> {
+    /// Stands at the first row of every input; none has other columns than these. With `only_valid`, keys that
+    /// were removed are left out: these must be all inputs that tell of them.
+    pub(super) fn new(
+        inputs: Vec<Input<'a>>,
+        schema: &SchemaRef,
+        only_valid: bool,
+    ) -> Result<Self, ParquetError> {
         let output = Output { schema: schema.clone(), gathered: Vec::new(), rows: 0 };
         let mut merge = Merge {
             cursors: Vec::new(),
             held: Vec::new(),
             waiting: None,
+            only_valid,
             chosen: Vec::new(),
             output,
         };
@@ -177,7 +189,8 @@ impl<'a> Merge<'a> {
             self.run(&mut batches)?;
         }
         if self.cursors.is_empty() && batches.len() < count {
-            self.chosen.extend(self.waiting.take());
+            let last = self.waiting.take();
+            self.choose(last);
             self.copy_out()?;
             batches.extend(self.output.flush()?);
         }
@@ -221,8 +234,18 @@ impl<'a> Merge<'a> {
         if let Some(waiting) = self.waiting.replace(taken)
             && !self.has_key(waiting, cursor.key())
         {
-            self.chosen.push(waiting);
+            self.choose(Some(waiting));
         }
+    }
+
+    /// Lets a row go out, unless it was removed and nobody is to hear of it.
+    fn choose(&mut self, row: Option<(usize, usize)>) {
+        let is_removed = |&(held, row): &(usize, usize)| {
+            let batch = &self.held[held];
+            batch.column(batch.num_columns() - END_COLUMNS).as_boolean().value(row)
+        };
+        let is_left_out = |row: &(usize, usize)| self.only_valid && is_removed(row);
+        self.chosen.extend(row.filter(|row| !is_left_out(row)));
     }
 
     fn has_key(&self, (held, row): (usize, usize), key: Key<'_>) -> bool {

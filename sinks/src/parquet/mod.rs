@@ -1,4 +1,5 @@
-//! Parquet: a change log by table and UTC date of `ts_open`, folded at the end to one row a key.
+//! Parquet: a change log by table and UTC date of `ts_open`, folded at the end to one row a key that is
+//! there. A change that removes a row has no values and says `deleted`.
 //!
 //! One file by table, date, writer group and fixed span of epochs, cut after a fixed number of rows: all
 //! of it a function of the log, so a file that is written again has the same bytes. The mark is the
@@ -29,6 +30,7 @@ use encode::{Job, write_all};
 use market::{Epoch, EpochLength, Rows, Sink, SinkError, TableSpec, Time};
 use parquet::errors::ParquetError;
 use serde_json::{Map, Value, json};
+use sorted::Keep;
 use spool::Spool;
 use std::collections::BTreeMap;
 use std::io;
@@ -176,7 +178,8 @@ impl ParquetSink {
             if part.buffer.len() == rows_max {
                 let to = date_folder(&self.folder, &table.spec, day);
                 let to = to.join(part_name(span, &self.options, part.cut));
-                let job = fold::from_memory(to, &part.buffer, &self.names, Epoch::MAX, false);
+                let (buffer, all) = (&part.buffer, Keep::Changes);
+                let job = fold::from_memory(to, buffer, &self.names, Epoch::MAX, all);
                 write_all(&[job])?;
                 part.buffer.clear();
                 (part.cut, part.kept) = (part.cut + 1, None);
@@ -283,11 +286,12 @@ impl Table {
         for (&day, part) in self.parts.iter().filter(|(_, part)| part.buffer.before(before) > 0) {
             let date = date_folder(folder, &self.spec, day);
             let folds = options.folds_spans && fold::is_new(&date)?;
-            let name = match folds {
-                true => fold::FOLDED.to_owned(),
-                false => part_name(self.span, options, part.cut),
+            // All that is known of the date is in memory, so a row that was removed need not be told of.
+            let (name, keep) = match folds {
+                true => (fold::FOLDED.to_owned(), Keep::Valid),
+                false => (part_name(self.span, options, part.cut), Keep::Changes),
             };
-            jobs.push(fold::from_memory(date.join(name), &part.buffer, names, before, folds));
+            jobs.push(fold::from_memory(date.join(name), &part.buffer, names, before, keep));
         }
         Ok(jobs)
     }

@@ -1,5 +1,6 @@
-//! The change log of one table read back: of each key the newest row, date by date.
+//! The change log of one table read back: of each key the newest row, where that was not removed, date by date.
 
+use super::buffer::{DELETED, KEY_COLUMNS};
 use super::file::read;
 use super::merge::INPUT_ROWS;
 use crate::stored::StoredBar;
@@ -33,7 +34,9 @@ pub(crate) fn each_row(
             }
         }
         for (_, batch, row) in newest.into_values() {
-            tell(&batches[batch], row)?;
+            if !is_removed(&batches[batch], row) {
+                tell(&batches[batch], row)?;
+            }
         }
     }
     Ok(())
@@ -59,6 +62,12 @@ fn key_of(batch: &RecordBatch, row: usize) -> Option<(Key, i64)> {
     let seq = batch.column(3).as_primitive_opt::<Int64Type>()?.value(row);
     let revision = batch.column_by_name("revision")?.as_primitive_opt::<Int64Type>()?.value(row);
     Some(((text(0)?, text(1)?, starts.value(row), seq), revision))
+}
+
+/// Whether a row is not there any more; files of older programs do not tell, for they removed none.
+fn is_removed(batch: &RecordBatch, row: usize) -> bool {
+    let column = batch.column_by_name(DELETED).and_then(|column| column.as_boolean_opt());
+    column.is_some_and(|deleted| deleted.value(row))
 }
 
 fn bar_of(batch: &RecordBatch, row: usize) -> Option<StoredBar<'_>> {
@@ -101,7 +110,9 @@ pub(crate) fn each_json(
         let ((symbol, width, ts_open, seq), _) = key_of(batch, row).ok_or_else(misshapen)?;
         let key = json!([symbol, width, ts_open, seq]);
         let mut members = Map::new();
-        for (field, column) in batch.schema().fields().iter().zip(batch.columns()).skip(4) {
+        let schema = batch.schema();
+        let columns = schema.fields().iter().zip(batch.columns()).skip(KEY_COLUMNS);
+        for (field, column) in columns.filter(|(field, _)| field.name() != DELETED) {
             members.insert(field.name().clone(), value_of(column, row));
         }
         let value = Value::Object(members).to_string();

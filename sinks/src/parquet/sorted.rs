@@ -5,7 +5,7 @@
 
 use super::buffer::{Buffer, Key, Kind, is_no_integer};
 use crate::names::Names;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_array::{TimestampNanosecondArray, types::Int64Type};
 use arrow_schema::{ArrowError, SchemaRef};
 use market::{Epoch, Width};
@@ -13,6 +13,17 @@ use std::sync::Arc;
 
 /// Rows whose values are copied out at a time, so that they are still near when the next column is.
 const TILE_ROWS: usize = 512;
+
+/// Which rows of a buffer are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Every change.
+    Changes,
+    /// Of each key the greatest revision, be it a removal: to be merged with other files.
+    Newest,
+    /// Of each key the greatest revision, where that is no removal.
+    Valid,
+}
 
 /// Rows of a buffer in order.
 pub(super) struct Sorted<'a> {
@@ -23,14 +34,14 @@ pub(super) struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    /// The rows of epochs before `before`; with `newest`, of each key the greatest revision alone.
-    pub(super) fn new(buffer: &'a Buffer, names: &'a Names, before: Epoch, newest: bool) -> Self {
+    /// The rows of epochs before `before` that are wanted.
+    pub(super) fn new(buffer: &'a Buffer, names: &'a Names, before: Epoch, keep: Keep) -> Self {
         let rows = buffer.before(before);
         let widths = widths(buffer.keys().take(rows));
         let (mut order, ends) = by_series(buffer, rows, names, &widths);
         let place = |&row: &u32| {
             let key = buffer.key(row);
-            (key.ts_open, key.seq, key.revision)
+            (key.ts_open, key.seq, key.revision())
         };
         let mut start = 0;
         for end in ends {
@@ -40,7 +51,7 @@ impl<'a> Sorted<'a> {
             }
             start = end;
         }
-        if newest {
+        if keep != Keep::Changes {
             let identity = |&row: &u32| {
                 let key = buffer.key(row);
                 (key.symbol, key.width, key.ts_open, key.seq)
@@ -49,7 +60,8 @@ impl<'a> Sorted<'a> {
             for at in 0..order.len() {
                 let is_last = order.get(at + 1).map(identity) != Some(identity(&order[at]));
                 order[kept] = order[at];
-                kept += usize::from(is_last);
+                let is_valid = keep == Keep::Newest || !buffer.key(order[at]).is_removed();
+                kept += usize::from(is_last && is_valid);
             }
             order.truncate(kept);
         }
@@ -86,7 +98,9 @@ impl<'a> Sorted<'a> {
         arrays.push(times(&|key| key.ts_open));
         arrays.push(integers(&|key| key.seq));
         arrays.extend(self.values(order));
-        arrays.push(integers(&|key| key.revision));
+        let removed: BooleanArray = keys.iter().map(|key| Some(key.is_removed())).collect();
+        arrays.push(Arc::new(removed));
+        arrays.push(integers(&|key| key.revision()));
         arrays.push(times(&|key| key.known_at));
         RecordBatch::try_new(self.buffer.schema.clone(), arrays)
     }

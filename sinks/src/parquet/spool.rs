@@ -9,7 +9,7 @@
 //! one more file cut off makes those before it void. When the file has outgrown what it began with, and when
 //! a span was written, the next one begins anew under the other of two names.
 
-use super::buffer::{Buffer, Key};
+use super::buffer::{Buffer, Key, Version};
 use super::{Part, Table};
 use crate::marks::{aside, put_in_place};
 use crate::names::Names;
@@ -25,6 +25,8 @@ use std::sync::Arc;
 const GROWTH_BYTES: u64 = 64 << 20;
 /// Words of a row before its values.
 const KEY_WORDS: usize = 4;
+/// Beside the width of a row that was removed; no width has so many seconds.
+const REMOVED: u32 = 1 << 31;
 /// The kinds of columns, by their numbers in a record.
 const KINDS: [ColumnKind; 5] = [
     ColumnKind::Text,
@@ -195,11 +197,12 @@ fn write_rows(out: &mut impl Write, buffer: &Buffer, first: usize) -> io::Result
         let key = buffer.key(row);
         // A session is a day long, and no day.
         let width = if key.width == Width::SESSION { 0 } else { key.width.seconds() };
+        let width = if key.is_removed() { width | REMOVED } else { width };
         let words: [u64; KEY_WORDS] = [
             key.ts_open.cast_unsigned(),
             key.known_at.cast_unsigned(),
             u64::from(key.symbol) << 32 | u64::from(width),
-            u64::from(key.seq) << 32 | u64::from(key.revision),
+            u64::from(key.seq) << 32 | u64::from(key.revision()),
         ];
         let values = (0..buffer.kinds.len()).map(|column| buffer.value(row, column));
         for word in words.into_iter().chain(values) {
@@ -255,18 +258,14 @@ impl Head {
             let mut words = words.iter().map(|word| u64::from_le_bytes(*word));
             let mut next = || words.next().unwrap_or_default();
             let (ts_open, known_at, symbol, seq) = (next(), next(), next(), next());
-            let width = match symbol as u32 {
+            let (symbol, width) = ((symbol >> 32) as u32, symbol as u32);
+            let version = Version::new(seq as u32, width & REMOVED != 0);
+            let width = match width & !REMOVED {
                 0 => Width::SESSION,
                 seconds => Width::from_seconds(seconds).map_err(io::Error::other)?,
             };
-            let key = Key {
-                ts_open: ts_open.cast_signed(),
-                known_at: known_at.cast_signed(),
-                symbol: (symbol >> 32) as u32,
-                width,
-                seq: (seq >> 32) as u32,
-                revision: seq as u32,
-            };
+            let place = (ts_open.cast_signed(), (seq >> 32) as u32);
+            let key = Key::new((symbol, width), place, known_at.cast_signed(), version);
             if key.symbol as usize >= known {
                 return Err(io::Error::other("a row of a symbol without a name"));
             }

@@ -1,6 +1,8 @@
-//! `tidemill query`: one read-only statement over a store's SQLite file.
+//! `tidemill query`: one read-only statement over a store's SQLite file, as it is or as it was known at a time.
 
+use super::as_of::look_back;
 use crate::terminal::render_table;
+use market::Time;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
@@ -10,6 +12,8 @@ use std::str::FromStr;
 
 /// Rows that a table on the terminal shows; CSV and JSON have no such end.
 const TABLE_ROWS_MAX: usize = 10_000;
+/// Nothing is written by this connection from now on.
+const QUERY_ONLY: &str = "PRAGMA query_only = ON";
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +56,18 @@ pub enum QueryError {
     /// More than one statement, or none.
     #[error("query: one SQL statement is wanted, not {0}")]
     Count(&'static str),
+    /// What was known then cannot be told any more.
+    #[error(
+        "--as-of {at}: lies before {since}, up to which versions of {table} that were revised later are not kept"
+    )]
+    Forgotten {
+        /// The time asked for.
+        at: Time,
+        /// The table.
+        table: String,
+        /// The first time that can be asked for.
+        since: Time,
+    },
     /// No such format.
     #[error("format \"{0}\": wanted table, csv or json")]
     Format(String),
@@ -69,9 +85,15 @@ impl QueryError {
 
 /// Opens a file of tables that is only read, a writer beside it waited for.
 pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let db = open(path)?;
+    db.execute_batch(QUERY_ONLY)?;
+    Ok(db)
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000")?;
+    db.execute_batch("PRAGMA busy_timeout = 5000")?;
     Ok(db)
 }
 
@@ -85,12 +107,40 @@ pub fn query(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u64, QueryError> {
+    query_as_of(folder, sql, None, format, out)
+}
+
+/// As [`query`], the derived tables as they were known at a time.
+///
+/// # Errors
+/// As [`query`], and where it cannot be told any more what a table was then.
+pub fn query_as_of(
+    folder: &Path,
+    sql: &str,
+    at: Option<Time>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<u64, QueryError> {
     let path = folder.join(crate::store::SQLITE_FILE);
     if !path.is_file() {
         return Err(QueryError::NoStore(folder.to_owned()));
     }
-    let db = read_only(&path)?;
-    let mut batch = rusqlite::Batch::new(&db, sql);
+    let db = open(&path)?;
+    if let Some(at) = at {
+        look_back(&db, at, sql)?;
+    }
+    // Views are made by writing, to no file of the store.
+    db.execute_batch(QUERY_ONLY)?;
+    answer(&db, sql, format, out)
+}
+
+fn answer(
+    db: &Connection,
+    sql: &str,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<u64, QueryError> {
+    let mut batch = rusqlite::Batch::new(db, sql);
     let mut statement = batch.next()?.ok_or(QueryError::Count("none"))?;
     if !statement.readonly() {
         return Err(QueryError::Writes);

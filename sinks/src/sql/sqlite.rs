@@ -1,16 +1,19 @@
 //! The SQLite sink: rows wait in memory and go out sorted by key, many epochs in one transaction that
 //! also moves the mark.
 //!
-//! A transaction holds every row before the mark it sets and, of several revisions of a key, the last.
+//! A transaction holds every row before the mark it sets: of several revisions of a key the last in the
+//! table, those before it in the table's past. How the log was cut into transactions does not show.
 //! A run that comes again leaves out what lies before the mark. Rows beyond the last flush are never
 //! committed: where they outgrow memory they wait in an open transaction that ends with the next flush
 //! or is rolled back.
 
+use super::declare::declare;
 use super::dialect::Sqlite;
 use super::insert::{Inserter, insert_letters};
+use super::past::keeps_since;
 use super::schema::Table;
 use crate::batch::{Rhythm, done_rows, failed, is_done, rows_from};
-use market::{DeadLetter, Epoch, KEY_GROUPS, Rows, Sink, SinkError, TableSpec};
+use market::{DeadLetter, Epoch, KEY_GROUPS, Rows, Sink, SinkError, TableSpec, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 use std::path::Path;
@@ -19,6 +22,11 @@ use std::path::Path;
 const ROW_BYTES: usize = 128;
 /// Letters kept in the table, the first ones; the file holds the newest.
 const LETTERS_MAX: u64 = 1_000_000;
+/// Prepared statements kept: five a table, and those of marks and letters.
+const STATEMENTS_MAX: usize = 128;
+/// How often the past is looked through for what is to be forgotten, in the time for which it is kept: each time
+/// reads all of it, and what is kept longer than wanted is kept so much longer.
+const FORGETS: i64 = 64;
 
 /// Rows, letters and the mark of one SQLite file.
 pub struct SqliteSink {
@@ -44,6 +52,14 @@ pub struct SqliteSink {
     spilled: bool,
     /// Whether a commit outlives the machine's power: from the first sync on.
     outlives_power: bool,
+    /// Whether nothing of this lineage was stored yet.
+    is_new: bool,
+    /// For how long versions are kept that are not valid any more; for ever, where it is not said.
+    kept_ns: Option<i64>,
+    /// The time of the newest row in the table or its transaction.
+    known_at: Option<Time>,
+    /// Versions that were not valid any more then were removed.
+    forgotten: Option<Time>,
 }
 
 impl SqliteSink {
@@ -73,6 +89,7 @@ impl SqliteSink {
         let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000;";
         db.execute_batch(pragmas).map_err(failed(&what))?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         let mut sink = SqliteSink {
             db,
             what,
@@ -91,6 +108,10 @@ impl SqliteSink {
             letters: 0,
             spilled: false,
             outlives_power: false,
+            is_new: false,
+            kept_ns: None,
+            known_at: None,
+            forgotten: None,
         };
         sink.claim().map_err(failed(&sink.what))?;
         for spec in tables {
@@ -99,13 +120,26 @@ impl SqliteSink {
         Ok(sink)
     }
 
+    /// Keeps versions that are not valid any more for so long, counted back from the newest row: at least, and
+    /// a sixty-fourth of it longer at most.
+    #[must_use]
+    pub fn keep_revisions_for(mut self, ns: i64) -> Self {
+        self.kept_ns = Some(ns.max(0));
+        self
+    }
+
     /// Up to where everything is stored.
     pub fn mark(&self) -> Option<Epoch> {
         self.mark
     }
 
     fn claim(&mut self) -> rusqlite::Result<()> {
-        let fixed = [Table::dead_letters(), Table::sink_progress(), Table::sink_owner()];
+        let fixed = [
+            Table::dead_letters(),
+            Table::sink_progress(),
+            Table::sink_owner(),
+            Table::revisions_kept(),
+        ];
         let sql: Vec<String> = fixed.iter().map(|table| table.create(&Sqlite)).collect();
         self.db.execute_batch("BEGIN IMMEDIATE")?;
         self.db.execute_batch(&sql.join(";"))?;
@@ -116,28 +150,20 @@ impl SqliteSink {
         self.db.execute(&claim, params!["sqlite", self.generation])?;
         let mark = "SELECT min(epoch) FROM sink_progress WHERE sink = 'sqlite' AND lineage = ?1";
         self.mark = self.db.query_row(mark, [&self.lineage], |row| row.get(0))?;
+        self.is_new = self.mark.is_none();
         let count = "SELECT count(*) FROM dead_letters";
         self.letters = self.db.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs();
         self.db.execute_batch("COMMIT")
     }
 
-    /// Makes the table, or adds the columns that it lacks.
+    /// Makes the table and its past, or adds the columns that they lack.
     fn declare(&mut self, spec: &TableSpec) -> rusqlite::Result<()> {
         let columns: Vec<String> = spec.columns.iter().map(|column| column.name.clone()).collect();
         if !self.declared.insert((spec.name.clone(), columns)) {
             return Ok(());
         }
-        let table = Table::derived(spec);
-        self.db.execute_batch(&table.create(&Sqlite))?;
-        let mut known = self.db.prepare("SELECT name FROM pragma_table_info(?1)")?;
-        let known: Vec<String> =
-            known.query_map([&spec.name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        for (at, (name, _, _)) in table.columns.iter().enumerate() {
-            if !known.contains(name) {
-                self.db.execute_batch(&table.add_column(&Sqlite, at))?;
-            }
-        }
-        self.inserter.learn(&spec.name, known);
+        let anew = self.is_new && !self.inserter.known().contains_key(&spec.name);
+        self.inserter.learn(declare(&self.db, spec, anew)?);
         Ok(())
     }
 
@@ -160,6 +186,7 @@ impl SqliteSink {
             self.begin()?;
         }
         self.insert_ready().map_err(failed(&self.what))?;
+        self.forget().map_err(failed(&self.what))?;
         let mark = Table::sink_progress().upsert(&Sqlite);
         let last_group = KEY_GROUPS - 1;
         self.db
@@ -186,7 +213,31 @@ impl SqliteSink {
         Ok(())
     }
 
+    /// Removes what is kept no longer. The time that is forgotten up to moves in steps of its own, so that what is
+    /// left does not depend on when transactions end.
+    fn forget(&mut self) -> rusqlite::Result<()> {
+        let (Some(kept_ns), Some(known_at)) = (self.kept_ns, self.known_at) else { return Ok(()) };
+        let step = (kept_ns / FORGETS).max(1);
+        let until = known_at.ns().saturating_sub(kept_ns);
+        let until = Time::from_ns(until.saturating_sub(until.rem_euclid(step)));
+        if self.forgotten.replace(until) == Some(until) {
+            return Ok(());
+        }
+        for table in self.inserter.known().values() {
+            let past = table.revisions();
+            let newest = self.db.prepare_cached(&past.newest_before(&Sqlite))?;
+            let newest: Option<i64> = { newest }.query_row([until.ns()], |row| row.get(0))?;
+            if let Some(newest) = newest {
+                self.db.prepare_cached(&past.forget(&Sqlite))?.execute([until.ns()])?;
+                keeps_since(&self.db, &table.name, Time::from_ns(newest))?;
+            }
+        }
+        Ok(())
+    }
+
     fn insert_ready(&mut self) -> rusqlite::Result<()> {
+        let newest = self.ready.iter().filter_map(|rows| rows.known_at.last());
+        self.known_at = self.known_at.max(newest.max().copied());
         self.inserter.insert(&self.db, &self.ready)?;
         self.ready.clear();
         let room = LETTERS_MAX.saturating_sub(self.letters);

@@ -1,17 +1,13 @@
-//! Random logs of changes, as the calls a run makes of a sink, and the contents of stores as text.
+//! Random logs of changes, as the calls a run makes of a sink.
+
+pub mod read;
 
 use market::{
     Bar, Body, DeadLetter, Epoch, Offset, Price, Reason, RowKey, Rows, Sink, Symbols, TableSpec,
     Time, Width,
 };
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::record::Field;
 use proptest::prelude::*;
-use sinks::{MemorySink, cell_text};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A call of a sink.
@@ -46,18 +42,22 @@ pub struct Change {
     minute: i64,
     price: i64,
     refused: bool,
+    removes: bool,
 }
 
 const SYMBOLS: [&str; 4] = [".GBP", "A", "NVDA", "\u{e9}\"x,"];
 
-/// Changes in order of epoch; the same key may come again.
+/// Changes in order of epoch; the same key may come again, be removed and return. Half of them are of two keys,
+/// so that some have a long past.
 pub fn log() -> impl Strategy<Value = Vec<Change>> {
-    let change = (0i64..9, 0usize..4, 0usize..2, -1i64..4, 1i64..1_000_000_000_000, 0u8..4);
+    let key = prop_oneof![(0usize..4, 0usize..2, -1i64..4), (Just(1usize), Just(0usize), 0i64..2),];
+    let change = (0i64..9, key, 1i64..1_000_000_000_000, 0u8..4, 0u8..3);
     prop::collection::vec(change, 0..60).prop_map(|changes| {
         let mut epoch = -20;
-        let change = |(step, symbol, width, minute, price, refused)| {
+        let change = |(step, (symbol, width, minute), price, refused, removes)| {
             epoch += step;
-            Change { epoch, symbol, width, minute, price, refused: refused == 0 }
+            let (refused, removes) = (refused == 0, removes == 0);
+            Change { epoch, symbol, width, minute, price, refused, removes }
         };
         changes.into_iter().map(change).collect()
     })
@@ -86,27 +86,37 @@ pub fn operations(log: &[Change], cuts: u64) -> Vec<Op> {
     }
     let mut epochs: BTreeMap<Epoch, Vec<&Change>> = BTreeMap::new();
     log.iter().for_each(|change| epochs.entry(change.epoch).or_default().push(change));
-    let mut revisions = HashMap::new();
+    // How often a key has changed, and whether it is there.
+    let mut known: HashMap<_, (u32, bool)> = HashMap::new();
     let mut operations = Vec::new();
     let (mut bars, mut floats, mut letters) = (Vec::new(), Vec::new(), Vec::new());
     let mut offset = 0;
     for (epoch, changes) in epochs {
-        let mut keys = BTreeSet::new();
+        let mut keys = BTreeMap::new();
         for change in changes {
-            let key = (SYMBOLS[change.symbol], change.width, change.minute);
             if change.refused {
                 letters.push(letter(epoch, offset, change));
                 offset += 1;
-            } else if keys.insert((key, change.price % 1000)) {
-                keys.retain(|known| known.0 != key || known.1 == change.price % 1000);
+            } else {
+                keys.insert((SYMBOLS[change.symbol], change.width, change.minute), change);
             }
         }
-        for ((symbol, width, minute), price) in keys {
-            let revision =
-                revisions.entry((symbol, width, minute)).and_modify(|r| *r += 1).or_insert(0);
-            let row = row(&symbols, epoch, (symbol, width, minute), *revision);
-            bars.push((row, price + 1));
-            floats.push((row, price + 1));
+        for (key, change) in keys {
+            let (revision, was_there) = match known.get(&key) {
+                Some((revision, was_there)) => (revision + 1, *was_there),
+                None => (0, false),
+            };
+            let what = match (was_there, change.removes) {
+                (true, true) => market::Change::Removed,
+                (true, false) => market::Change::Revised,
+                (false, false) => market::Change::Added,
+                (false, true) => continue,
+            };
+            known.insert(key, (revision, !change.removes));
+            let row = row(&symbols, epoch, key, (revision, what));
+            // The values of a row that is removed look like any others.
+            bars.push((row, change.price % 1000 + 1));
+            floats.push((row, change.price % 1000 + 1));
         }
         if cuts.next() {
             cut(&mut operations, &symbols, &mut bars, &mut floats, &mut letters);
@@ -124,7 +134,12 @@ pub fn operations(log: &[Change], cuts: u64) -> Vec<Op> {
     operations
 }
 
-fn row(symbols: &Symbols, epoch: Epoch, key: (&str, usize, i64), revision: u32) -> RowKey {
+fn row(
+    symbols: &Symbols,
+    epoch: Epoch,
+    key: (&str, usize, i64),
+    (revision, change): (u32, market::Change),
+) -> RowKey {
     let width: Width = ["1min", "session"][key.1].parse().unwrap();
     RowKey {
         epoch,
@@ -134,7 +149,7 @@ fn row(symbols: &Symbols, epoch: Epoch, key: (&str, usize, i64), revision: u32) 
         width,
         seq: key.2.rem_euclid(2) as u32,
         revision,
-        change: if revision == 0 { market::Change::Added } else { market::Change::Revised },
+        change,
     }
 }
 
@@ -192,14 +207,15 @@ fn bar(key: &RowKey, price: i64) -> Bar {
 
 /// `count` rows of one epoch.
 pub fn many(epoch: Epoch, count: i64) -> Vec<Op> {
-    let change = |minute| Change { epoch, symbol: 1, width: 0, minute, price: 5, refused: false };
+    let (symbol, width, price, refused, removes) = (1, 0, 5, false, false);
+    let change = |minute| Change { epoch, symbol, width, minute, price, refused, removes };
     operations(&(0..count).map(change).collect::<Vec<_>>(), 0)
 }
 
 /// One row of the columns, 0.5, 1.5 and so on.
 pub fn float_row(columns: &[String]) -> Rows {
     let symbols = Symbols::default();
-    let keys = vec![row(&symbols, 0, ("A", 0, 0), 0)];
+    let keys = vec![row(&symbols, 0, ("A", 0, 0), (0, market::Change::Added))];
     let values = (0..columns.len()).map(|at| at as f64 + 0.5).collect();
     Rows {
         table: Arc::new(TableSpec::floats("technical_indicators", columns)),
@@ -220,155 +236,4 @@ pub fn first_rows(rows: &Rows, count: usize) -> Rows {
         Body::Floats { stride, values } => values.truncate(count * *stride),
     }
     first
-}
-
-/// Copies a folder.
-pub fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            fs::create_dir_all(&to).unwrap();
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
-/// All that a store holds: bytes of its files (as numbers of their hash where they are no text), rows of
-/// its tables. Without the generation, which counts runs.
-pub fn content(folder: &Path) -> BTreeMap<String, String> {
-    let mut content = BTreeMap::new();
-    files(folder, folder, &mut content);
-    content.insert("rows".to_owned(), sqlite_rows(folder));
-    content.insert("dead_letters".to_owned(), select(folder, "dead_letters"));
-    content.insert("sink_progress".to_owned(), select(folder, "sink_progress"));
-    content
-}
-
-fn files(root: &Path, folder: &Path, content: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.strip_prefix(root).unwrap().display().to_string();
-        if path.is_dir() {
-            files(root, &path, content);
-        } else if !name.starts_with("tidemill.sqlite") {
-            let bytes = fs::read(&path).unwrap();
-            content.insert(name, bytes.escape_ascii().to_string());
-        }
-    }
-}
-
-fn select(folder: &Path, table: &str) -> String {
-    let mut answer = Vec::new();
-    let sql = format!("SELECT * FROM {table}");
-    sinks::query(folder, &sql, sinks::Format::Json, &mut answer).unwrap();
-    String::from_utf8(answer).unwrap()
-}
-
-/// The derived tables of the SQLite file as text.
-pub fn sqlite_rows(folder: &Path) -> String {
-    let db = rusqlite::Connection::open(folder.join("tidemill.sqlite")).unwrap();
-    let mut out = String::new();
-    for table in TABLES {
-        let mut rows = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
-        let columns = rows.column_count();
-        let mut rows = rows.query([]).unwrap();
-        while let Some(row) = rows.next().unwrap() {
-            for at in 0..columns {
-                let text = match row.get_ref(at).unwrap() {
-                    rusqlite::types::ValueRef::Null => String::new(),
-                    rusqlite::types::ValueRef::Integer(value) => value.to_string(),
-                    rusqlite::types::ValueRef::Real(value) => value.to_string(),
-                    other => other.as_str().unwrap().to_owned(),
-                };
-                write!(out, "{text}|").unwrap();
-            }
-            writeln!(out).unwrap();
-        }
-    }
-    out
-}
-
-/// The final tables of a memory sink in the same form.
-pub fn memory_rows(sink: &MemorySink) -> String {
-    let memory = sink.memory();
-    let mut out = String::new();
-    for table in memory.tables.values() {
-        let mut rows: Vec<_> = table.rows.iter().collect();
-        rows.sort_by_key(|(key, _)| (key.0.clone(), key.1.to_string(), key.2, key.3));
-        for ((symbol, width, ts_open, seq), row) in rows {
-            write!(out, "{symbol}|{width}|{}|{seq}|", ts_open.ns()).unwrap();
-            for cell in &row.cells {
-                let text = match cell {
-                    market::Cell::Time(time) => time.ns().to_string(),
-                    market::Cell::Decimal(value) => value.to_f64().to_string(),
-                    other => cell_text(other),
-                };
-                write!(out, "{text}|").unwrap();
-            }
-            writeln!(out, "{}|{}|", row.revision, row.known_at.ns()).unwrap();
-        }
-    }
-    out
-}
-
-/// The folded files in the same form.
-pub fn parquet_rows(folder: &Path) -> String {
-    read_parquet(folder, true)
-}
-
-/// Of each key in any file the last revision, in the same form.
-pub fn last_parquet_rows(folder: &Path) -> String {
-    read_parquet(folder, false)
-}
-
-fn read_parquet(folder: &Path, folded: bool) -> String {
-    let mut out = String::new();
-    for table in TABLES {
-        let mut rows = BTreeMap::new();
-        let Ok(dates) = fs::read_dir(folder.join("parquet").join(table)) else { continue };
-        for date in dates {
-            let files: Vec<_> = fs::read_dir(date.unwrap().path()).unwrap().collect();
-            assert!(!folded || files.len() == 1, "a folded date is one file");
-            for file in files {
-                let file = fs::File::open(file.unwrap().path()).unwrap();
-                // As Arrow too: the types that readers see.
-                ParquetRecordBatchReaderBuilder::try_new(file.try_clone().unwrap()).unwrap();
-                let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
-                for row in reader {
-                    let (place, revision, text) = parquet_row(&row.unwrap());
-                    assert!(!folded || !rows.contains_key(&place), "{place:?} is there twice");
-                    let last = rows.entry(place).or_default();
-                    *last = (revision, text).max(std::mem::take(last));
-                }
-            }
-        }
-        for (_, text) in rows.values() {
-            writeln!(out, "{text}").unwrap();
-        }
-    }
-    out
-}
-
-const TABLES: [&str; 2] = ["aggregated_data", "technical_indicators"];
-
-type Place = (String, String, i64, i64);
-
-fn parquet_row(row: &parquet::record::Row) -> (Place, i64, String) {
-    let texts: Vec<String> = row
-        .get_column_iter()
-        .map(|(_, field)| match field {
-            Field::Null => String::new(),
-            Field::Str(text) => text.clone(),
-            Field::Long(value) => value.to_string(),
-            Field::Double(value) => value.to_string(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    let place =
-        (texts[0].clone(), texts[1].clone(), texts[2].parse().unwrap(), texts[3].parse().unwrap());
-    let revision = texts[texts.len() - 2].parse().unwrap();
-    (place, revision, texts.iter().fold(String::new(), |line, text| line + text + "|"))
 }

@@ -1,6 +1,7 @@
 //! The law of syncs: a run that is killed goes on from the last one, and what came before it is not made again.
 
-use super::log::{Op, content, copy, log, many, operations};
+use super::log::read::{content, copy};
+use super::log::{Op, log, many, operations};
 use super::{all_sinks, apply};
 use market::{Body, Epoch, Rows, Sink};
 use proptest::prelude::*;
@@ -185,7 +186,7 @@ fn a_span_that_was_begun_is_cut_as_it_was() {
     names.sort();
     let name = |cut| format!("part-g000-255-s00000000000x900-000{cut}.parquet");
     assert_eq!(names, [name(0), name(1)]);
-    assert_eq!(super::log::last_parquet_rows(left.path()).lines().count(), 7);
+    assert_eq!(super::log::read::last_parquet_rows(left.path()).lines().count(), 7);
 }
 
 #[test]

@@ -93,8 +93,11 @@ pub struct AdmissionConfig {
     pub listed_only: bool,
     /// Symbols a partition may hold.
     pub symbols_max: u32,
-    /// Trades with ids a partition keeps for duplicates; at the bound the oldest leave early.
+    /// Trades that a partition keeps for corrections, and ids that it keeps for duplicates; at the bound the oldest
+    /// leave early.
     pub horizon_trades_max: u64,
+    /// The widest bar that is folded from trades: what a correction touches is folded again from all of it.
+    pub bar_ns: i64,
     /// What is timed before is left out.
     pub since: Time,
     /// Nothing is judged any more once the watermark has reached this; it reaches it at the log's end at last.
@@ -130,6 +133,7 @@ impl AdmissionConfig {
             listed_only: false,
             symbols_max: 1_000_000,
             horizon_trades_max: 20_000_000,
+            bar_ns: Time::DAY,
             since: Time::from_ns(i64::MIN),
             until: None,
             place: Place::Alone,
@@ -147,6 +151,7 @@ impl AdmissionConfig {
             ("horizon", self.horizon_ns),
             ("max_ahead", self.max_ahead_ns),
             ("max_jump", self.max_jump_ns),
+            ("bar", self.bar_ns),
         ];
         if let Some(&(name, ns)) = spans.iter().find(|(_, ns)| !(0..=SPAN_MAX_NS).contains(ns)) {
             return Err(AdmissionConfigError::Span { name, ns });

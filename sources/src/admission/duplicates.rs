@@ -89,6 +89,11 @@ impl Duplicates {
         self.streams[stream as usize].holds(id, ts, floor)
     }
 
+    /// The time of the trade of an id and a day that the horizon holds.
+    pub(super) fn find(&self, stream: u32, id: TradeId, day_ns: i64, floor: i64) -> Option<i64> {
+        self.streams[stream as usize].find(id, day_ns, floor)
+    }
+
     /// Keeps an admitted trade's id.
     #[inline(always)]
     pub(super) fn keep(&mut self, stream: u32, id: TradeId, ts: i64, floor: i64) {

@@ -14,8 +14,11 @@ impl Kept {
         self.state.clear();
         let mut block = Vec::new();
         let sealed = admission.cut_onto(&mut self.state, &mut block);
-        assert_eq!(sealed.is_new, !block.is_empty());
-        self.blocks.extend(sealed.is_new.then_some(block));
+        assert_eq!(sealed.later.is_some(), !block.is_empty());
+        if let Some(later) = sealed.later {
+            later(&mut block);
+            self.blocks.push(block);
+        }
         self.blocks.drain(..self.blocks.len() - sealed.needed);
     }
 

@@ -157,7 +157,10 @@ fn judged(
         let from = at - at.min(number % 7) * usize::from(restarts);
         let mut decoded = batch(&events[from..end], from, &symbols, venues);
         let (runs, letters) = match (at == events.len(), restarts) {
-            (true, _) => admission.finish(&mut decoded),
+            (true, _) => {
+                let part = admission.finish(&mut decoded);
+                (part.runs, part.letters)
+            }
             (false, true) => admission.admit_behind(&mut decoded),
             (false, false) => admission.admit(&mut decoded),
         };

@@ -21,8 +21,10 @@
 mod calm;
 mod codec;
 mod config;
+mod correct;
 mod duplicates;
 mod fold;
+mod horizon;
 mod judge;
 #[cfg(test)]
 mod judge_tests;
@@ -31,6 +33,8 @@ mod kept;
 #[cfg(test)]
 mod laws;
 mod outlier;
+mod parts;
+mod pending;
 mod poured;
 mod record;
 mod seam;
@@ -47,12 +51,19 @@ mod watermark;
 pub use codec::SnapshotError;
 pub use config::{AdmissionConfig, AdmissionConfigError, OutlierMode, OutlierRule, Place};
 pub use judge::SymbolJudge;
+pub use parts::{Part, Rest};
 pub use seam::Seam;
 
 use crate::{Decoded, Heartbeat, Undecoded};
+use correct::blank;
 use duplicates::{Duplicates, STREAMS_PER_SYMBOL_MAX};
-use market::{Counts, DeadLetter, Epoch, EpochLength, Offset, Reason, Run, Symbols, Time, TradeId};
+use horizon::Horizon;
+use market::{
+    Counts, DeadLetter, Epoch, EpochLength, Offset, Reason, Run, SymbolId, Symbols, Tick,
+};
+use market::{Time, Touched, TradeId};
 use outlier::Level;
+use pending::Pendings;
 use record::{Record, Refusal, raw_text};
 use std::ops::Range;
 use std::sync::Arc;
@@ -79,6 +90,16 @@ pub struct Admission {
     position: Option<Offset>,
     runs: Vec<Run>,
     letters: Vec<DeadLetter>,
+    /// Bars that corrections touched since the last part.
+    touched: Vec<Touched>,
+    /// What corrections may name.
+    horizon: Horizon,
+    /// Corrections whose trade has not come.
+    pending: Pendings,
+    /// The venue of a record without one, where others have one.
+    blank: SymbolId,
+    /// Lent to who folds a bar again.
+    ticks: Vec<Tick>,
     /// What the log before has left, as long as it can hold what comes here.
     behind: Option<Arc<Seam>>,
     /// The epoch in which nothing is judged any more.
@@ -99,8 +120,6 @@ impl Admission {
             mark: Watermark::new(&config, length),
             until: config.until.map_or(Epoch::MAX, |until| length.of(until)),
             duplicates: Duplicates::new(config.horizon_trades_max, streams_max),
-            config,
-            symbols,
             partition,
             levels: Vec::new(),
             known: 0,
@@ -109,76 +128,21 @@ impl Admission {
             position: None,
             runs: Vec::new(),
             letters: Vec::new(),
+            touched: Vec::new(),
+            horizon: Horizon::new(config.horizon_trades_max, config.bar_ns, blank(&symbols)),
+            pending: Pendings::default(),
+            blank: blank(&symbols),
+            ticks: Vec::new(),
+            config,
+            symbols,
             behind: None,
             ended: false,
         }
     }
 
-    /// Judges a batch: runs of admitted rows in log order, and letters in the order of decision. May append
-    /// rows that had waited; takes the undecoded records and the heartbeats out of the batch.
-    pub fn admit(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
-        self.admit_from(0, batch)
-    }
-
-    /// As [`Admission::admit`], of the records behind the one at [`Admission::position`]: those before it
-    /// were judged by the run that this one goes on from, and are read again.
-    pub fn admit_behind(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
-        let Some(after) = self.position else { return self.admit(batch) };
-        batch.undecoded.retain(|record| record.offset > after);
-        batch.heartbeats.retain(|beat| beat.offset > after);
-        self.admit_from(batch.trades.offset.partition_point(|offset| *offset <= after), batch)
-    }
-
     /// Of the last record that was judged, if any was.
     pub fn position(&self) -> Option<Offset> {
         self.position
-    }
-
-    fn admit_from(&mut self, first: usize, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
-        let rows = batch.trades.len();
-        let undecoded = std::mem::take(&mut batch.undecoded);
-        let heartbeats = std::mem::take(&mut batch.heartbeats);
-        let last = [batch.trades.offset.last().copied(), undecoded.last().map(|u| u.offset)];
-        let last = last.into_iter().chain([heartbeats.last().map(|beat| beat.offset), batch.end]);
-        self.position = self.position.max(last.flatten().max());
-        let mut at = first;
-        let mut undecoded = undecoded.into_iter().peekable();
-        let mut heartbeats = heartbeats.into_iter().peekable();
-        loop {
-            let broken = undecoded.peek().map(|u| (u.before_row, u.offset));
-            let beat = heartbeats.peek().map(|h| (h.before_row, h.offset));
-            let next = [broken, beat].into_iter().flatten().min();
-            let Some(next) = next.filter(|_| !self.is_over()) else { break };
-            let before = (next.0 as usize).min(rows);
-            self.judge_rows(batch, at..before.max(at));
-            at = at.max(before);
-            if self.is_over() {
-                break;
-            }
-            if broken == Some(next) {
-                undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
-            } else if let Some(heartbeat) = heartbeats.next() {
-                self.judge_heartbeat(batch, heartbeat, at as u32);
-            }
-        }
-        self.judge_rows(batch, at..rows);
-        self.waiting.iter_mut().for_each(Waiting::outlive_batch);
-        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
-    }
-
-    /// The log has ended: what waits is admitted into `batch`, an empty one, unless the log goes on elsewhere.
-    pub fn finish(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
-        match self.config.until.filter(|_| !self.is_over()) {
-            // Nobody has agreed with what jumped, and those behind would have to believe it.
-            _ if self.config.place == Place::Ahead => self.decide(batch, false),
-            Some(until) => {
-                self.decide(batch, until.ns() > self.mark.leap());
-                self.beat(until, batch.trades.len() as u32);
-            }
-            None => self.decide(batch, true),
-        }
-        self.ended = true;
-        (std::mem::take(&mut self.runs), std::mem::take(&mut self.letters))
     }
 
     /// What was read, used and refused so far. A record that waits is read and neither.
@@ -191,73 +155,13 @@ impl Admission {
         self.mark.epoch
     }
 
-    fn judge_rows(&mut self, batch: &mut Decoded, rows: Range<usize>) {
-        let mut at = rows.start;
-        while at < rows.end && !self.is_over() {
-            if self.waiting.is_empty() {
-                let end = self.arrive(batch, at, rows.end);
-                let calm = self.admit_calm(&batch.trades, at..end);
-                if calm > at {
-                    self.counts.read += (calm - at) as u64;
-                    self.counts.used += (calm - at) as u64;
-                    self.extend_run(at as u32..calm as u32);
-                    at = calm;
-                    continue;
-                }
-            }
-            self.arrive(batch, at, at + 1);
-            self.judge_row(batch, at as u32);
-            at += 1;
-        }
-    }
-
-    fn judge_row(&mut self, batch: &mut Decoded, row: u32) {
-        let record = Record::at(&batch.trades, row as usize);
-        if self.is_left_out(&record) {
-            self.counts.left_out += 1;
-            return;
-        }
-        self.counts.read += 1;
-        if let Err(refusal) = self.check_values(&record) {
-            let raw = raw_text(batch, row as usize, &record, &self.symbols);
-            return self.refuse(&record, refusal, raw);
-        }
-        let jumps = record.ts > self.mark.leap();
-        let is_copy = self.waiting.first().is_some_and(|first| first.is_copied_by_trade(&record));
-        if !is_copy && !self.waiting.is_empty() {
-            self.decide(batch, jumps);
-            // What waited may have moved the watermark, and the horizon with it.
-            if let Err(refusal) = self.check_values(&record) {
-                let raw = raw_text(batch, row as usize, &record, &self.symbols);
-                return self.refuse(&record, refusal, raw);
-            }
-        }
-        if !is_copy && record.ts <= self.mark.leap() {
-            return self.settle(batch, &record, Some(row), None);
+    /// A record jumped ahead: it waits for the next one's word.
+    fn wait(&mut self, batch: &Decoded, record: Record, row: u32) {
+        if self.waiting.len() > COPIES_MAX {
+            return self.refuse_row(batch, row, &record, self.jump(record.ts));
         }
         let raw = raw_text(batch, row as usize, &record, &self.symbols);
-        if self.waiting.len() > COPIES_MAX {
-            return self.refuse(&record, self.jump(record.ts), raw);
-        }
         self.waiting.push(Waiting::Trade { record, row: Some(row), raw });
-    }
-
-    fn judge_heartbeat(&mut self, batch: &mut Decoded, heartbeat: Heartbeat, row: u32) {
-        let Heartbeat { time, offset, .. } = heartbeat;
-        batch.arrival(offset).into_iter().for_each(|came| self.mark.arrive(came));
-        if let Err(refusal) = self.check_time(time.ns()) {
-            return self.refuse_heartbeat(heartbeat, refusal);
-        }
-        let jumps = time.ns() > self.mark.leap();
-        if self.waiting.first().is_some_and(|first| first.is_copied_by_heartbeat(time)) {
-            return;
-        }
-        self.decide(batch, jumps);
-        if time.ns() > self.mark.leap() {
-            self.waiting.push(Waiting::Heartbeat { time, offset });
-            return;
-        }
-        self.beat(time, row);
     }
 
     /// The watermark becomes at least `time`, before row `row`.
@@ -266,6 +170,7 @@ impl Admission {
         self.mark.heartbeat(time.ns());
         if self.mark.epoch != before {
             self.runs.push(Run { epoch: self.mark.epoch, rows: row..row });
+            self.give_up(self.mark.floor());
         }
     }
 
@@ -306,11 +211,12 @@ impl Admission {
             let raw = raw.or_else(|| row.map(text)).unwrap_or_default();
             return self.refuse(record, refusal, raw);
         }
-        let row = row.unwrap_or_else(|| {
-            let blank = self.symbols.intern(BLANK_VENUE).unwrap_or(record.symbol);
-            record.append_to(&mut batch.trades, blank)
-        });
+        let row = row.unwrap_or_else(|| record.append_to(&mut batch.trades, self.blank));
+        let before = self.mark.epoch;
         self.mark.trade(record.ts);
+        if self.mark.epoch != before {
+            self.give_up(self.mark.floor());
+        }
         // Of a pooled partition there is no stream: its ids are kept by who judges them.
         if record.id != TradeId::NONE
             && let Some(stream) = self.duplicates.stream(record.symbol, record.venue)
@@ -319,6 +225,9 @@ impl Admission {
         }
         self.counts.used += 1;
         self.extend_run(row..row + 1);
+        if self.pending.has_some() && record.id != TradeId::NONE {
+            self.meet(&batch.trades, record);
+        }
     }
 
     /// Symbol limit, duplicate, outlier: what the partition's earlier trades say.
@@ -362,6 +271,11 @@ impl Admission {
         self.counts.refused[refusal.reason as usize] += 1;
         let place = (self.mark.epoch, self.partition);
         self.letters.push(record.letter(refusal, place, raw, &self.symbols));
+    }
+
+    fn refuse_row(&mut self, batch: &Decoded, row: u32, record: &Record, refusal: Refusal) {
+        let raw = raw_text(batch, row as usize, record, &self.symbols);
+        self.refuse(record, refusal, raw);
     }
 
     fn refuse_heartbeat(&mut self, heartbeat: Heartbeat, refusal: Refusal) {

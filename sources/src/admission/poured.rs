@@ -150,16 +150,20 @@ impl Duplicates {
         self.streams.iter().for_each(|stream| stream.save(to, symbols));
     }
 
-    /// Appends the blocks that filled since the last call; whether there are any.
-    pub(super) fn pour(&mut self, to: &mut Writer) -> bool {
-        let first = self.pours.back().map_or(0, |end| end.saturating_sub(self.filled_gone));
-        if first as usize >= self.filled.len() {
-            return false;
-        }
-        self.append(first as usize, |stream| stream.poured, to);
+    /// Whether blocks filled since the last pour.
+    pub(super) fn has_new(&self) -> bool {
+        (self.first_new() as usize) < self.filled.len()
+    }
+
+    fn first_new(&self) -> u64 {
+        self.pours.back().map_or(0, |end| end.saturating_sub(self.filled_gone))
+    }
+
+    /// Appends the blocks that filled since the last call.
+    pub(super) fn pour(&mut self, to: &mut Writer) {
+        self.append(self.first_new() as usize, |stream| stream.poured, to);
         self.streams.iter_mut().for_each(Stream::is_poured);
         self.pours.push_back(self.filled_gone + self.filled.len() as u64);
-        true
     }
 
     /// How many of the last pours are still needed.
@@ -171,12 +175,9 @@ impl Duplicates {
         self.pours.len()
     }
 
-    /// Appends all blocks, and remembers nothing of it; whether there are any.
-    pub(super) fn pour_all(&self, to: &mut Writer) -> bool {
-        if !self.filled.is_empty() {
-            self.append(0, |_| 0, to);
-        }
-        !self.filled.is_empty()
+    /// Appends all blocks, and remembers nothing of it.
+    pub(super) fn pour_all(&self, to: &mut Writer) {
+        self.append(0, |_| 0, to);
     }
 
     /// Appends the blocks that no earlier pour holds, stream by stream, as they lie in memory; before them in which

@@ -135,7 +135,8 @@ impl Record {
             detail: refusal.detail,
             raw,
             symbol: Some(symbols.text(self.symbol).as_ref().to_owned()),
-            ts_event: Some(Time::from_ns(self.ts)),
+            // What takes a trade back has no time of its own.
+            ts_event: (self.trans != TransType::Cancel).then(|| Time::from_ns(self.ts)),
         }
     }
 }

@@ -5,20 +5,13 @@
 
 use super::codec::{Reader, SnapshotError, Writer, section, sections};
 use super::outlier::Level;
+use super::pending::Pendings;
 use super::waiting::Waiting;
 use super::{Admission, AdmissionConfig, Place};
-use market::{EpochLength, Offset, Reason, Sealed, SymbolId, Symbols};
+use market::{EpochLength, Later, Offset, Reason, Sealed, SymbolId, Symbols};
 
 /// The position of who judged nothing; no record has it.
 const NOWHERE: u64 = u64::MAX;
-
-/// Appends a section, unless nothing is in it.
-fn pour(bytes: &mut Vec<u8>, append: impl FnOnce(&mut Writer) -> bool) -> bool {
-    let (before, mut is_some) = (bytes.len(), false);
-    section(bytes, |to| is_some = append(to));
-    bytes.truncate(if is_some { bytes.len() } else { before });
-    is_some
-}
 
 impl Admission {
     /// Its state between two batches.
@@ -31,15 +24,22 @@ impl Admission {
     /// Appends its state between two batches, all of it.
     pub fn snapshot_onto(&self, bytes: &mut Vec<u8>) {
         self.stand_onto(bytes);
-        pour(bytes, |to| self.duplicates.pour_all(to));
+        section(bytes, |to| self.duplicates.pour_all(to));
+        section(bytes, |to| self.horizon.pour_all(&self.symbols).write(to));
     }
 
-    /// Appends where it stands to `state`, and to `block` the ids that became settled since the last cut: from
-    /// `state` and the blocks that are needed, one after the other, it goes on.
+    /// Appends where it stands to `state`, and to `block` the ids and trades that became settled since the last cut: from
+    /// `state` and the blocks that are needed, one after the other, it goes on. Trades are appended later.
     pub fn cut_onto(&mut self, state: &mut Vec<u8>, block: &mut Vec<u8>) -> Sealed {
         self.stand_onto(state);
-        let is_new = pour(block, |to| self.duplicates.pour(to));
-        Sealed { is_new, needed: self.duplicates.needed() }
+        let is_new = self.duplicates.has_new() || self.horizon.has_new();
+        let later = is_new.then(|| {
+            section(block, |to| self.duplicates.pour(to));
+            let poured = self.horizon.pour(&self.symbols);
+            Box::new(move |block: &mut Vec<u8>| section(block, |to| poured.write(to))) as Later
+        });
+        let needed = self.duplicates.needed().max(self.horizon.needed());
+        Sealed { later, needed }
     }
 
     fn stand_onto(&self, bytes: &mut Vec<u8>) {
@@ -56,10 +56,12 @@ impl Admission {
             [level.level, level.spread, level.streak].into_iter().for_each(|word| to.i64(word));
         }
         self.duplicates.save(to, &self.symbols);
+        self.horizon.save(to, &self.symbols);
+        self.pending.save(to, &self.symbols);
         to.u64(self.waiting.len() as u64);
         self.waiting.iter().for_each(|waiting| waiting.snapshot(to, &self.symbols));
         let counts = &self.counts;
-        [counts.read, counts.used, counts.late, counts.flagged]
+        [counts.read, counts.used, counts.late, counts.flagged, counts.cancelled, counts.replaced]
             .into_iter()
             .chain(counts.refused)
             .for_each(|word| to.u64(word));
@@ -116,12 +118,24 @@ impl Admission {
             admission.levels[at] = Level { level, spread, streak };
             admission.known += 1;
         }
-        admission.duplicates.restore(&mut from, blocks, &symbols)?;
+        let (ids, trades): (Vec<&[u8]>, Vec<&[u8]>) =
+            blocks.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip();
+        admission.duplicates.restore(&mut from, &ids, &symbols)?;
+        admission.horizon.load(&mut from)?;
+        for trades in trades {
+            admission.horizon.refill(&mut Reader::new(trades, &symbols))?;
+        }
+        if !admission.horizon.is_whole() || blocks.len() % 2 != 0 {
+            return Err(from.corrupt());
+        }
+        admission.pending = Pendings::load(&mut from)?;
+        admission.await_again();
         for _ in 0..from.count()? {
             admission.waiting.push(Waiting::restore(&mut from)?);
         }
         let counts = &mut admission.counts;
-        for word in [&mut counts.read, &mut counts.used, &mut counts.late, &mut counts.flagged] {
+        let words = [&mut counts.read, &mut counts.used, &mut counts.late, &mut counts.flagged];
+        for word in words.into_iter().chain([&mut counts.cancelled, &mut counts.replaced]) {
             *word = from.u64()?;
         }
         for reason in Reason::ALL {

@@ -59,6 +59,8 @@ pub(super) struct Stream {
     pub(super) greatest: u64,
     /// `i64::MAX` when no id rises: before the first, and while unordered.
     pub(super) day_ns: i64,
+    /// Corrections that wait for their trade: as long as there are some, each id is looked up.
+    pub(super) awaited: u32,
     /// The block that grows; of no trades when none does.
     pub(super) open: Block,
     /// All ids in log order, while they are numbers.
@@ -84,6 +86,7 @@ impl Stream {
             venue,
             greatest: 0,
             day_ns: i64::MAX,
+            awaited: 0,
             open: Block::default(),
             numbers: VecDeque::new(),
             strays: Times::default(),
@@ -108,7 +111,8 @@ impl Stream {
     pub(super) fn rises(&self, id: TradeId, ts: i64) -> bool {
         let id = id.raw();
         let into_day = (ts as u64).wrapping_sub(self.day_ns as u64);
-        id > u128::from(self.greatest)
+        self.awaited == 0
+            && id > u128::from(self.greatest)
             && id <= u128::from(u64::MAX)
             && ts >= self.day_ns
             && into_day < Time::DAY as u64
@@ -116,34 +120,38 @@ impl Stream {
 
     /// Whether the horizon, which begins at `floor`, holds a trade of the same id and day.
     pub(super) fn holds(&self, id: TradeId, ts: i64, floor: i64) -> bool {
-        if let Some(unordered) = &self.unordered {
-            let key = (id.raw(), day_ns(ts));
-            return unordered.times.get(&key).is_some_and(|&ts| ts >= floor);
-        }
-        match u64::try_from(id.raw()) {
-            Ok(number) => !self.rises(id, ts) && self.is_known(number, day_ns(ts), floor),
-            // Text, and all that is held are numbers.
-            Err(_) => false,
-        }
+        let rises = self.unordered.is_none() && self.rises(id, ts);
+        !rises && self.find(id, day_ns(ts), floor).is_some()
     }
 
-    fn is_known(&self, id: u64, day: i64, floor: i64) -> bool {
-        if !self.strays.is_empty() && self.strays.get(&(id, day)).is_some_and(|&ts| ts >= floor) {
-            return true;
+    /// The time of the trade of an id and a day that the horizon holds, which begins at `floor`.
+    pub(super) fn find(&self, id: TradeId, day: i64, floor: i64) -> Option<i64> {
+        if let Some(unordered) = &self.unordered {
+            return unordered.times.get(&(id.raw(), day)).copied().filter(|&ts| ts >= floor);
+        }
+        // Where the id is text, all that is held are numbers.
+        self.find_number(u64::try_from(id.raw()).ok()?, day, floor)
+    }
+
+    fn find_number(&self, id: u64, day: i64, floor: i64) -> Option<i64> {
+        if !self.strays.is_empty()
+            && let Some(&ts) = self.strays.get(&(id, day)).filter(|&&ts| ts >= floor)
+        {
+            return Some(ts);
         }
         let reaches = |block: &Block| (block.day_ns, block.id_min) <= (day, id);
         let block = match self.open.len > 0 && reaches(&self.open) {
             true => &self.open,
             false => match self.blocks.partition_point(reaches).checked_sub(1) {
                 Some(last) => &self.blocks[last],
-                None => return false,
+                None => return None,
             },
         };
         if block.day_ns != day || block.ts_max < floor {
-            return false;
+            return None;
         }
-        let mut rows = self.numbers.range(self.rows(block));
-        rows.any(|&(other, ts)| other == id && ts >= floor && day_ns(ts) == day)
+        let mut rows = self.numbers.range(self.rows(block)).copied();
+        rows.find(|&(other, ts)| other == id && ts >= floor && day_ns(ts) == day).map(|row| row.1)
     }
 
     /// Where the ids of a block that is held lie.
@@ -273,8 +281,8 @@ impl Stream {
 
     /// Starts again, but for the numbers of blocks.
     fn empty(&mut self) {
-        let blocks_gone = self.blocks_gone;
-        *self = Stream { blocks_gone, ..Stream::new(self.symbol, self.venue) };
+        let Stream { blocks_gone, awaited, .. } = *self;
+        *self = Stream { blocks_gone, awaited, ..Stream::new(self.symbol, self.venue) };
     }
 
     /// Puts a full block behind those that are there, or the one that grows, as it was when it was saved: numbers, of
@@ -310,6 +318,6 @@ fn forget<T: Copy + Eq + Hash>(gone: impl Iterator<Item = (T, i64)>, times: &mut
 }
 
 /// Where the UTC day of `ts` begins.
-fn day_ns(ts: i64) -> i64 {
+pub(super) fn day_ns(ts: i64) -> i64 {
     Time::from_ns(ts).day().saturating_mul(Time::DAY)
 }

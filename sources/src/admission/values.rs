@@ -64,14 +64,19 @@ impl Admission {
         Ok(())
     }
 
+    /// Whether a symbol may be traded at all.
+    pub(super) fn check_symbol(&self, symbol: SymbolId) -> Result<(), Refusal> {
+        if self.is_welcome(symbol) {
+            return Ok(());
+        }
+        let detail = format!("symbol {}, wanted one of the universe", self.symbols.text(symbol));
+        Err(Refusal::new(Reason::UnknownSymbol, detail))
+    }
+
     #[cold]
     fn explain_values(&self, record: &Record) -> Result<(), Refusal> {
         self.check_time(record.ts)?;
-        if !self.is_welcome(record.symbol) {
-            let detail =
-                format!("symbol {}, wanted one of the universe", self.symbols.text(record.symbol));
-            return Err(Refusal::new(Reason::UnknownSymbol, detail));
-        }
+        self.check_symbol(record.symbol)?;
         let scales = self.symbols.scales(record.symbol);
         let (price, size) = (record.price.decimal(scales.price), record.size.decimal(scales.size));
         if record.price.raw() <= 0 {

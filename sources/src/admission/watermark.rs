@@ -85,6 +85,11 @@ impl Watermark {
         (low, high)
     }
 
+    /// Whether a trade of this time leaves the epoch as it is.
+    pub(super) fn stays(&self, ts: i64) -> bool {
+        ts < self.next
+    }
+
     /// Stands where another stands.
     pub(super) fn follow(&mut self, other: &Watermark) {
         (self.head, self.reach) = (other.head, other.reach);
