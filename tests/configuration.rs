@@ -137,6 +137,19 @@ fn errors_are_one_line_with_place_value_and_rule() {
         "cluster.toml: source.repartition = true: only topics are read so: a file is one log, and a simulator's \
          symbols keep theirs",
     );
+    refused(
+        "[[source]]\nfiles = [\"a\"]\nconditions = \"nyse\"",
+        "cluster.toml: source.conditions = \"nyse\": one of none, cta, utp is wanted",
+    );
+    refused(
+        "[[source]]\nkind = \"simulator\"\nconditions = \"cta\"",
+        "cluster.toml: source.conditions = \"cta\": only files and topics have conditions: none is wanted for a \
+         simulator",
+    );
+    refused(
+        "[[source]]\nkind = \"simulator\"\nsimulator = { cancel = 0.5, replace = 0.6 }",
+        "cluster.toml: source.simulator.cancel = 0.5: with replace, a share of at most 1 is wanted",
+    );
     refused("version = 2", "cluster.toml: version = 2: this program reads version 1");
     refused(
         "[cluster]\nworkers = \"4\"",
@@ -224,6 +237,23 @@ fn the_fingerprint_follows_results_and_nothing_else() {
         print(&format!("[[source]]\nkind = \"simulator\"\nsimulator = {{ seed = {seed} }}"))
     });
     assert_ne!(seeds[0], seeds[1]);
+    // Conditions change what trades count for, whatever they are read from; where nobody looks they change nothing.
+    let files = "[[source]]\nfiles = [\"a\"]\n";
+    for source in [files, topics, &format!("{files}{files}")] {
+        let by = |tape: &str| print(&format!("{source}conditions = \"{tape}\""));
+        assert_eq!(by("none"), print(source));
+        assert!(by("cta") != print(source) && by("utp") != print(source) && by("cta") != by("utp"));
+    }
+    // A session without corrections has the facts that it had before there were any.
+    let session = |keys: &str| {
+        let text = format!("[[source]]\nkind = \"simulator\"\nsimulator = {{ {keys} }}");
+        let facts = parse(&text).unwrap().facts();
+        facts.into_iter().find(|(name, _)| name == "simulator").map(|(_, said)| said).unwrap()
+    };
+    let plain = "SimulatorConfig { symbols: 12, trades: 400000, seed: 1, start: Time(1704205800000000000), \
+                 session_ns: 23400000000000, late: 0.0, duplicate: 0.0, bad: 0.0, partitions: 1 }";
+    assert_eq!(session(""), plain);
+    assert!(session("cancel = 0.5").contains("cancel: 0.5, replace: 0.0"));
 }
 
 #[test]

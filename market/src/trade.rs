@@ -229,6 +229,12 @@ impl Trades {
         self.ts_event.is_empty()
     }
 
+    /// What one of them does.
+    #[inline]
+    pub fn trans_of(&self, row: usize) -> TransType {
+        self.trans.get(row).copied().unwrap_or_default()
+    }
+
     /// One of them.
     #[inline]
     pub fn row(&self, row: usize) -> Trade {
@@ -241,7 +247,7 @@ impl Trades {
             trade_id: self.trade_id.get(row).copied().unwrap_or(TradeId::NONE),
             venue: self.venue.get(row).copied(),
             side: self.side.get(row).copied().unwrap_or_default(),
-            trans: self.trans.get(row).copied().unwrap_or_default(),
+            trans: self.trans_of(row),
             updates: self.updates.get(row).copied().unwrap_or_default(),
         }
     }

@@ -27,6 +27,17 @@ impl TransType {
         }
     }
 
+    /// From what a message says; nothing says that it is new.
+    #[inline]
+    pub fn of_name(name: &[u8]) -> Option<TransType> {
+        match name {
+            b"" | b"new" => Some(TransType::New),
+            b"cancel" => Some(TransType::Cancel),
+            b"replace" => Some(TransType::Replace),
+            _ => None,
+        }
+    }
+
     /// As messages say it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -60,6 +71,13 @@ impl Updates {
         self.0 & other.0 == other.0
     }
 
+    /// What either counts for.
+    #[inline]
+    #[must_use]
+    pub const fn or(self, other: Updates) -> Updates {
+        Updates(self.0 | other.0)
+    }
+
     /// What both count for.
     #[inline]
     #[must_use]
@@ -83,12 +101,27 @@ impl BitOr for Updates {
     type Output = Updates;
 
     fn bitor(self, other: Updates) -> Updates {
-        Updates(self.0 | other.0)
+        self.or(other)
     }
 }
 
 impl Default for Updates {
     fn default() -> Self {
         Updates::ALL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_transaction_is_called_is_that_transaction() {
+        for code in 0..3 {
+            let trans = TransType::of_code(code).unwrap();
+            assert_eq!(TransType::of_name(trans.name().as_bytes()), Some(trans));
+        }
+        assert_eq!(TransType::of_name(b""), Some(TransType::New));
+        assert_eq!(TransType::of_name(b"Cancel"), None);
     }
 }

@@ -1,11 +1,12 @@
 //! Nanoseconds of CPU a trade takes to decode out of messages and to encode into them: JSON one trade a
-//! message and a hundred, Arrow a thousand; beside it the common library's way, which only looks at them.
+//! message and a hundred, Arrow a thousand; beside it the common library's way, which only looks at them. Then what
+//! sale conditions cost, in JSON as a list and as a text, where they are looked at and where not.
 //!
 //! `cargo bench -p tidemill-sources --bench messages`
 
 use market::{Offset, Price, Side, Size, SymbolId, Symbols, Time, TradeId, Trades};
 use serde::Deserialize;
-use sources::{Codec, Decoded, Decoder, Encoder, Layout, Message};
+use sources::{Codec, Decoded, Decoder, Encoder, Layout, LayoutOptions, Message, Tape};
 use std::borrow::Cow;
 use std::hint::black_box;
 
@@ -32,7 +33,7 @@ fn main() {
         let encoding = best(|| encode().len());
         let messages = encode();
         let bytes: usize = messages.iter().map(Vec::len).sum();
-        let decoding = best(|| decode(codec, &messages, &symbols));
+        let decoding = best(|| decode(codec, &messages, &symbols, None));
         print!(
             "{codec} {batch} a message: {} bytes a trade, decode {decoding:.0} ns, encode {encoding:.0} ns",
             bytes / TRADES
@@ -41,11 +42,42 @@ fn main() {
             Codec::Json => println!(", serde_json {:.0} ns", best(|| plain(batch, &messages))),
             Codec::Arrow => println!(),
         }
+        if (codec, batch) == (Codec::Json, 100) {
+            conditions(&messages, &symbols);
+        }
     }
 }
 
-fn decode(codec: Codec, messages: &[Vec<u8>], symbols: &Symbols) -> usize {
-    let mut decoder = Decoder::new(codec, &Layout::default(), symbols).expect("a decoder");
+/// Some of those that are common, in turn.
+fn conditions(messages: &[Vec<u8>], symbols: &Symbols) {
+    let lists = [r#"["@"]"#, r#"["@","F","I"]"#, r#"["@","T"]"#, r#"["@","4"]"#];
+    let texts = [r#""@""#, r#""@ F I""#, r#""@ T""#, r#""@ 4""#];
+    for (name, given) in [("lists", lists), ("texts", texts)] {
+        let mut turn = given.iter().cycle();
+        let with = |message: &Vec<u8>| {
+            let text = String::from_utf8_lossy(message);
+            let records: Vec<String> = text
+                .split('}')
+                .map(|record| match record {
+                    "]" => record.to_owned(),
+                    _ => format!("{record},\"conditions\":{}}}", turn.next().expect("a cycle")),
+                })
+                .collect();
+            records.concat().into_bytes()
+        };
+        let messages: Vec<Vec<u8>> = messages.iter().map(with).collect();
+        let [off, on] = [None, Some(Tape::Utp)]
+            .map(|tape| best(|| decode(Codec::Json, &messages, symbols, tape)));
+        println!(
+            "json 100 a message, conditions as {name}: decode {off:.0} ns, by a tape {on:.0} ns"
+        );
+    }
+}
+
+fn decode(codec: Codec, messages: &[Vec<u8>], symbols: &Symbols, tape: Option<Tape>) -> usize {
+    let layout = Layout::new(&LayoutOptions { tape, ..LayoutOptions::default() });
+    let layout = layout.expect("a layout");
+    let mut decoder = Decoder::new(codec, &layout, symbols).expect("a decoder");
     let mut into = Decoded::default();
     let mut rows = 0;
     for (offset, payload) in messages.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod codec;
+mod conditions;
 mod feed;
 mod file;
 mod follow;
@@ -18,6 +19,7 @@ pub use admission::{
     SnapshotError, SymbolJudge,
 };
 pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
+pub use conditions::Tape;
 pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
 pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,

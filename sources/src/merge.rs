@@ -3,10 +3,11 @@
 //!
 //! The log whose next record is earliest goes on, up to the next record of the one behind it; within a log
 //! the order stays. A record that lies ahead of the one after it counts as that one, so that a single wrong
-//! time does not hold its log back. Every log must be there to say what is next: this is for recordings.
+//! time does not hold its log back. A correction has no say: it goes on with the record before it. Every log must
+//! be there to say what is next: this is for recordings.
 
 use crate::{Decoded, Fed, Feed};
-use market::{Offset, PartitionError, Waker};
+use market::{Offset, PartitionError, TransType, Waker};
 
 /// One log and what of it was not handed on yet.
 struct Log {
@@ -51,11 +52,16 @@ impl MergedFeed {
 }
 
 impl Held {
-    /// When the next row is, or before all others what has no rows left.
+    /// When the next row is, or before all others what has no rows left, or a correction next.
     fn key(&self) -> i64 {
-        let times = &self.batch.trades.ts_event;
-        let Some(time) = times.get(self.row) else { return i64::MIN };
-        times.get(self.row + 1).map_or(*time, |next| *next.min(time)).ns()
+        let trades = &self.batch.trades;
+        let Some(time) = trades.ts_event.get(self.row) else { return i64::MIN };
+        let is_new = |row: &usize| trades.trans_of(*row) == TransType::New;
+        if !is_new(&self.row) {
+            return i64::MIN;
+        }
+        let next = (self.row + 1..trades.len()).find(is_new).map(|row| trades.ts_event[row]);
+        next.map_or(*time, |next| next.min(*time)).ns()
     }
 
     /// What stands before row `to`, or all that is left: with it whatever stands between its rows.
@@ -148,6 +154,45 @@ mod tests {
             trades.offset.push(Offset::in_file(symbol, row as u64));
         }
         MemoryFeed::new(trades)
+    }
+
+    #[test]
+    fn a_correction_goes_on_with_the_record_before_it() {
+        let corrected = |symbol: u32, records: &[(i64, TransType)]| {
+            let mut trades = Trades::default();
+            for (row, &(second, trans)) in records.iter().enumerate() {
+                trades.ts_event.push(Time::from_ns(second * Time::SECOND));
+                trades.symbol.push(SymbolId::from_index(symbol));
+                trades.price.push(Price::from_raw(1));
+                trades.size.push(Size::from_raw(1));
+                trades.offset.push(Offset::in_file(symbol, row as u64));
+                trades.trans.push(trans);
+            }
+            MemoryFeed::new(trades)
+        };
+        let (new, cancel, replace) = (TransType::New, TransType::Cancel, TransType::Replace);
+        let first = [(1, new), (5, new), (0, cancel), (1, replace), (9, new), (0, cancel)];
+        let second = [(0, cancel), (2, new), (4, new), (2, replace), (7, new)];
+        for cut in [1, 2, 100] {
+            let feeds: Vec<Box<dyn Feed>> = vec![
+                Box::new(corrected(0, &first).cut(&[cut])),
+                Box::new(corrected(1, &second).cut(&[cut])),
+            ];
+            let expected = [
+                (1, 0),
+                (0, 1),
+                (1, 2),
+                (1, 4),
+                (1, 2),
+                (0, 5),
+                (0, 0),
+                (0, 1),
+                (1, 7),
+                (0, 9),
+                (0, 0),
+            ];
+            assert_eq!(drain(MergedFeed::new(feeds)).0, expected, "{cut}");
+        }
     }
 
     /// Rows as their log and second; undecoded records as the row they came before and their own number.

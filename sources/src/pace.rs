@@ -5,7 +5,7 @@
 //! the feed.
 
 use crate::{Decoded, Fed, Feed, Heartbeat, Undecoded};
-use market::{Offset, PartitionError, Time, Waker};
+use market::{Offset, PartitionError, Time, TransType, Waker};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -113,8 +113,10 @@ impl PacedFeed {
         let rows = held.batch.trades.len();
         let mut wake_at = None;
         while held.row < rows {
-            let ts = held.batch.trades.ts_event[held.row].ns();
-            wake_at = self.due(ts, now);
+            // A correction comes with the record before it: it has no time of its own.
+            if held.batch.trades.trans_of(held.row) == TransType::New {
+                wake_at = self.due(held.batch.trades.ts_event[held.row].ns(), now);
+            }
             if wake_at.is_some() {
                 break;
             }
@@ -269,6 +271,25 @@ mod tests {
         let feed = Box::new(MemoryFeed::new(trades));
         let (rows, _, batches) = drain(PacedFeed::new(feed, Pace::new(1e5).unwrap()).unwrap());
         assert_eq!((rows, batches), (vec![0, 1, 2], 3));
+    }
+
+    #[test]
+    fn corrections_come_with_the_record_before_them() {
+        let mut trades = Trades::default();
+        // A cancel has no time, and the one of a replace may be long ago: neither holds up a trade or hurries it.
+        let (new, cancel, replace) = (TransType::New, TransType::Cancel, TransType::Replace);
+        let records = [(0, cancel), (9_000, new), (0, cancel), (3_000, replace), (12_000, new)];
+        for (row, (second, trans)) in records.into_iter().enumerate() {
+            trades.ts_event.push(Time::from_ns(second * Time::SECOND));
+            trades.symbol.push(market::SymbolId::default());
+            trades.price.push(market::Price::from_raw(1));
+            trades.size.push(market::Size::from_raw(1));
+            trades.offset.push(Offset::in_file(0, row as u64));
+            trades.trans.push(trans);
+        }
+        let feed = Box::new(MemoryFeed::new(trades));
+        let (rows, _, batches) = drain(PacedFeed::new(feed, Pace::new(1e5).unwrap()).unwrap());
+        assert_eq!((rows, batches), (vec![0, 1, 2, 3, 4], 2));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line in types. Values are checked where they mean something: by the configuration.
 
+use super::session_args::{SessionFlags, SimulateArgs};
 use super::store_args::{CheckpointArgs, DiffArgs, LetterArgs};
 use super::topic_args::{TailArgs, TopicsArgs};
 use clap::{Args, Parser, Subcommand};
@@ -30,7 +31,11 @@ pub(super) enum Command {
     Replay(Box<ReplayArgs>),
     /// Write a seeded session to a file: CSV or Parquet by its name
     #[command(
-        after_help = "Example: tidemill simulate --out trades.csv --symbols 100 --trades 1000000 --late 0.01"
+        after_help = "Examples: tidemill simulate --out trades.csv --symbols 100 --trades 1000000 --late 0.01\n          \
+        tidemill simulate --out corrected.parquet --cancel 0.002 --replace 0.005\n\nCorrections come 1 to 60 s after their \
+        trade, as many between 1 and 2 s as between 30 and 60. One replace in eight is\nreplaced once more and one in eight \
+        cancelled; one cancel in fifty comes before its trade, one in fifty with another of an\nunknown id, and one \
+        correction in fifty comes twice."
     )]
     Simulate(SimulateArgs),
     /// Files or a simulated session into a Kafka topic
@@ -197,6 +202,9 @@ pub(super) struct ReplayArgs {
     pub codec: Option<String>,
     #[command(flatten)]
     pub layout: LayoutFlags,
+    /// Tape by whose rules sale conditions decide what of a bar a trade counts for: cta (A and B), utp (C) or none [default: none]
+    #[arg(long, value_name = "TAPE")]
+    pub conditions: Option<String>,
     /// Order of the records: time, log or any
     #[arg(long, value_name = "ORDER")]
     pub order: Option<String>,
@@ -229,50 +237,6 @@ pub(super) struct ReplayArgs {
     pub sink: Option<String>,
     #[command(flatten)]
     pub run: RunFlags,
-}
-
-/// A simulated session.
-#[derive(Args, Debug)]
-pub(super) struct SessionFlags {
-    /// Symbols, the 12 demo instruments first
-    #[arg(long, value_name = "N", default_value_t = 12)]
-    pub symbols: i64,
-    /// Trades of the session
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub trades: i64,
-    /// Seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: i64,
-    /// Start of the session in RFC 3339
-    #[arg(long, value_name = "TIME", default_value = "2024-01-02T14:30:00Z")]
-    pub start: String,
-    /// Length of the session
-    #[arg(long, value_name = "DURATION", default_value = "390min")]
-    pub session: String,
-    /// Share of trades that come late
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub late: f64,
-    /// Share of trades that come twice
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub duplicate: f64,
-    /// Share of records that are bad
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub bad: f64,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct SimulateArgs {
-    /// File to write: .csv, .csv.gz, .csv.zst or .parquet
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    #[command(flatten)]
-    pub session: SessionFlags,
-    /// Columns of the file: all, or required (symbol, ts_event, price, size)
-    #[arg(long, value_name = "SET", default_value = "all")]
-    pub columns: String,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -17,6 +17,7 @@ mod progress;
 mod query;
 mod replay;
 mod run;
+mod session_args;
 mod simulate;
 mod status;
 mod store_args;

@@ -6,7 +6,7 @@ use super::output::{print, print_json};
 use super::replay::source;
 use crate::config::{Config, Override, SourceKind};
 use crate::engine::{file_source, table};
-use market::{PartitionError, Side};
+use market::{PartitionError, Side, TransType};
 use operators::indicator::Registry;
 use serde_json::{Value, json};
 use sources::{FileError, Previewed, preview as first_rows};
@@ -47,14 +47,18 @@ fn failure(error: FileError) -> Failure {
 
 fn document(row: &Previewed) -> Value {
     match row {
-        Previewed::Trade { row, ts_event, symbol, price, size, side } => json!({
-            "row": row,
-            "ts_event": ts_event.to_string(),
-            "symbol": symbol,
-            "price": price.to_string(),
-            "size": size.to_string(),
-            "side": side.map(letter),
-        }),
+        Previewed::Trade { row, ts_event, symbol, price, size, side, trans } => {
+            let says = *trans != TransType::Cancel;
+            json!({
+                "row": row,
+                "ts_event": says.then(|| ts_event.to_string()),
+                "symbol": symbol,
+                "price": says.then(|| price.to_string()),
+                "size": says.then(|| size.to_string()),
+                "side": side.filter(|_| says).map(letter),
+                "trans_type": trans.name(),
+            })
+        }
         Previewed::Refused { row, reason, detail, raw } => {
             json!({"row": row, "refused": reason.code(), "detail": detail, "raw": raw})
         }
@@ -66,20 +70,26 @@ fn text(rows: &[Previewed]) -> String {
     let mut refused = String::new();
     for row in rows {
         match row {
-            Previewed::Trade { row, ts_event, symbol, price, size, side } => trades.push(vec![
-                row.to_string(),
-                ts_event.to_string(),
-                symbol.clone(),
-                price.to_string(),
-                size.to_string(),
-                side.map_or("", letter).to_owned(),
-            ]),
+            Previewed::Trade { row, ts_event, symbol, price, size, side, trans } => {
+                let says = *trans != TransType::Cancel;
+                let said = |text: String| if says { text } else { String::new() };
+                trades.push(vec![
+                    row.to_string(),
+                    said(ts_event.to_string()),
+                    symbol.clone(),
+                    said(price.to_string()),
+                    said(size.to_string()),
+                    side.filter(|_| says).map_or("", letter).to_owned(),
+                    trans.name().to_owned(),
+                ]);
+            }
             Previewed::Refused { row, reason, detail, raw } => {
                 refused += &format!("row {row} is refused ({reason}): {detail}: {raw}\n");
             }
         }
     }
-    table(&["row", "ts_event", "symbol", "price", "size", "side"], &trades) + &refused
+    let columns = ["row", "ts_event", "symbol", "price", "size", "side", "trans_type"];
+    table(&columns, &trades) + &refused
 }
 
 fn letter(side: Side) -> &'static str {

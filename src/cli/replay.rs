@@ -46,6 +46,7 @@ fn configure(args: &ReplayArgs) -> Result<Config, Failure> {
         None => source(&mut list, &args.files, &args.layout),
         Some(topics) => topics_of(&mut list, topics, args),
     }
+    lay(&mut list, "--conditions", &["source", "conditions"], args.conditions.as_deref());
     lay(&mut list, "--order", &["source", "order"], args.order.as_deref());
     lay(&mut list, "--partition", &["source", "partition"], args.partition.as_deref());
     lay(&mut list, "--pace", &["source", "pace"], args.pace.as_deref());

@@ -1,9 +1,9 @@
 //! `tidemill simulate`: a seeded session to a file.
 
 use super::Failure;
-use super::args::{SessionFlags, SimulateArgs};
 use super::output::{print, print_json};
 use super::progress::Drawn;
+use super::session_args::{SessionFlags, SimulateArgs};
 use crate::config::{Config, Override, SourceKind};
 use crate::engine::{grouped, simulation};
 use operators::indicator::Registry;
@@ -24,18 +24,26 @@ pub(super) fn simulate(args: &SimulateArgs) -> Result<u8, Failure> {
     let columns = columns(&args.columns)?;
     let written = write_session(&simulation(session), &args.out, columns, &mut progress);
     drop(drawn);
-    let Written { records, bad } = written.map_err(|error| match error {
-        WriteError::Simulation(_) | WriteError::Name(_) => Failure::usage(error),
+    let Written { records, bad, corrections } = written.map_err(|error| match error {
+        WriteError::Simulation(_) | WriteError::Name(_) | WriteError::Corrections => {
+            Failure::usage(error)
+        }
         _ => Failure::failed(error),
     })?;
     let path = args.out.display();
     if args.json {
-        print_json(&json!({"written": path.to_string(), "records": records, "bad": bad}))?;
+        print_json(&json!({
+            "written": path.to_string(),
+            "records": records,
+            "bad": bad,
+            "corrections": corrections,
+        }))?;
     } else {
         print(&format!(
-            "wrote {} records, {} of them bad, to {path}\n",
+            "wrote {} records, {} of them bad and {} corrections, to {path}\n",
             grouped(records),
-            grouped(bad)
+            grouped(bad),
+            grouped(corrections)
         ))?;
     }
     Ok(0)
@@ -90,5 +98,15 @@ pub(super) fn overrides(args: &SessionFlags) -> Vec<Override> {
             value: args.duplicate.into(),
         },
         Override { flag: "--bad", path: &["source", "simulator", "bad"], value: args.bad.into() },
+        Override {
+            flag: "--cancel",
+            path: &["source", "simulator", "cancel"],
+            value: args.cancel.into(),
+        },
+        Override {
+            flag: "--replace",
+            path: &["source", "simulator", "replace"],
+            value: args.replace.into(),
+        },
     ]
 }

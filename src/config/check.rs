@@ -5,16 +5,17 @@ use super::kafka::kafka_of;
 use super::layout::layout;
 use super::observe::observe;
 use super::raw::{self, Root};
+use super::session::simulator;
 use super::sinks::sinks;
 use super::tree::{ConfigError, Tree};
 use super::universe::read_universe;
 use super::{
     CheckpointConfig, Config, FilesConfig, IndicatorConfig, Order, OutlierMode, Outliers,
-    PartitionMode, SimulatorConfig, SourceConfig, SourceKind, Timing, parse_duration,
-    print_duration,
+    PartitionMode, SourceConfig, SourceKind, Timing, parse_duration, print_duration,
 };
 use market::{EpochLength, Time, Width, WidthError};
 use operators::indicator::{Registry, Spec};
+use sources::Tape;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -84,7 +85,7 @@ pub(super) fn within(tree: &Tree, path: &str, value: i64, least: i64, most: i64)
     Ok(value)
 }
 
-fn share(tree: &Tree, path: &str, value: f64) -> Checked<f64> {
+pub(super) fn share(tree: &Tree, path: &str, value: f64) -> Checked<f64> {
     if !(0.0..=1.0).contains(&value) {
         return Err(tree.error(path, "a share from 0 to 1 is wanted"));
     }
@@ -196,11 +197,12 @@ fn sources(tree: &Tree, list: &[raw::Source]) -> Checked<Vec<SourceConfig>> {
                 "only topics are read so: a file is one log, and a simulator's symbols keep theirs";
             return Err(tree.error(&path("repartition"), rule));
         }
+        let tape = tape(tree, source, &path)?;
         let kinds = [("files", 0), ("simulator", 1), ("kafka", 2)];
         let kind = match choice(tree, &path("kind"), &source.kind, &kinds)? {
-            0 => SourceKind::Files(files_of(tree, source, &path)?),
+            0 => SourceKind::Files(files_of(tree, source, tape, &path)?),
             1 => SourceKind::Simulator(simulator(tree, &source.simulator, &path)?),
-            _ => SourceKind::Kafka(Box::new(kafka_of(tree, source, &path)?)),
+            _ => SourceKind::Kafka(Box::new(kafka_of(tree, source, tape, &path)?)),
         };
         Ok(SourceConfig {
             name: source.name.clone(),
@@ -231,9 +233,21 @@ fn pace(tree: &Tree, path: &str, text: &str) -> Checked<Option<f64>> {
     }
 }
 
+/// Simulated trades have no conditions.
+fn tape(tree: &Tree, source: &raw::Source, path: &dyn Fn(&str) -> String) -> Checked<Option<Tape>> {
+    let words = [("none", None), ("cta", Some(Tape::Cta)), ("utp", Some(Tape::Utp))];
+    let tape = choice(tree, &path("conditions"), &source.conditions, &words)?;
+    if tape.is_some() && source.kind == "simulator" {
+        let rule = "only files and topics have conditions: none is wanted for a simulator";
+        return Err(tree.error(&path("conditions"), rule));
+    }
+    Ok(tape)
+}
+
 fn files_of(
     tree: &Tree,
     source: &raw::Source,
+    tape: Option<Tape>,
     path: &dyn Fn(&str) -> String,
 ) -> Checked<FilesConfig> {
     if source.files.is_empty() {
@@ -247,6 +261,7 @@ fn files_of(
         files: source.files.clone(),
         columns: source.columns.clone(),
         filter: source.r#where.clone(),
+        tape,
         header: source.header,
         delimiter: character(tree, &path("delimiter"), &source.delimiter)?,
         comment: source
@@ -271,27 +286,6 @@ pub(super) fn character(tree: &Tree, path: &str, text: &str) -> Checked<u8> {
             "one ASCII character is wanted (\\t for a tab), not a quote or a newline",
         )),
     }
-}
-
-fn simulator(
-    tree: &Tree,
-    raw: &raw::Simulator,
-    path: &dyn Fn(&str) -> String,
-) -> Checked<SimulatorConfig> {
-    let at = |key: &str| path(&format!("simulator.{key}"));
-    Ok(SimulatorConfig {
-        symbols: within(tree, &at("symbols"), raw.symbols, 1, 100_000)? as u32,
-        trades: within(tree, &at("trades"), raw.trades, 1, 10_000_000_000)? as u64,
-        seed: within(tree, &at("seed"), raw.seed, 0, i64::MAX)? as u64,
-        start: Time::parse(&raw.start).map_err(|_| {
-            tree.error(&at("start"), "a time in RFC 3339 is wanted, as 2024-01-02T14:30:00Z")
-        })?,
-        session_ns: duration(tree, &at("session"), &raw.session, 60 * Time::SECOND, 7 * DAY_NS)?,
-        late: share(tree, &at("late"), raw.late)?,
-        duplicate: share(tree, &at("duplicate"), raw.duplicate)?,
-        bad: share(tree, &at("bad"), raw.bad)?,
-        partitions: within(tree, &at("partitions"), raw.partitions, 1, 1024)? as u32,
-    })
 }
 
 fn outliers(tree: &Tree, raw: &raw::Admission) -> Checked<Outliers> {

@@ -1,8 +1,11 @@
 //! The fingerprint of a configuration: what the results depend on, and nothing that they do not.
 //! Threads, processes, folders, pace, sinks and thresholds of the exit code are left out.
 
-use super::{Config, FilesConfig, OutlierMode, SourceKind, Timing, print_duration};
+use super::{
+    Config, FilesConfig, OutlierMode, SimulatorConfig, SourceKind, Timing, print_duration,
+};
 use operators::indicator::Spec;
+use sources::Tape;
 
 /// Rises when the same configuration and input would give other results than before.
 const RESULTS_VERSION: u32 = 1;
@@ -42,8 +45,8 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         match &source.kind {
             // The files are part of the input's identity, by content and not by name.
             SourceKind::Files(files) => fact(&of_source("layout", index), layout(files)),
-            SourceKind::Simulator(simulator) => {
-                fact(&of_source("simulator", index), format!("{simulator:?}"));
+            SourceKind::Simulator(session) => {
+                fact(&of_source("simulator", index), simulator(session));
             }
             // Which partitions from where on, the input's identity says.
             SourceKind::Kafka(kafka) => {
@@ -58,6 +61,17 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
                     fact(&of_source("history", index), layout(history));
                 }
             }
+        }
+    }
+    for (index, source) in config.sources.iter().enumerate() {
+        let tape = match &source.kind {
+            SourceKind::Files(files) => files.tape,
+            SourceKind::Kafka(kafka) => kafka.tape,
+            SourceKind::Simulator(_) => None,
+        };
+        if let Some(tape) = tape {
+            let rules = format!("{} by tables {}", tape.name(), Tape::VERSION);
+            fact(&of_source("conditions", index), rules);
         }
     }
     let mut scales: Vec<_> = config.scales.iter().collect();
@@ -75,6 +89,11 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         fact("indicators", format!("{} on {}", list.join(", "), join(&plan.widths)));
     }
     facts
+}
+
+/// A session; of corrections it says something where there are some, so that stores from before there were any go on.
+fn simulator(session: &SimulatorConfig) -> String {
+    format!("{session:?}").replace(", cancel: 0.0, replace: 0.0", "")
 }
 
 /// What is said of each part, where something is.

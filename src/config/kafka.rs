@@ -8,7 +8,7 @@ use super::raw;
 use super::tree::{ConfigError, Tree};
 use ::kafka::Settings;
 use market::Time;
-use sources::{Codec, KafkaStart, LayoutNames, TopicName};
+use sources::{Codec, KafkaStart, LayoutNames, Tape, TopicName};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +30,9 @@ pub struct KafkaConfig {
     pub columns: Option<String>,
     /// Which records are used.
     pub filter: Option<String>,
-    /// What these two are called in errors.
+    /// The tape by whose rules conditions are looked at.
+    pub tape: Option<Tape>,
+    /// What these are called in errors.
     pub names: LayoutNames,
     /// Whether symbols are spread over the partitions.
     pub repartition: bool,
@@ -50,6 +52,7 @@ pub struct KafkaConfig {
 pub(super) fn kafka_of(
     tree: &Tree,
     source: &raw::Source,
+    tape: Option<Tape>,
     path: &dyn Fn(&str) -> String,
 ) -> Result<KafkaConfig, ConfigError> {
     if source.brokers.trim().is_empty() {
@@ -72,13 +75,14 @@ pub(super) fn kafka_of(
     if source.control.is_empty() {
         return Err(tree.error(&path("control"), "the name of a topic is wanted"));
     }
-    let history = history_of(tree, &source.history, path)?;
+    let history = history_of(tree, &source.history, tape, path)?;
     Ok(KafkaConfig {
         settings,
         topics,
         codec: codec.map_err(|error| tree.error(&path("codec"), error))?,
         columns: source.columns.clone(),
         filter: source.r#where.clone(),
+        tape,
         names: layout(tree, path, (&source.columns, &source.r#where))?,
         repartition: source.repartition,
         start: start(source.start.as_deref(), history.is_some()).ok_or_else(|| {

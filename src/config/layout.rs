@@ -16,5 +16,7 @@ pub(super) fn layout(
     };
     check("columns", LayoutOptions { columns: columns.clone(), ..LayoutOptions::default() })?;
     check("where", LayoutOptions { filter: filter.clone(), ..LayoutOptions::default() })?;
-    Ok(LayoutNames { columns: tree.place(&path("columns")), filter: tree.place(&path("where")) })
+    let [columns, filter, tape] =
+        ["columns", "where", "conditions"].map(|key| tree.place(&path(key)));
+    Ok(LayoutNames { columns, filter, tape })
 }

@@ -18,6 +18,7 @@ mod layout;
 mod observe;
 mod raw;
 mod schema;
+mod session;
 mod sinks;
 mod substitute;
 mod tree;
@@ -37,7 +38,7 @@ pub use words::{Order, OutlierMode, PartitionMode};
 
 use market::{EpochLength, Scales, Time, Width};
 use operators::indicator::{Registry, Spec};
-use sources::LayoutNames;
+use sources::{LayoutNames, Tape};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -134,6 +135,8 @@ pub struct FilesConfig {
     pub columns: Option<String>,
     /// Which rows are records.
     pub filter: Option<String>,
+    /// The tape by whose rules conditions are looked at.
+    pub tape: Option<Tape>,
     /// Whether the first line names the columns.
     pub header: bool,
     /// Between fields.
@@ -144,7 +147,7 @@ pub struct FilesConfig {
     pub order: Order,
     /// `file` or `sequence`; nothing: decided from the files.
     pub partition: Option<PartitionMode>,
-    /// What `columns` and `filter` are called in errors.
+    /// What `columns`, `filter` and `tape` are called in errors.
     pub names: LayoutNames,
 }
 
@@ -167,6 +170,10 @@ pub struct SimulatorConfig {
     pub duplicate: f64,
     /// Share of bad records.
     pub bad: f64,
+    /// Share of trades that are cancelled.
+    pub cancel: f64,
+    /// Share of trades that are replaced.
+    pub replace: f64,
     /// Logs the symbols are spread over.
     pub partitions: u32,
 }

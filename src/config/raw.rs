@@ -91,6 +91,8 @@ section! {
     columns: Option<String>, Kind::Text, default "", rule "field=column pairs, as \"ts_event=t:ms, price=px*0.01\"; of messages also @key, @topic, @timestamp", flag "--columns";
     /// Which rows are records.
     r#where as "where": Option<String>, Kind::Text, default "", rule "a condition, as \"type in (4,5)\"", flag "--where";
+    /// Consolidated tape by whose rules sale conditions decide what of a bar a trade counts for (open and close, high and low, volume); none: they are not looked at, and every trade counts for all.
+    conditions: String, Kind::Choice(&["none", "cta", "utp"]), default "\"none\"", rule "none, cta (tapes A and B), utp (tape C); files must then have a column of conditions", flag "--conditions";
     /// Whether the first line of a CSV file names its columns.
     header: bool, Kind::Switch, default "true", rule "", flag "--no-header";
     /// Character between the fields of a CSV line.
@@ -173,6 +175,10 @@ section! {
     duplicate: f64, Kind::Number, default "0.0", rule "0 to 1", flag "--duplicate";
     /// Share of records that are bad.
     bad: f64, Kind::Number, default "0.0", rule "0 to 1", flag "--bad";
+    /// Share of trades that are cancelled, 1 to 60 s later but for some odd ones.
+    cancel: f64, Kind::Number, default "0.0", rule "0 to 1, with replace at most 1", flag "--cancel";
+    /// Share of trades that are replaced, likewise.
+    replace: f64, Kind::Number, default "0.0", rule "0 to 1", flag "--replace";
     /// Logs the symbols are spread over.
     partitions: i64, Kind::Integer, default "1", rule "1 to 1024", flag "";
 }

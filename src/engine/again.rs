@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::engine::EngineError;
 use crate::engine::topics::{TopicPart, Topics, kafka_error, known_of};
 use dataflows::checkpoint::Manifest;
-use market::{Offset, PartitionError, Symbols, Time};
+use market::{Offset, PartitionError, Symbols, Time, TransType};
 use sources::{Begin, Fed, Feed, KafkaStart, Recalled};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -43,11 +43,15 @@ impl Inputs {
         for mut feed in feeds {
             loop {
                 match feed.poll()? {
-                    Fed::Batch(batch) if batch.trades.ts_event.is_empty() => {}
                     Fed::Batch(batch) => {
-                        let times = batch.trades.ts_event.iter().copied();
-                        first = first.into_iter().chain(times).min();
-                        break;
+                        // A cancel has no time, and a replace that of a trade before.
+                        let trades = &batch.trades;
+                        let new = |row: &usize| trades.trans_of(*row) == TransType::New;
+                        let times = (0..trades.len()).filter(new).map(|row| trades.ts_event[row]);
+                        if let Some(least) = times.min() {
+                            first = first.into_iter().chain([least]).min();
+                            break;
+                        }
                     }
                     Fed::Pending if stop.load(Ordering::Relaxed) => {
                         let what = "the run was stopped".to_owned();

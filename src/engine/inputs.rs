@@ -268,6 +268,7 @@ pub(crate) fn kafka_source(kafka: &KafkaConfig) -> KafkaSource {
         layout: LayoutOptions {
             columns: kafka.columns.clone(),
             filter: kafka.filter.clone(),
+            tape: kafka.tape,
             names: kafka.names.clone(),
             ..LayoutOptions::default()
         },
@@ -286,6 +287,7 @@ pub(crate) fn file_source(files: &FilesConfig, workers: usize, lateness_ns: i64)
             header: files.header,
             delimiter: Some(char::from(files.delimiter).to_string()),
             comment: files.comment.map(|byte| char::from(byte).to_string()),
+            tape: files.tape,
             names: files.names.clone(),
         },
         order: match files.order {
@@ -320,6 +322,8 @@ pub(crate) fn simulation(session: &SimulatorConfig) -> Simulation {
         session_ns: session.session_ns,
         duplicate: session.duplicate,
         bad: session.bad,
+        cancel: session.cancel,
+        replace: session.replace,
         ..clean.late(session.late)
     }
 }

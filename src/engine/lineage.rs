@@ -97,6 +97,7 @@ fn key_of(name: &str) -> String {
         "layout" => "the layout of source.columns, where and codec",
         "topics" => "source.topics",
         "repartition" => "source.repartition",
+        "conditions" => "source.conditions",
         "simulator" => "source.simulator",
         "outliers" => "admission.outliers",
         "scale" => "universe.file",

@@ -14,7 +14,7 @@ mod outbox;
 
 use head::Head;
 use kafka::{KafkaError, Settings, TopicPlan, Topics};
-use market::{DeadLetter, PartitionError, Sink, SinkError, Symbols, Time};
+use market::{DeadLetter, PartitionError, Sink, SinkError, Symbols, Time, TransType};
 use outbox::Outbox;
 use sources::{Codec, Decoded, EncodeError, Fed, Feed, Undecoded};
 use std::sync::Arc;
@@ -242,7 +242,10 @@ impl Run<'_> {
             self.outbox.push(&batch.trades, row)?;
             self.done.read += 1;
             self.done.trades += 1;
-            self.head.see(batch.trades.ts_event[row].ns());
+            // A cancel has no time, and the one of a replace is its trade's.
+            if batch.trades.trans_of(row) == TransType::New {
+                self.head.see(batch.trades.ts_event[row].ns());
+            }
             self.beat()?;
         }
         Ok(letters)

@@ -2,7 +2,7 @@
 
 use super::{Ingest, IngestError};
 use kafka::{Headers, Producer, Record, Sent};
-use market::{SymbolId, Symbols, Time, TradeId, Trades, stable_hash};
+use market::{SymbolId, Symbols, Time, TradeId, Trades, TransType, stable_hash};
 use sources::{Encoder, Undecoded};
 use std::time::Duration;
 
@@ -52,6 +52,11 @@ impl Outbox {
         let symbol = trades.symbol[row];
         let partition = self.partition_of(symbol);
         let waiting = &mut self.waiting[partition];
+        let trans = trades.trans_of(row);
+        if trans != TransType::New || !waiting.trans.is_empty() {
+            waiting.trans.resize(waiting.len(), TransType::New);
+            waiting.trans.push(trans);
+        }
         waiting.ts_event.push(trades.ts_event[row]);
         waiting.symbol.push(symbol);
         waiting.price.push(trades.price[row]);

@@ -172,6 +172,35 @@ fn a_simulated_file_gives_what_the_simulator_gives() {
 }
 
 #[test]
+fn a_simulated_session_corrects_itself_where_it_is_asked_to() {
+    let folder = Folder::new();
+    let simulate = |out: &str, more: &[&str]| {
+        let args = ["simulate", "--out", out, "--trades", "5000", "--json"];
+        folder.run(&[&args[..], more].concat())
+    };
+    let zeros = ["--cancel", "0", "--replace", "0"];
+    assert_eq!(simulate("plain.csv", &[]).exits(0).json()["corrections"], 0);
+    simulate("zeros.csv", &zeros).exits(0);
+    let read = |name: &str| std::fs::read(folder.0.join(name)).unwrap();
+    assert!(read("plain.csv") == read("zeros.csv"));
+    let rates = ["--cancel", "0.02", "--replace", "0.04"];
+    let said = simulate("c.csv", &rates).exits(0).json();
+    simulate("again.csv", &rates).exits(0);
+    assert!(read("c.csv") == read("again.csv"));
+    let text = String::from_utf8(read("c.csv")).unwrap();
+    let (cancels, replaces) =
+        (text.matches(",cancel\n").count(), text.matches(",replace\n").count());
+    assert!(text.starts_with("symbol,ts_event,price,size,trade_id,side,trans_type\n"));
+    assert_eq!(said["corrections"], cancels + replaces);
+    assert!((80..160).contains(&cancels) && (170..290).contains(&replaces), "{cancels} {replaces}");
+    simulate("d.csv", &["--cancel", "0.6", "--replace", "0.6"])
+        .exits(2)
+        .says("a share of at most 1");
+    let required = ["--columns", "required", "--cancel", "0.1"];
+    simulate("d.csv", &required).exits(2).says("no trade_id, which corrections name");
+}
+
+#[test]
 fn the_first_rows_of_a_file_are_shown_as_understood() {
     let folder = Folder::new();
     folder.file("trades.csv", &(TRADES.to_owned() + "x,NVDA,1,1\n"));
@@ -184,6 +213,53 @@ fn the_first_rows_of_a_file_are_shown_as_understood() {
         folder.run(&["check", "trades.csv"]).exits(0).out().contains("row 4 is refused (time)")
     );
     folder.run(&["check", "nothing.csv"]).exits(2).says("nothing.csv");
+    let corrected =
+        "symbol,ts_event,price,size,trade_id,x\nA,1,2,3,7,T\nA,,,,7,C\nA,1,5,3,7,R\nA,1,5,3,,R\n";
+    folder.file("corrected.csv", corrected);
+    let map = ["--columns", "trans_type=x{T:new,C:cancel,R:replace}"];
+    let check = |more: &str| folder.run(&[&["check", "corrected.csv", more][..], &map].concat());
+    let shown = check("--json").exits(0).json();
+    let row = |number: usize| &shown["rows"][number];
+    let cancel = serde_json::json!({"row": 1, "ts_event": null, "symbol": "A", "price": null, "size": null,
+        "side": null, "trans_type": "cancel"});
+    assert_eq!(row(1), &cancel);
+    assert_eq!((&row(0)["trans_type"], &row(2)["trans_type"]), (&"new".into(), &"replace".into()));
+    assert_eq!((&row(2)["price"], &row(3)["refused"]), (&"5".into(), &"missing".into()));
+    let table = check("--rows=9").exits(0).out();
+    assert!(table.contains("trans_type") && table.contains("cancel"), "{table}");
+}
+
+#[test]
+fn conditions_decide_by_a_tape_what_a_trade_counts_for() {
+    let folder = Folder::new();
+    let second = |k: u64| 1_704_205_800_000_000_000 + k * 1_000_000_000;
+    let rows =
+        [("490", "@"), ("600", "@ I"), ("480", "@ Z"), ("491", "F"), ("7", "M"), ("495", "W")];
+    let line = |(k, (price, codes)): (usize, &(&str, &str))| {
+        format!("{},NVDA,{price},10,{codes}\n", second(k as u64))
+    };
+    let lines: String = rows.iter().enumerate().map(line).collect();
+    folder.file("trades.csv", &format!("ts_event,symbol,price,size,conditions\n{lines}"));
+    let bar = |data: &str, flags: &[&str]| {
+        let args = ["replay", "trades.csv", "--data", data, "--widths", "1min", "--horizon", "1s"];
+        folder.run(&[&args[..], flags].concat()).exits(0);
+        let sql = "SELECT open, high, low, close, volume FROM aggregated_data";
+        let found = folder.run(&["query", sql, "--data", data, "--format", "csv"]).exits(0).out();
+        found.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    // `W` is a code of tape C alone, and one that is not known counts for all.
+    assert_eq!(bar("none", &[]), "490,600,7,495,60");
+    assert_eq!(bar("utp", &["--conditions", "utp"]), "490,491,480,491,50");
+    assert_eq!(bar("cta", &["--conditions", "cta"]), "490,495,480,495,50");
+    let again = ["replay", "trades.csv", "--data", "cta", "--widths", "1min", "--horizon", "1s"];
+    let other = "this store was made with source.conditions = cta by tables 1";
+    let said = folder.run(&again).exits(2).err();
+    assert!(said.contains("conditions"), "{said} {other}");
+    let wrong = ["replay", "trades.csv", "--conditions", "nyse"];
+    folder.run(&wrong).exits(2).says("--conditions = \"nyse\": one of none, cta, utp is wanted");
+    folder.file("plain.csv", TRADES);
+    let bare = ["replay", "plain.csv", "--data", "plain", "--conditions", "cta"];
+    folder.run(&bare).exits(2).says("--conditions: no column \"conditions\"");
 }
 
 /// Real files by flags alone, with counts that were taken from them with other tools.

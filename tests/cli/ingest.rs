@@ -4,7 +4,7 @@ use super::Folder;
 use kafka::read_committed;
 use kafka::trial::{brokers, fresh, settings};
 use market::Symbols;
-use sources::{Codec, Decoded, Decoder, Layout, Message};
+use sources::{Codec, Decoded, Decoder, Layout, Message, decode_csv};
 use std::collections::HashMap;
 
 /// A name that no other test has.
@@ -106,6 +106,55 @@ fn what_arrives_is_what_the_file_held_in_any_codec() {
         }
         assert_eq!(found, expected, "{codec} {batch}");
         assert_eq!(said["messages"].as_u64(), Some(messages as u64));
+    }
+}
+
+/// What the trades and corrections of a batch say, by symbol, in its order.
+fn said(batch: &Decoded, symbols: &Symbols) -> HashMap<String, Vec<String>> {
+    let mut by_symbol: HashMap<String, Vec<String>> = HashMap::new();
+    for row in 0..batch.trades.len() {
+        let trade = batch.trades.row(row);
+        let symbol = symbols.text(trade.symbol).as_ref().to_owned();
+        let (ts, price, size) = (trade.ts_event.ns(), trade.price.raw(), trade.size.raw());
+        let line =
+            format!("{:?} {ts} {price} {size} {} {:?}", trade.trans, trade.trade_id, trade.side);
+        by_symbol.entry(symbol).or_default().push(line);
+    }
+    by_symbol
+}
+
+#[test]
+fn corrections_arrive_as_they_stand_in_the_file() {
+    let folder = Folder::new();
+    let session = ["simulate", "--out", "s.csv", "--trades", "2000", "--session", "10min"];
+    folder.run(&[&session[..], &["--cancel", "0.05", "--replace", "0.05"]].concat()).exits(0);
+    let symbols = Symbols::default();
+    let bytes = std::fs::read(folder.0.join("s.csv")).unwrap();
+    let expected = said(&decode_csv(&bytes, &Layout::default(), &symbols).unwrap(), &symbols);
+    assert!(expected.values().flatten().any(|line| line.starts_with("Cancel 0 0 0 ")));
+    for (codec, batch) in [("json", "1"), ("json", "50"), ("arrow", "200")] {
+        let (topic, brokers) = (topic(), brokers());
+        let args =
+            ["ingest", "s.csv", "--brokers", &brokers, "--topic", &topic, "--partitions", "1"];
+        folder.run(&[&args[..], &["--codec", codec, "--batch", batch]].concat()).exits(0);
+        let (mut into, values) = (Decoded::default(), values(&topic, 1).remove(0));
+        let mut decoder =
+            Decoder::new(codec.parse().unwrap(), &Layout::default(), &symbols).unwrap();
+        for (offset, (_, value)) in values.iter().enumerate() {
+            let (payload, offset) = (Some(value.as_slice()), offset as u64);
+            let message = Message { key: None, payload, topic: "t", timestamp_ms: None, offset };
+            decoder.decode(&message, &mut into);
+        }
+        decoder.finish(&mut into);
+        assert_eq!(said(&into, &symbols), expected, "{codec} {batch}");
+        // No heartbeat was misled by a record without a time: they rise, and end with the greatest.
+        let beats: Vec<i64> = into.heartbeats.iter().map(|beat| beat.time.ns()).collect();
+        let greatest = into.trades.ts_event.iter().map(|time| time.ns()).max();
+        assert!(
+            beats.is_sorted()
+                && beats.last().copied() == greatest
+                && beats[0] > 1_700_000_000_000_000_000
+        );
     }
 }
 

@@ -107,7 +107,8 @@ impl Arrow {
             .map_err(|error| Refused { reason: Reason::Missing, detail: error.to_string() })?;
         let needed = bound.needed();
         for &column in needed.iter().filter(|&&column| column < schema.fields().len()) {
-            Column::check(schema.field(column)).map_err(Refused::malformed)?;
+            let takes_lists = bound.listed() == Some(column);
+            Column::check(schema.field(column), takes_lists).map_err(Refused::malformed)?;
         }
         let names = needed.iter().map(|&column| columns[column].clone()).collect();
         let bound = bound.map(&mut |column| needed.binary_search(column).unwrap_or_default());

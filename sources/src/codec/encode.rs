@@ -1,13 +1,18 @@
 //! Trades into messages: JSON (one, or a list of them) and Arrow, which the decoders of this folder read
-//! back as what they were.
+//! back as what they were, but for what they count for: that is the reader's to say, by the conditions that it
+//! looks at.
+//!
+//! A correction says what it is. A cancel has its symbol, venue and id alone: in Arrow the others are null.
 
 use super::Codec;
-use arrow_array::TimestampNanosecondArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, RecordBatch, StringArray};
+use arrow_array::types::{ArrowPrimitiveType, Int32Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, PrimitiveArray, RecordBatch,
+    StringArray, TimestampNanosecondArray,
+};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::ArrowError;
-use market::{Decimal, Side, SymbolId, Symbols, Time, TradeId, Trades};
+use market::{Decimal, Side, SymbolId, Symbols, Time, TradeId, Trades, TransType};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -97,14 +102,17 @@ impl Encoder {
             side: trades.side.get(row).copied().unwrap_or_default(),
             venue: venue.as_deref().filter(|venue| *venue != NO_VENUE),
         };
-        object.write(&mut line);
+        object.write_as(trades.trans_of(row), &mut line);
         to.extend_from_slice(line.as_bytes());
         self.line = line;
     }
 
     fn batch(&mut self, trades: &Trades, rows: Range<usize>) -> Result<RecordBatch, ArrowError> {
-        let times = trades.ts_event[rows.clone()].iter().map(|time| time.ns());
-        let times = TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC");
+        let says = |row: usize| (trades.trans_of(row) != TransType::Cancel).then_some(true);
+        let cancels = rows.clone().any(|row| says(row).is_none());
+        let says: Option<BooleanArray> = cancels.then(|| rows.clone().map(says).collect());
+        let times: Vec<i64> = trades.ts_event[rows.clone()].iter().map(|time| time.ns()).collect();
+        let times: TimestampNanosecondArray = nullable(times, &says);
         let prices = |symbols: &Symbols, row: usize| {
             trades.price[row].decimal(symbols.scales(trades.symbol[row]).price)
         };
@@ -113,9 +121,9 @@ impl Encoder {
         };
         let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("symbol", self.names(&trades.symbol[rows.clone()])),
-            ("ts_event", Arc::new(times)),
-            ("price", self.decimals(rows.clone(), prices)?),
-            ("size", self.decimals(rows.clone(), sizes)?),
+            ("ts_event", Arc::new(times.with_timezone("UTC"))),
+            ("price", self.decimals(rows.clone(), &says, prices)?),
+            ("size", self.decimals(rows.clone(), &says, sizes)?),
         ];
         if !trades.trade_id.is_empty() {
             let id = |&id: &TradeId| match id {
@@ -138,7 +146,12 @@ impl Encoder {
             columns.push(("side", Arc::new(sides)));
         }
         if !trades.venue.is_empty() {
-            columns.push(("venue", self.names(&trades.venue[rows])));
+            columns.push(("venue", self.names(&trades.venue[rows.clone()])));
+        }
+        if rows.clone().any(|row| trades.trans_of(row) != TransType::New) {
+            let names = rows.map(|row| trades.trans_of(row).name());
+            let names: DictionaryArray<Int32Type> = names.collect();
+            columns.push(("trans_type", Arc::new(names)));
         }
         RecordBatch::try_from_iter(columns)
     }
@@ -153,15 +166,26 @@ impl Encoder {
     fn decimals(
         &self,
         rows: Range<usize>,
+        says: &Option<BooleanArray>,
         of: impl Fn(&Symbols, usize) -> Decimal,
     ) -> Result<ArrayRef, ArrowError> {
         let numbers: Vec<Decimal> = rows.map(|row| of(&self.symbols, row)).collect();
         let digits = numbers.iter().map(|number| number.scale.digits()).max().unwrap_or(9);
         let raw =
             |number: &Decimal| number.raw * 10i128.pow(u32::from(digits - number.scale.digits()));
-        let values = Decimal128Array::from_iter_values(numbers.iter().map(raw));
+        let values: Vec<i128> = numbers.iter().map(raw).collect();
+        let values: Decimal128Array = nullable(values, says);
         Ok(Arc::new(values.with_precision_and_scale(38, digits as i8)?))
     }
+}
+
+/// Values of which some count for nothing.
+fn nullable<T: ArrowPrimitiveType>(
+    values: Vec<T::Native>,
+    says: &Option<BooleanArray>,
+) -> PrimitiveArray<T> {
+    let nulls = says.as_ref().and_then(|says| says.nulls().cloned());
+    PrimitiveArray::new(values.into(), nulls)
 }
 
 /// A trade with its texts and scales.
@@ -178,18 +202,29 @@ pub(crate) struct Object<'a> {
 impl Object<'_> {
     /// Appends the JSON trade.
     pub(crate) fn write(&self, to: &mut String) {
+        self.write_as(TransType::New, to);
+    }
+
+    /// Appends the JSON trade or correction.
+    pub(crate) fn write_as(&self, trans: TransType, to: &mut String) {
         to.push_str("{\"symbol\":");
         quote(to, self.symbol);
-        let (ts, price, size) = (self.ts_event.ns(), self.price, self.size);
-        // Writing to a text cannot fail.
-        let _ = write!(to, ",\"ts_event\":{ts},\"price\":{price},\"size\":{size}");
+        if trans != TransType::Cancel {
+            let (ts, price, size) = (self.ts_event.ns(), self.price, self.size);
+            // Writing to a text cannot fail.
+            let _ = write!(to, ",\"ts_event\":{ts},\"price\":{price},\"size\":{size}");
+        }
         if self.trade_id != TradeId::NONE {
             let _ = write!(to, ",\"trade_id\":\"{}\"", self.trade_id);
         }
         match self.side {
+            _ if trans == TransType::Cancel => {}
             Side::Ask => to.push_str(",\"side\":\"A\""),
             Side::Bid => to.push_str(",\"side\":\"B\""),
             Side::Unknown => {}
+        }
+        if trans != TransType::New {
+            let _ = write!(to, ",\"trans_type\":\"{}\"", trans.name());
         }
         if let Some(venue) = self.venue {
             to.push_str(",\"venue\":");

@@ -190,7 +190,7 @@ impl Json {
     ) -> Result<usize, Broken> {
         let base = self.cells.len();
         self.cells.resize(base + self.columns.len(), Cell::default());
-        self.found.nested = None;
+        self.found.nested.clear();
         self.found.escaped.clear();
         let mut scan = Scan::new(&bytes[..end], at);
         let mut shape = Shape::Object;
@@ -203,8 +203,8 @@ impl Json {
             shape = Shape::Other;
         }
         let behind = scan.at;
-        if let Some(column) = self.found.nested {
-            shape = Shape::Nested(column as u32);
+        if !self.found.nested.is_empty() {
+            shape = self.nested(base, bytes);
         }
         for &column in &self.found.escaped {
             let cell = &mut self.cells[base + column];
@@ -214,11 +214,32 @@ impl Json {
                     bytes.extend_from_slice(text.as_bytes());
                     cell.end = bytes.len() as u32;
                 }
-                None => shape = Shape::Surrogate(column as u32),
+                None => self.worsen(&mut shape, Shape::Surrogate(column as u32)),
             }
         }
         self.rows.push(Row { cells: base as u32, start, offset, shape });
         Ok(behind)
+    }
+
+    /// What is wrong with a record that has objects or lists: nothing where they are lists of conditions.
+    #[cold]
+    fn nested(&self, base: usize, bytes: &[u8]) -> Shape {
+        let mut shape = Shape::Object;
+        for &column in &self.found.nested {
+            let start = self.cells[base + column].start as usize;
+            if self.bound.listed() != Some(column) || bytes[start] != b'[' {
+                self.worsen(&mut shape, Shape::Nested(column as u32));
+            }
+        }
+        shape
+    }
+
+    /// What is wrong with a record: first of all what a cancel, too, must have.
+    #[cold]
+    fn worsen(&self, shape: &mut Shape, to: Shape) {
+        if !shape.column().is_some_and(|column| self.bound.names_a_trade(column)) {
+            *shape = to;
+        }
     }
 
     /// Whether so many rows wait that they had better become columns.
@@ -230,9 +251,10 @@ impl Json {
     pub(super) fn finish(&mut self, desk: &mut Desk, into: &mut Decoded) {
         let RawRecords::Lines { bytes, starts } = &mut into.raw else { return };
         self.filter(bytes);
-        let block = Records { bytes, cells: &self.cells, rows: &self.rows, columns: &self.columns };
+        let (cells, rows, bound) = (&self.cells, &self.rows, &self.bound);
+        let block = Records { bytes, cells, rows, columns: &self.columns, bound };
         let before = into.trades.len();
-        decode(&block, &self.bound, desk, &mut into.trades, &mut into.undecoded);
+        decode(&block, bound, desk, &mut into.trades, &mut into.undecoded);
         let mut rows = self.rows.iter();
         for offset in &into.trades.offset[before..] {
             let row = rows.find(|row| row.offset == *offset);

@@ -5,6 +5,8 @@
 //! message alone. What cannot be decoded is kept as it came.
 
 mod arrow;
+#[cfg(test)]
+mod corrections_tests;
 mod encode;
 mod json;
 mod records;

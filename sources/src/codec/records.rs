@@ -6,7 +6,7 @@ use crate::file::csv::number::fixed;
 use crate::file::csv::written;
 use crate::file::desk::{Desk, Flaws};
 use crate::file::raw::printable;
-use crate::layout::MomentError;
+use crate::layout::{Bound, MomentError};
 use market::{FixedError, Offset, Reason, Scale, SymbolId, Time};
 
 /// What is wrong with a record as a whole.
@@ -19,6 +19,16 @@ pub(super) enum Shape {
     Nested(u32),
     /// The text of this column has half a pair of surrogates.
     Surrogate(u32),
+}
+
+impl Shape {
+    /// The column that is at fault, where one is.
+    pub(super) fn column(self) -> Option<usize> {
+        match self {
+            Shape::Object | Shape::Other => None,
+            Shape::Nested(column) | Shape::Surrogate(column) => Some(column as usize),
+        }
+    }
 }
 
 /// One record: its first cell, where it starts in the buffer, its place in the log.
@@ -36,6 +46,7 @@ pub(super) struct Records<'a> {
     pub(super) cells: &'a [Cell],
     pub(super) rows: &'a [Row],
     pub(super) columns: &'a [String],
+    pub(super) bound: &'a Bound,
 }
 
 impl Records<'_> {
@@ -128,7 +139,12 @@ impl Block for Records<'_> {
                     format!("\"{}\": half a pair of surrogates", self.columns[column as usize])
                 }
             };
-            flaws.push(k, Reason::Malformed, detail);
+            match row.shape.column() {
+                Some(column) if !self.bound.names_a_trade(column) => {
+                    flaws.push_spare(k, Reason::Malformed, detail);
+                }
+                _ => flaws.push(k, Reason::Malformed, detail),
+            }
         }
     }
 }

@@ -66,8 +66,8 @@ pub(super) enum Kind {
 /// What a row of cells was found to be beside its cells.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// A wanted value that is an object or a list.
-    pub(super) nested: Option<usize>,
+    /// Columns whose value is an object or a list.
+    pub(super) nested: Vec<usize>,
     /// Columns whose text has escapes.
     pub(super) escaped: Vec<usize>,
 }
@@ -172,7 +172,7 @@ impl<'a> Scan<'a> {
         cells[column] = Cell { start: from as u32, end: to as u32 };
         match kind {
             Kind::Escaped => found.escaped.push(column),
-            Kind::Nested => found.nested = Some(column),
+            Kind::Nested => found.nested.push(column),
             _ => {}
         }
         Ok(())

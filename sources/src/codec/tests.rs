@@ -4,26 +4,31 @@ use super::*;
 use crate::LayoutOptions;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, NullArray, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
-use market::{Price, Scale, Scales, Side, Size, TradeId, Trades};
+use market::{Price, Scale, Scales, Side, Size, TradeId, Trades, TransType};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const TRADE: &str = r#"{"symbol":"NVDA","ts_event":1704205800123456789,"price":490.15,"size":100,"trade_id":"52983","side":"B","conditions":["@"],"trans_type":"new","venue":"XNAS","ts_recv":1704205800123460000}"#;
+pub(super) const TRADE: &str = r#"{"symbol":"NVDA","ts_event":1704205800123456789,"price":490.15,"size":100,"trade_id":"52983","side":"B","conditions":["@"],"trans_type":"new","venue":"XNAS","ts_recv":1704205800123460000}"#;
 
-fn layout(columns: Option<&str>, filter: Option<&str>) -> Layout {
+pub(super) fn layout(columns: Option<&str>, filter: Option<&str>) -> Layout {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let options =
         LayoutOptions { columns: owned(columns), filter: owned(filter), ..Default::default() };
     Layout::new(&options).expect("the layout parses")
 }
 
-fn message(payload: &[u8], offset: u64) -> Message<'_> {
+pub(super) fn message(payload: &[u8], offset: u64) -> Message<'_> {
     let (key, timestamp_ms) = (Some(b"KEY".as_slice()), Some(1_704_205_800_123));
     Message { key, payload: Some(payload), topic: "ticks", timestamp_ms, offset }
 }
 
-fn decode_by(codec: Codec, layout: &Layout, payloads: &[&[u8]], symbols: &Symbols) -> Decoded {
+pub(super) fn decode_by(
+    codec: Codec,
+    layout: &Layout,
+    payloads: &[&[u8]],
+    symbols: &Symbols,
+) -> Decoded {
     let mut decoder = Decoder::new(codec, layout, symbols).expect("a decoder");
     let mut into = Decoded::default();
     for (offset, payload) in payloads.iter().enumerate() {
@@ -33,13 +38,13 @@ fn decode_by(codec: Codec, layout: &Layout, payloads: &[&[u8]], symbols: &Symbol
     into
 }
 
-fn decode(payloads: &[&[u8]]) -> (Decoded, Symbols) {
+pub(super) fn decode(payloads: &[&[u8]]) -> (Decoded, Symbols) {
     let symbols = Symbols::default();
     (decode_by(Codec::Json, &Layout::default(), payloads, &symbols), symbols)
 }
 
 /// The reason and the words of the one refusal there is.
-fn refusal(payload: &[u8]) -> (Reason, String) {
+pub(super) fn refusal(payload: &[u8]) -> (Reason, String) {
     let (found, _) = decode(&[payload]);
     let [record] = found.undecoded.as_slice() else { panic!("{found:?}") };
     assert!(found.trades.is_empty() && found.heartbeats.is_empty());
@@ -106,7 +111,11 @@ fn what_is_no_trade_is_refused_with_a_reason() {
         (&with("\"size\":null"), Reason::Missing, "size"),
         (&TRADE.replace("\"B\"", "\"X\""), Reason::Field, "side"),
         (&TRADE.replace("XNAS", "\\ud800"), Reason::Malformed, "surrogates"),
-        (&TRADE.replace("\"new\"", "\"cancel\""), Reason::TransType, "cancel"),
+        (
+            &TRADE.replace("\"new\"", "\"bust\""),
+            Reason::TransType,
+            "wanted new, cancel or replace, not",
+        ),
     ] {
         let (found, detail) = refusal(payload.as_bytes());
         assert!(found == reason && detail.contains(word), "{payload}: {found}: {detail}");
@@ -172,7 +181,7 @@ fn the_messages_own_time_may_be_the_trades() {
     }
 }
 
-fn stream(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+pub(super) fn stream(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).expect("a schema");
     writer.write(&batch).expect("a batch");
@@ -213,9 +222,8 @@ fn arrow_is_refused_row_by_row_or_whole() {
     }
 }
 
-fn some_trades() -> impl Strategy<Value = Vec<(usize, i64, i64, i64, u8, u8)>> {
-    let row = (0..4usize, any::<i64>(), any::<i64>(), any::<i64>(), any::<u8>(), any::<u8>());
-    proptest::collection::vec(row, 1..20)
+fn some_trades() -> impl Strategy<Value = Vec<(usize, [i64; 3], [u8; 3])>> {
+    proptest::collection::vec((0..4usize, any::<[i64; 3]>(), any::<[u8; 3]>()), 1..20)
 }
 
 fn table() -> Symbols {
@@ -228,22 +236,32 @@ fn table() -> Symbols {
 }
 
 proptest! {
-    /// Every trade there can be is read back as itself: alone, in a list, from Arrow.
+    /// Every trade and correction there can be is read back as itself: alone, in a list, from Arrow.
     #[test]
-    fn what_was_encoded_is_decoded(rows in some_trades(), batch in 1..7usize) {
+    fn what_was_encoded_is_decoded(rows in some_trades(), batch in 1..7usize, corrected: bool) {
         let symbols = table();
         let names = ["NVDA", "fine", "a\"\\b", "\u{e9}\u{1f600} a long name of a symbol"];
         let mut trades = Trades::default();
-        for &(symbol, ts, price, size, id, side) in &rows {
-            trades.ts_event.push(Time::from_ns(ts));
+        for &(symbol, [ts, price, size], [id, side, trans]) in &rows {
+            let trans = TransType::of_code(u64::from(trans) % 3).unwrap();
+            let trans = if corrected { trans } else { TransType::New };
+            let says = trans != TransType::Cancel;
+            trades.ts_event.push(Time::from_ns(if says { ts } else { 0 }));
             trades.symbol.push(symbols.intern(names[symbol].as_bytes()).unwrap());
-            trades.price.push(Price::from_raw(price));
-            trades.size.push(Size::from_raw(size));
+            trades.price.push(Price::from_raw(if says { price } else { 0 }));
+            trades.size.push(Size::from_raw(if says { size } else { 0 }));
             let texts = ["", "7", "a-7", "18446744073709551615"];
-            trades.trade_id.push(TradeId::from_text(texts[usize::from(id) % 4].as_bytes()));
+            // A correction has an id.
+            let id = if trans == TransType::New { id % 4 } else { 1 + id % 3 };
+            trades.trade_id.push(TradeId::from_text(texts[usize::from(id)].as_bytes()));
+            let side = if says { side } else { 2 };
             trades.side.push([Side::Ask, Side::Bid, Side::Unknown][usize::from(side) % 3]);
             let venue: &[u8] = if side > 128 { b"-" } else { b"XNAS" };
             trades.venue.push(symbols.intern(venue).unwrap());
+            trades.trans.push(trans);
+        }
+        if trades.trans.iter().all(|trans| *trans == TransType::New) {
+            trades.trans.clear();
         }
         for codec in [Codec::Json, Codec::Arrow] {
             let mut encoder = Encoder::new(codec, &symbols);

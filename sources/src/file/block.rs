@@ -5,10 +5,12 @@
 
 use super::desk::{Desk, Flaw, Flaws};
 use super::exact::{Field, numbers};
+use super::optional;
 use crate::Undecoded;
 use crate::layout::{Bound, Moment, MomentError, Part, Text};
 use market::{
     FixedError, Offset, Price, Reason, Scale, Side, Size, SymbolId, Time, TradeId, Trades,
+    TransType, Updates,
 };
 
 /// Rows of one format.
@@ -74,14 +76,16 @@ pub(crate) fn decode<B: Block>(
     let base = trades.len();
     desk.flaws.clear();
     block.flaws(&mut desk.flaws);
-    if let Some(text) = &bound.trans_type {
-        trans_types(block, text, desk);
-    }
+    let corrects = match &bound.trans_type {
+        Some(text) => optional::trans_types(block, text, base, desk, &mut trades.trans),
+        None => false,
+    };
     symbols(block, &bound.symbol, Reason::Symbol, desk, &mut trades.symbol);
     times(block, &bound.ts_event, desk, &mut trades.ts_event);
     let ids = &trades.symbol[base..];
     numbers(block, &bound.price, ids, Field::PRICE, desk, Price::from_raw, &mut trades.price);
     numbers(block, &bound.size, ids, Field::SIZE, desk, Size::from_raw, &mut trades.size);
+    optional::begin(base, bound, desk, trades);
     if let Some(text) = &bound.trade_id {
         trade_ids(block, text, desk, &mut trades.trade_id);
     }
@@ -89,22 +93,18 @@ pub(crate) fn decode<B: Block>(
         venues(block, text, desk, &mut trades.venue);
     }
     if let Some(text) = &bound.side {
-        texts(block, text, "side: wanted A, B, N or nothing", desk, &mut trades.side, side);
+        sides(block, text, desk, &mut trades.side);
+    }
+    if let Some((tape, text)) = &bound.conditions {
+        optional::conditions(block, (*tape, text), base, desk, &mut trades.updates);
     }
     trades.offset.extend((0..block.rows()).map(|row| Offset::from_raw(block.row_number(row))));
+    optional::end(desk, trades);
+    if corrects {
+        optional::settle(base, desk, trades);
+    }
     if !desk.flaws.is_empty() {
         take_out(block, base, &mut desk.flaws, trades, undecoded);
-    }
-}
-
-fn trans_types<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk) {
-    for row in 0..block.rows() {
-        let value = cell(block, text, row, &mut desk.text);
-        if !matches!(value, Some(b"" | b"new")) {
-            let given = value.map_or_else(|| "an unmapped value".to_owned(), shown);
-            let detail = format!("trans_type {given}: wanted new; corrections are not read yet");
-            desk.flaws.push(row, Reason::TransType, detail);
-        }
     }
 }
 
@@ -141,6 +141,10 @@ fn trade_ids<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut
     }
     let make = |id: &[u8]| Some(TradeId::from_text(id));
     texts(block, text, "trade_id: wanted a mapped value", desk, out, make);
+}
+
+fn sides<B: Block>(block: &B, text: &Text<usize>, desk: &mut Desk, out: &mut Vec<Side>) {
+    texts(block, text, "side: wanted A, B, N or nothing", desk, out, side);
 }
 
 /// The value of each row where every text of the column's dictionary has one.
@@ -197,7 +201,10 @@ fn texts<B: Block, T: Blank + Copy>(
             None => {
                 let given = value.map_or_else(|| "an unmapped value".to_owned(), shown);
                 let detail = format!("{wanted}, not {given}");
-                desk.flaws.push(row, Reason::Field, detail);
+                match T::IS_SPARE {
+                    true => desk.flaws.push_spare(row, Reason::Field, detail),
+                    false => desk.flaws.push(row, Reason::Field, detail),
+                }
                 out.push(T::BLANK);
             }
         }
@@ -207,14 +214,18 @@ fn texts<B: Block, T: Blank + Copy>(
 /// What stands for a value that could not be read, until its row is taken out.
 trait Blank {
     const BLANK: Self;
+    /// Whether a cancel can do without it.
+    const IS_SPARE: bool;
 }
 
 impl Blank for TradeId {
     const BLANK: TradeId = TradeId::NONE;
+    const IS_SPARE: bool = false;
 }
 
 impl Blank for Side {
     const BLANK: Side = Side::Unknown;
+    const IS_SPARE: bool = true;
 }
 
 fn side(text: &[u8]) -> Option<Side> {
@@ -227,7 +238,7 @@ fn side(text: &[u8]) -> Option<Side> {
 }
 
 /// The text that an expression has in a row; nothing when no pair of a map has it.
-fn cell<'a, B: Block>(
+pub(super) fn cell<'a, B: Block>(
     block: &'a B,
     text: &'a Text<usize>,
     row: usize,
@@ -324,15 +335,17 @@ fn take_out<B: Block>(
     for of_row in flaws.by_row() {
         let Some(Flaw { row, reason, detail, .. }) = of_row.first() else { continue };
         bad[*row] = true;
-        let readable = |field: &[Reason]| !of_row.iter().any(|flaw| field.contains(&flaw.field));
+        let readable = |field: Reason| !of_row.iter().any(|flaw| flaw.field == field);
+        // A cancel has no time.
+        let is_timed = trades.trans_of(base + row) != TransType::Cancel;
         undecoded.push(Undecoded {
             before_row: 0,
             offset: Offset::from_raw(block.row_number(*row)),
             reason: *reason,
             detail: detail.clone(),
             raw: block.raw(*row),
-            symbol: readable(&[Reason::Symbol]).then(|| trades.symbol[base + row]),
-            ts_event: readable(&[Reason::Time]).then(|| trades.ts_event[base + row]),
+            symbol: readable(Reason::Symbol).then(|| trades.symbol[base + row]),
+            ts_event: (is_timed && readable(Reason::Time)).then(|| trades.ts_event[base + row]),
         });
     }
     keep(&mut trades.ts_event, base, &bad);
@@ -343,6 +356,15 @@ fn take_out<B: Block>(
     keep(&mut trades.trade_id, base, &bad);
     keep(&mut trades.venue, base, &bad);
     keep(&mut trades.side, base, &bad);
+    keep(&mut trades.trans, base, &bad);
+    keep(&mut trades.updates, base, &bad);
+    // Those that filled a column may be gone.
+    if trades.trans.iter().all(|trans| *trans == TransType::New) {
+        trades.trans.clear();
+    }
+    if trades.updates.iter().all(|updates| *updates == Updates::ALL) {
+        trades.updates.clear();
+    }
 }
 
 /// Keeps the rows from `base` on that are not bad; a column that is not used is empty.

@@ -63,6 +63,8 @@ pub(crate) struct Flaw {
     pub(crate) detail: String,
     /// Which field it was, whatever the reason.
     pub(crate) field: Reason,
+    /// Whether a cancel can do without what is wrong.
+    spare: bool,
 }
 
 /// The flaws of a block: at most one for each row and field.
@@ -80,13 +82,28 @@ impl Flaws {
 
     #[cold]
     pub(crate) fn push(&mut self, row: usize, reason: Reason, detail: String) {
-        self.0.push(Flaw { row, reason, detail, field: reason });
+        let spare = matches!(reason, Reason::Time | Reason::Price | Reason::Size);
+        self.0.push(Flaw { row, reason, detail, field: reason, spare });
+    }
+
+    /// Of what a cancel can do without.
+    #[cold]
+    pub(crate) fn push_spare(&mut self, row: usize, reason: Reason, detail: String) {
+        self.0.push(Flaw { row, reason, detail, field: reason, spare: true });
     }
 
     #[cold]
-    fn missing(&mut self, row: usize, name: &str, field: Reason) {
+    pub(crate) fn missing(&mut self, row: usize, name: &str, field: Reason) {
         let detail = format!("{name}: empty where a value was wanted");
-        self.0.push(Flaw { row, reason: Reason::Missing, detail, field });
+        self.push(row, field, detail);
+        if let Some(flaw) = self.0.last_mut() {
+            flaw.reason = Reason::Missing;
+        }
+    }
+
+    /// Forgets what a cancel can do without, of the rows that `is_cancel`.
+    pub(crate) fn forgive(&mut self, is_cancel: impl Fn(usize) -> bool) {
+        self.0.retain(|flaw| !(flaw.spare && is_cancel(flaw.row)));
     }
 
     /// A number; returns the raw value that stands for it until the row is taken out.

@@ -269,7 +269,7 @@ impl FileFeed {
         }
         if let Some(order) = &mut self.order {
             let path = &self.files[self.file];
-            order.check(path, &batch.trades.ts_event, &batch.trades.offset)?;
+            order.check(path, &batch.trades)?;
         }
         if batch.trades.is_empty() && batch.undecoded.is_empty() {
             self.pool.spare.put(batch);

@@ -2,6 +2,8 @@
 //! delivered in log order.
 
 pub(crate) mod block;
+#[cfg(test)]
+mod corrections_tests;
 pub(crate) mod csv;
 pub(crate) mod desk;
 mod exact;
@@ -9,6 +11,7 @@ mod feed;
 pub(crate) mod guard;
 mod identity;
 mod open;
+mod optional;
 mod order;
 pub(crate) mod parquet;
 mod paths;

@@ -5,9 +5,10 @@
 //! records and at the end of the file; so the verdict does not depend on batches. A time that jumps more
 //! than an hour ahead raises the greatest only when the next record agrees, as admission has it: one
 //! wrong time does not make stragglers of all that follow. A file's first time is such a jump, too: it is
-//! dropped, and counts as nothing, when the second lies more than an hour before it.
+//! dropped, and counts as nothing, when the second lies more than an hour before it. Corrections are in no order:
+//! they come when they come, a cancel has no time, and the one of a replace is its trade's.
 
-use market::{Offset, PartitionError, Time};
+use market::{PartitionError, Time, Trades, TransType};
 use std::path::Path;
 
 /// Records that are read before a file is judged.
@@ -37,13 +38,11 @@ impl OrderCheck {
     }
 
     /// Looks at the next records of a file.
-    pub(super) fn check(
-        &mut self,
-        path: &Path,
-        times: &[Time],
-        offsets: &[Offset],
-    ) -> Result<(), PartitionError> {
-        for (k, time) in times.iter().enumerate() {
+    pub(super) fn check(&mut self, path: &Path, trades: &Trades) -> Result<(), PartitionError> {
+        for (k, time) in trades.ts_event.iter().enumerate() {
+            if trades.trans_of(k) != TransType::New {
+                continue;
+            }
             let ns = time.ns();
             let greatest = self.greatest_before(ns);
             self.records += 1;
@@ -55,7 +54,7 @@ impl OrderCheck {
             }
             if ns < greatest.saturating_sub(self.lateness_ns) {
                 self.stragglers += 1;
-                self.last = Some((offsets.get(k).map_or(0, |offset| offset.row()), *time));
+                self.last = Some((trades.offset.get(k).map_or(0, |offset| offset.row()), *time));
                 if self.records >= JUDGED_FROM {
                     self.judge(path)?;
                 }
@@ -119,15 +118,24 @@ fn seconds(ns: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use market::Offset;
 
     fn check(seconds: impl Iterator<Item = i64>, cut: usize) -> Option<String> {
-        let times: Vec<Time> = seconds.map(|s| Time::from_ns(s * Time::SECOND)).collect();
-        let offsets: Vec<Offset> =
-            (0..times.len() as u64).map(|row| Offset::in_file(0, row)).collect();
+        check_all(seconds.map(|s| (s, TransType::New)), cut)
+    }
+
+    fn check_all(records: impl Iterator<Item = (i64, TransType)>, cut: usize) -> Option<String> {
+        let records: Vec<(usize, (i64, TransType))> = records.enumerate().collect();
         let mut order = OrderCheck::new(2 * Time::SECOND);
         let path = Path::new("f.csv");
-        for (times, offsets) in times.chunks(cut).zip(offsets.chunks(cut)) {
-            if let Err(error) = order.check(path, times, offsets) {
+        for part in records.chunks(cut) {
+            let mut trades = Trades::default();
+            for &(row, (seconds, trans)) in part {
+                trades.ts_event.push(Time::from_ns(seconds * Time::SECOND));
+                trades.offset.push(Offset::in_file(0, row as u64));
+                trades.trans.push(trans);
+            }
+            if let Err(error) = order.check(path, &trades) {
                 assert!(error.usage);
                 return Some(error.what);
             }
@@ -147,6 +155,24 @@ mod tests {
             assert!(check((0..900).rev(), cut).is_some());
             assert_eq!(check(0..900, cut), None);
             assert_eq!(check(std::iter::empty(), cut), None);
+        }
+    }
+
+    #[test]
+    fn corrections_are_no_stragglers() {
+        // Every other record corrects: without a time, or with the time of a trade of a minute ago.
+        let records = |corrects: bool| {
+            (0..5_000).map(move |s| match s % 4 {
+                1 if corrects => (0, TransType::Cancel),
+                3 if corrects => (s - 60, TransType::Replace),
+                1 => (0, TransType::New),
+                3 => (s - 60, TransType::New),
+                _ => (s, TransType::New),
+            })
+        };
+        for cut in [1, 7, 10_000] {
+            assert_eq!(check_all(records(true), cut), None);
+            assert!(check_all(records(false), cut).is_some());
         }
     }
 

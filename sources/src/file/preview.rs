@@ -5,14 +5,14 @@ use super::desk::{Desk, Spare};
 use super::{FileError, FileOrder, FilePartition, FileSource, fail};
 use crate::layout::{Bound, Layout, LayoutOptions};
 use crate::{Decoded, Fed};
-use market::{Decimal, Offset, Reason, Side, Symbols, Time};
+use market::{Decimal, Offset, Reason, Side, Symbols, Time, TransType};
 use std::path::Path;
 use std::sync::Arc;
 
 /// One row of a file as it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Previewed {
-    /// A trade.
+    /// A trade or a correction.
     Trade {
         /// Its number in the file.
         row: u64,
@@ -26,6 +26,8 @@ pub enum Previewed {
         size: Decimal,
         /// Aggressor, where the file says it.
         side: Option<Side>,
+        /// What it does; of a cancel, time, price and size say nothing.
+        trans: TransType,
     },
     /// A record that cannot be read.
     Refused {
@@ -85,6 +87,7 @@ fn show(batch: &Decoded, symbols: &Symbols, count: usize, out: &mut Vec<Previewe
             price: t.price[k].decimal(scales.price),
             size: t.size[k].decimal(scales.size),
             side: t.side.get(k).copied(),
+            trans: t.trans_of(k),
         };
         (t.offset[k], shown)
     };

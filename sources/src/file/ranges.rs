@@ -1,14 +1,15 @@
 //! Whether files are one log: each begins where the one before has ended.
 //!
 //! Only the first and the last records are read, of compressed text everything (it has no end to go
-//! to). Files follow one another in the order they were given, never another.
+//! to). Files follow one another in the order they were given, never another. Corrections say nothing of it: they
+//! have no time, or that of a trade before.
 
 use super::desk::{Desk, Spare};
 use super::feed::{Bell, Plan, Planned};
 use super::open::open;
 use super::{FileError, FilePartition, each};
 use crate::layout::Layout;
-use market::{PartitionError, Symbols, Time};
+use market::{PartitionError, Symbols, Time, Trades, TransType};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -88,11 +89,9 @@ fn next_time(
     loop {
         let step = task.step(desk)?;
         for piece in step.pieces {
-            let times = &piece.batch.trades.ts_event;
-            let time = if first { times.first() } else { times.last() };
             found = match first {
-                true => found.or(time.copied()),
-                false => time.copied().or(found),
+                true => found.or_else(|| times(&piece.batch.trades).next()),
+                false => times(&piece.batch.trades).next_back().or(found),
             };
             desk.spare.put(piece.batch);
         }
@@ -100,4 +99,10 @@ fn next_time(
             return Ok(Some(found));
         }
     }
+}
+
+/// Of the trades alone.
+fn times(trades: &Trades) -> impl DoubleEndedIterator<Item = Time> {
+    let rows = (0..trades.len()).filter(|&row| trades.trans_of(row) == TransType::New);
+    rows.map(|row| trades.ts_event[row])
 }

@@ -4,12 +4,19 @@
 //! 96 bytes a row while they are sorted), spills them to files that have no name any more, and merges
 //! them. Records that cannot be decoded come first, as they were met. Positions are those of the sorted
 //! log, for ties of time are decided by them; the raw text of a row is not kept.
+//!
+//! A replace is sorted by its own time, its trade's. A cancel has none and keeps its place behind the record before it
+//! in the files, so it has that one's; before all records that have a time it comes first. At equal times trades come
+//! before corrections, so that one that is sorted beside its trade comes behind it.
 
 use super::fail;
 use super::feed::{Bell, FileFeed};
 use super::spill::{MERGED_MAX, Row, Run, merge};
 use crate::{Decoded, Fed, Feed, RawRecords};
-use market::{Offset, PartitionError, Side, SymbolId, Symbols, TradeId, Trades, Waker};
+use market::{
+    Offset, PartitionError, Side, SymbolId, Symbols, Time, TradeId, Trades, TransType, Updates,
+    Waker,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +48,15 @@ impl SortedFeed {
         rows_max: usize,
         symbols: &Symbols,
     ) -> Result<Self, PartitionError> {
+        SortedFeed::cut(feed, rows_max.clamp(ROWS_MIN, ROWS_MAX), symbols)
+    }
+
+    /// With runs of so many rows, however few.
+    pub(super) fn cut(
+        feed: FileFeed,
+        rows_max: usize,
+        symbols: &Symbols,
+    ) -> Result<Self, PartitionError> {
         let (sender, batches) = sync_channel(AHEAD_MAX);
         let name = feed.source_of(Offset::default());
         let bell = Bell::default();
@@ -49,12 +65,13 @@ impl SortedFeed {
             sender,
             bell: bell.clone(),
             progress: progress.clone(),
-            rows_max: rows_max.clamp(ROWS_MIN, ROWS_MAX),
+            rows_max,
             blank_venue: symbols.intern(b"-").unwrap_or_default(),
             has: Has::default(),
             rows: Vec::new(),
             runs: Vec::new(),
             position: 0,
+            before: Time::from_ns(i64::MIN),
         };
         let source = name.clone();
         std::thread::Builder::new()
@@ -115,6 +132,8 @@ struct Has {
     trade_id: bool,
     venue: bool,
     side: bool,
+    trans: bool,
+    updates: bool,
 }
 
 struct Sorter {
@@ -128,6 +147,8 @@ struct Sorter {
     runs: Vec<Run>,
     /// The next position of the sorted log.
     position: u64,
+    /// The time of the last record that had one.
+    before: Time,
 }
 
 impl Sorter {
@@ -150,7 +171,7 @@ impl Sorter {
             }
         }
         if self.runs.is_empty() {
-            self.rows.sort_by_key(|row| row.ts_event);
+            self.rows.sort_by_key(Row::key);
             let rows = std::mem::take(&mut self.rows);
             for rows in rows.chunks(BATCH_ROWS) {
                 self.send_rows(rows)?;
@@ -167,15 +188,25 @@ impl Sorter {
         self.has.trade_id |= !t.trade_id.is_empty();
         self.has.venue |= !t.venue.is_empty();
         self.has.side |= !t.side.is_empty();
-        let blank_venue = self.blank_venue;
+        self.has.trans |= !t.trans.is_empty();
+        self.has.updates |= !t.updates.is_empty();
+        let (blank_venue, before) = (self.blank_venue, &mut self.before);
         self.rows.extend((0..t.len()).map(|k| Row {
-            ts_event: t.ts_event[k],
+            at: match t.trans_of(k) {
+                TransType::Cancel => *before,
+                _ => {
+                    *before = t.ts_event[k];
+                    *before
+                }
+            },
             symbol: t.symbol[k],
             price: t.price[k],
             size: t.size[k],
             trade_id: t.trade_id.get(k).copied().unwrap_or(TradeId::NONE),
             venue: t.venue.get(k).copied().unwrap_or(blank_venue),
             side: t.side.get(k).copied().unwrap_or(Side::Unknown),
+            trans: t.trans_of(k),
+            updates: t.updates.get(k).copied().unwrap_or(Updates::ALL),
         }));
         let mut undecoded = std::mem::take(&mut batch.undecoded);
         feed.recycle(batch);
@@ -197,7 +228,7 @@ impl Sorter {
     }
 
     fn spill(&mut self) -> std::io::Result<()> {
-        self.rows.sort_by_key(|row| row.ts_event);
+        self.rows.sort_by_key(Row::key);
         self.runs.push(Run::write(self.rows.drain(..))?);
         if self.runs.len() >= MERGED_MAX {
             let merged = Run::merged(std::mem::take(&mut self.runs))?;
@@ -222,8 +253,12 @@ impl Sorter {
         if rows.is_empty() {
             return Ok(());
         }
+        let time = |row: &Row| match row.trans {
+            TransType::Cancel => Time::default(),
+            _ => row.at,
+        };
         let mut trades = Trades {
-            ts_event: rows.iter().map(|row| row.ts_event).collect(),
+            ts_event: rows.iter().map(time).collect(),
             symbol: rows.iter().map(|row| row.symbol).collect(),
             price: rows.iter().map(|row| row.price).collect(),
             size: rows.iter().map(|row| row.size).collect(),
@@ -238,6 +273,12 @@ impl Sorter {
         }
         if self.has.side {
             trades.side = rows.iter().map(|row| row.side).collect();
+        }
+        if self.has.trans {
+            trades.trans = rows.iter().map(|row| row.trans).collect();
+        }
+        if self.has.updates {
+            trades.updates = rows.iter().map(|row| row.updates).collect();
         }
         self.send(Decoded { trades: trades.into(), raw: RawRecords::Columns, ..Decoded::default() })
     }

@@ -2,7 +2,7 @@
 //!
 //! A file loses its name as soon as it is open, so nothing is left behind however the process ends.
 
-use market::{Price, Side, Size, SymbolId, Time, TradeId};
+use market::{Price, Side, Size, SymbolId, Time, TradeId, TransType, Updates};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::{File, OpenOptions};
@@ -19,25 +19,33 @@ const ROW_BYTES: usize = 49;
 /// One row of a trade.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Row {
-    pub(super) ts_event: Time,
+    /// By which it is sorted: its event time, or that of the row before it where it has none.
+    pub(super) at: Time,
     pub(super) symbol: SymbolId,
     pub(super) price: Price,
     pub(super) size: Size,
     pub(super) trade_id: TradeId,
     pub(super) venue: SymbolId,
     pub(super) side: Side,
+    pub(super) trans: TransType,
+    pub(super) updates: Updates,
 }
 
 impl Row {
+    /// Sorts trades before corrections of the same time, which may be theirs.
+    pub(super) fn key(&self) -> (Time, bool) {
+        (self.at, self.trans != TransType::New)
+    }
+
     fn to_bytes(self) -> [u8; ROW_BYTES] {
         let mut bytes = [0; ROW_BYTES];
-        bytes[..8].copy_from_slice(&self.ts_event.ns().to_le_bytes());
+        bytes[..8].copy_from_slice(&self.at.ns().to_le_bytes());
         bytes[8..16].copy_from_slice(&self.price.raw().to_le_bytes());
         bytes[16..24].copy_from_slice(&self.size.raw().to_le_bytes());
         bytes[24..40].copy_from_slice(&self.trade_id.raw().to_le_bytes());
         bytes[40..44].copy_from_slice(&(self.symbol.index() as u32).to_le_bytes());
         bytes[44..48].copy_from_slice(&(self.venue.index() as u32).to_le_bytes());
-        bytes[48] = self.side as u8;
+        bytes[48] = self.side as u8 | (self.trans as u8) << 2 | self.updates.code() << 4;
         bytes
     }
 
@@ -47,18 +55,17 @@ impl Row {
         }
         let long = |at| i64::from_le_bytes(part(bytes, at));
         let short = |at| SymbolId::from_index(u32::from_le_bytes(part(bytes, at)));
+        let packed = u64::from(bytes[48]);
         Row {
-            ts_event: Time::from_ns(long(0)),
+            at: Time::from_ns(long(0)),
             price: Price::from_raw(long(8)),
             size: Size::from_raw(long(16)),
             trade_id: TradeId::from_raw(u128::from_le_bytes(part(bytes, 24))),
             symbol: short(40),
             venue: short(44),
-            side: match bytes[48] {
-                0 => Side::Ask,
-                1 => Side::Bid,
-                _ => Side::Unknown,
-            },
+            side: Side::of_code(packed & 3).unwrap_or_default(),
+            trans: TransType::of_code(packed >> 2 & 3).unwrap_or_default(),
+            updates: Updates::of_code(packed >> 4).unwrap_or_default(),
         }
     }
 }
@@ -113,7 +120,7 @@ pub(super) fn merge(mut runs: Vec<Run>) -> io::Result<impl Iterator<Item = io::R
     let mut least = BinaryHeap::with_capacity(runs.len());
     for (k, run) in runs.iter_mut().enumerate() {
         let head = run.next()?;
-        least.extend(head.map(|row| Reverse((row.ts_event, k))));
+        least.extend(head.map(|row| Reverse((row.key(), k))));
         heads.push(head);
     }
     Ok(std::iter::from_fn(move || {
@@ -121,11 +128,40 @@ pub(super) fn merge(mut runs: Vec<Run>) -> io::Result<impl Iterator<Item = io::R
         let row = heads[k].take()?;
         match runs[k].next() {
             Ok(head) => {
-                least.extend(head.map(|row| Reverse((row.ts_event, k))));
+                least.extend(head.map(|row| Reverse((row.key(), k))));
                 heads[k] = head;
                 Some(Ok(row))
             }
             Err(error) => Some(Err(error)),
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_row_is_itself_in_a_file(
+            (at, price, size) in any::<(i64, i64, i64)>(),
+            id: u128,
+            (symbol, venue) in any::<(u32, u32)>(),
+            (side, trans, updates) in (0..3u64, 0..3u64, 0..8u64),
+        ) {
+            let row = Row {
+                at: Time::from_ns(at),
+                symbol: SymbolId::from_index(symbol),
+                price: Price::from_raw(price),
+                size: Size::from_raw(size),
+                trade_id: TradeId::from_raw(id),
+                venue: SymbolId::from_index(venue),
+                side: Side::of_code(side).unwrap(),
+                trans: TransType::of_code(trans).unwrap(),
+                updates: Updates::of_code(updates).unwrap(),
+            };
+            prop_assert_eq!(Row::from_bytes(&row.to_bytes()), row);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{Decoded, Fed, RawRecords};
-use market::{Reason, Trades};
+use market::{Reason, Trades, TransType, Updates};
 use std::io::Write;
 use std::sync::atomic::AtomicUsize;
 
@@ -85,6 +85,16 @@ fn append(log: &mut Log, batch: &Decoded) {
     all.trade_id.extend(&trades.trade_id);
     all.venue.extend(&trades.venue);
     all.side.extend(&trades.side);
+    // Those that are there only where some row of a batch needs them.
+    let rows = all.ts_event.len();
+    if !trades.trans.is_empty() {
+        all.trans.resize(rows - trades.len(), TransType::New);
+        all.trans.extend(&trades.trans);
+    }
+    if !trades.updates.is_empty() {
+        all.updates.resize(rows - trades.len(), Updates::ALL);
+        all.updates.extend(&trades.updates);
+    }
     for record in &batch.undecoded {
         let before = trades.offset.partition_point(|&offset| offset < record.offset);
         assert_eq!(record.before_row as usize, before, "an undecoded record stands in its place");
@@ -98,6 +108,12 @@ fn append(log: &mut Log, batch: &Decoded) {
             log.lines.push(String::from_utf8_lossy(&line[..end]).into_owned());
         }
     }
+}
+
+/// What the rows do, and what they count for.
+pub(super) fn does(log: &Log) -> (Vec<TransType>, Vec<Updates>) {
+    let rows = (0..log.trades.len()).map(|row| log.trades.row(row));
+    rows.map(|trade| (trade.trans, trade.updates)).unzip()
 }
 
 pub(super) fn read(source: FileSource) -> (Vec<Log>, Symbols) {

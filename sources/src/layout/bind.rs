@@ -4,6 +4,7 @@
 use super::expression::{Expressions, Moment, Number, Part, Text, Unit};
 use super::filter::Condition;
 use super::{Layout, LayoutError, LayoutNames};
+use crate::Tape;
 use std::collections::HashMap;
 
 /// Columns an error lists at most.
@@ -12,6 +13,8 @@ const LISTED_MAX: usize = 40;
 /// What the fields of a trade are called where nothing else is said.
 const DEFAULT_NAMES: [&str; 8] =
     ["symbol", "ts_event", "price", "size", "trade_id", "side", "venue", "trans_type"];
+/// The one that is read by the rules of a tape alone.
+const CONDITIONS: &str = "conditions";
 
 /// What becomes of the columns of one file.
 #[derive(Clone, Debug)]
@@ -24,7 +27,18 @@ pub(crate) struct Bound {
     pub(crate) side: Option<Text<usize>>,
     pub(crate) venue: Option<Text<usize>>,
     pub(crate) trans_type: Option<Text<usize>>,
+    pub(crate) conditions: Option<(Tape, Text<usize>)>,
     pub(crate) filter: Vec<Condition<usize>>,
+}
+
+impl<C: Copy> Text<C> {
+    /// The column it is of.
+    pub(crate) fn column(&self) -> Option<C> {
+        match self {
+            Text::Column(column) | Text::Mapped(column, _) => Some(*column),
+            Text::Constant(_) => None,
+        }
+    }
 }
 
 impl<C: Clone> Text<C> {
@@ -77,9 +91,10 @@ impl<C: Clone> Moment<C> {
 }
 
 impl Layout {
-    /// For messages, whose own time comes in nanoseconds: a unit of milliseconds said of it is taken off.
+    /// For messages, which may lack what is optional, and whose own time comes in nanoseconds: a unit of
+    /// milliseconds said of it is taken off.
     pub(crate) fn of_messages(&self) -> Layout {
-        let mut layout = self.clone();
+        let mut layout = Layout { open: true, ..self.clone() };
         if let Some(Moment::Unit(name, Unit::Millis)) = &self.fields.ts_event
             && name == "@timestamp"
         {
@@ -98,12 +113,15 @@ impl Layout {
             Ok::<(), std::convert::Infallible>(())
         };
         let fields = &self.fields;
+        // Conditions that are not looked at need no column.
+        let conditions = self.tape.and(fields.conditions.as_ref());
         let texts = [&fields.trade_id, &fields.side, &fields.venue, &fields.trans_type];
         let _ = fields.symbol.iter().try_for_each(|text| text.map(&mut of).map(drop));
         let _ = fields.ts_event.iter().try_for_each(|moment| moment.map(&mut of).map(drop));
         let numbers = [&fields.price, &fields.size].into_iter().flatten();
         let _ = numbers.into_iter().try_for_each(|number| number.map(&mut of).map(drop));
-        let _ = texts.into_iter().flatten().try_for_each(|text| text.map(&mut of).map(drop));
+        let texts = texts.into_iter().flatten().chain(conditions);
+        let _ = texts.into_iter().try_for_each(|text| text.map(&mut of).map(drop));
         let conditions = self.filter.iter().flat_map(|filter| &filter.conditions);
         let _ = conditions.into_iter().try_for_each(|condition| of(&condition.column));
         names
@@ -117,7 +135,7 @@ impl Bound {
     /// As [`Bound::new`].
     pub(crate) fn open(layout: &Layout) -> Result<(Bound, Vec<String>), LayoutError> {
         let mut columns = layout.names();
-        for name in DEFAULT_NAMES {
+        for name in DEFAULT_NAMES.into_iter().chain(layout.tape.map(|_| CONDITIONS)) {
             if !columns.iter().any(|column| column == name) {
                 columns.push(name.to_owned());
             }
@@ -136,7 +154,7 @@ impl Bound {
     pub(crate) fn new(layout: &Layout, columns: &[String]) -> Result<Bound, LayoutError> {
         let header = Header::new(columns);
         let fields: &Expressions<String> = &layout.fields;
-        let LayoutNames { columns: place, filter } = &layout.places;
+        let LayoutNames { columns: place, filter, .. } = &layout.places;
         let named = &mut |name: &String| header.column(place, name);
         let required = |name: &str| header.column("input", name);
         let filtered = |condition: &Condition<String>| {
@@ -165,6 +183,7 @@ impl Bound {
             side: header.optional(place, &fields.side, "side")?,
             venue: header.optional(place, &fields.venue, "venue")?,
             trans_type: header.optional(place, &fields.trans_type, "trans_type")?,
+            conditions: conditions_of(layout, &header)?,
             filter: conditions.map(filtered).collect::<Result<_, LayoutError>>()?,
         })
     }
@@ -204,8 +223,38 @@ impl Bound {
             side: self.side.as_ref().map(|text| text.map(of)).transpose()?,
             venue: self.venue.as_ref().map(|text| text.map(of)).transpose()?,
             trans_type: self.trans_type.as_ref().map(|text| text.map(of)).transpose()?,
+            conditions: match &self.conditions {
+                Some((tape, text)) => Some((*tape, text.map(of)?)),
+                None => None,
+            },
             filter,
         })
+    }
+
+    /// The column of the conditions, the only one that may hold lists.
+    pub(crate) fn listed(&self) -> Option<usize> {
+        self.conditions.as_ref().and_then(|(_, text)| text.column())
+    }
+
+    /// Whether a cancel must have what stands in a column: a symbol, a venue, an id, and that it is one.
+    pub(crate) fn names_a_trade(&self, column: usize) -> bool {
+        let optional = [&self.venue, &self.trade_id, &self.trans_type].into_iter().flatten();
+        let mut texts = optional.chain([&self.symbol]);
+        texts.any(|text| text.column() == Some(column))
+    }
+}
+
+/// Files without conditions cannot be read by the rules of a tape: they would silently count for everything.
+fn conditions_of(
+    layout: &Layout,
+    header: &Header<'_>,
+) -> Result<Option<(Tape, Text<usize>)>, LayoutError> {
+    let Some(tape) = layout.tape else { return Ok(None) };
+    let text = header.optional(&layout.places.columns, &layout.fields.conditions, CONDITIONS)?;
+    match text {
+        Some(text) => Ok(Some((tape, text))),
+        None if layout.open => Ok(None),
+        None => header.column(&layout.places.tape, CONDITIONS).map(|_| None),
     }
 }
 

@@ -107,6 +107,7 @@ pub(crate) struct Expressions<C> {
     pub(crate) side: Option<Text<C>>,
     pub(crate) venue: Option<Text<C>>,
     pub(crate) trans_type: Option<Text<C>>,
+    pub(crate) conditions: Option<Text<C>>,
 }
 
 impl<C> Default for Expressions<C> {
@@ -120,6 +121,7 @@ impl<C> Default for Expressions<C> {
             side: None,
             venue: None,
             trans_type: None,
+            conditions: None,
         }
     }
 }
@@ -176,9 +178,9 @@ fn assign(
         "side" => fields.side = Some(text(scanner)?),
         "venue" => fields.venue = Some(text(scanner)?),
         "trans_type" => fields.trans_type = Some(text(scanner)?),
-        // Checked, and kept for when something reads them.
-        "ts_recv" => drop(moment(scanner)?),
-        _ => drop(text(scanner)?),
+        "conditions" => fields.conditions = Some(text(scanner)?),
+        // Checked, and kept for when something reads it.
+        _ => drop(moment(scanner)?),
     }
     Ok(())
 }

@@ -12,18 +12,24 @@ pub(crate) use expression::{Expressions, Factor, Moment, Number, Part, Text};
 pub(crate) use filter::{Condition, Filter};
 pub(crate) use moment::{Clock, DayCache, MomentError};
 
-/// What the columns and the condition are called in errors: they stand in flags, or under keys of a configuration.
+use crate::Tape;
+
+/// What the columns, the condition and the tape are called in errors: they stand in flags, or under keys of a
+/// configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutNames {
     /// Of the columns.
     pub columns: String,
     /// Of the condition.
     pub filter: String,
+    /// Of the tape.
+    pub tape: String,
 }
 
 impl Default for LayoutNames {
     fn default() -> Self {
-        LayoutNames { columns: "--columns".to_owned(), filter: "--where".to_owned() }
+        let [columns, filter, tape] = ["--columns", "--where", "--conditions"].map(str::to_owned);
+        LayoutNames { columns, filter, tape }
     }
 }
 
@@ -40,7 +46,10 @@ pub struct LayoutOptions {
     pub delimiter: Option<String>,
     /// `--comment`: lines of a text file that begin with this ASCII character are skipped.
     pub comment: Option<String>,
-    /// Where `columns` and `filter` stand.
+    /// `--conditions`: the tape by whose rules sale conditions decide what a trade counts for; none: they are not
+    /// looked at.
+    pub tape: Option<Tape>,
+    /// Where `columns`, `filter` and `tape` stand.
     pub names: LayoutNames,
 }
 
@@ -52,6 +61,7 @@ impl Default for LayoutOptions {
             header: true,
             delimiter: None,
             comment: None,
+            tape: None,
             names: LayoutNames::default(),
         }
     }
@@ -139,7 +149,10 @@ pub struct Layout {
     pub(crate) header: bool,
     pub(crate) delimiter: u8,
     pub(crate) comment: Option<u8>,
-    /// Where columns and condition were given.
+    pub(crate) tape: Option<Tape>,
+    /// Whether any record may lack any field, as in messages.
+    pub(crate) open: bool,
+    /// Where columns, condition and tape were given.
     pub(crate) places: LayoutNames,
 }
 
@@ -163,6 +176,8 @@ impl Layout {
             header: options.header,
             delimiter: delimiter.transpose()?.unwrap_or(b','),
             comment: comment.transpose()?,
+            tape: options.tape,
+            open: false,
             places: options.names.clone(),
         })
     }
@@ -176,6 +191,8 @@ impl Default for Layout {
             header: true,
             delimiter: b',',
             comment: None,
+            tape: None,
+            open: false,
             places: LayoutNames::default(),
         }
     }

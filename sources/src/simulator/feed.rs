@@ -3,7 +3,7 @@
 use super::{Flaw, Simulation, SimulationError, Tick, Ticks};
 use crate::{Decoded, Fed, Feed, Undecoded};
 use market::{Offset, PartitionError, Price, Reason, Scale, Scales, Size, SymbolId, Symbols};
-use market::{TradeId, Waker, parse_fixed};
+use market::{TradeId, TransType, Waker, parse_fixed};
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 16_384;
@@ -69,7 +69,11 @@ impl SimulatedFeed {
                 return;
             }
         };
-        let trades = &mut batch.trades;
+        let trades = &mut *batch.trades;
+        if tick.trans != TransType::New || !trades.trans.is_empty() {
+            trades.trans.resize(trades.ts_event.len(), TransType::New);
+            trades.trans.push(tick.trans);
+        }
         trades.ts_event.push(tick.ts_event);
         trades.symbol.push(self.symbols[tick.symbol as usize]);
         trades.price.push(tick.price);
@@ -92,7 +96,7 @@ impl SimulatedFeed {
             return Err((Reason::Missing, "symbol is missing, wanted text".to_owned()));
         }
         let scales = self.scales[tick.symbol as usize];
-        if scales == Scales::default() {
+        if scales == Scales::default() || tick.trans == TransType::Cancel {
             return Ok(tick);
         }
         let to = |raw: i64, scale| {
@@ -109,8 +113,12 @@ impl SimulatedFeed {
             Some(Flaw::Symbol) => String::new(),
             _ => format!("\"symbol\":\"{}\",", self.ticks.names()[tick.symbol as usize]),
         };
+        let trans = match tick.trans {
+            TransType::New => String::new(),
+            trans => format!(",\"trans_type\":\"{}\"", trans.name()),
+        };
         format!(
-            "{{{symbol}\"ts_event\":{},\"price\":{},\"size\":{},\"trade_id\":\"{}\"}}",
+            "{{{symbol}\"ts_event\":{},\"price\":{},\"size\":{},\"trade_id\":\"{}\"{trans}}}",
             tick.ts_event.ns(),
             tick.price.decimal(Scale::NANO),
             tick.size.decimal(Scale::NANO),

@@ -6,11 +6,17 @@
 //! log order         = arrival = ts_event + delay                     most delays are zero
 //! ```
 //!
+//! Corrections follow their trade by 1 to 60 s, as many between 1 and 2 s as between 30 and 60. Beside those
+//! that the rates bring: one replace in eight is replaced once more and one in eight cancelled, each by another 1 to
+//! 60 s later; of the cancels one in fifty comes before its trade, and one in fifty brings with it another of an id that
+//! no trade has; of all corrections one in fifty comes again within a second. None corrects a bad record.
+//!
 //! `M` is one market factor by seconds; `z` is close to normal. Numbers are drawn by trade number, not in
 //! sequence, so a partition skips the trades of others cheaply and the content does not depend on the
 //! number of partitions. Only correctly rounded operations and `libm` are used: the same seed gives the
 //! same bytes on every machine. Memory: the symbols, a factor value a second, and the delayed records.
 
+mod amends;
 mod feed;
 mod instruments;
 mod random;
@@ -34,6 +40,9 @@ const DELAYED_MAX: f64 = 4e6;
 /// Longest delay of what comes late, or twice.
 const DELAY_MAX_NS: i64 = 60 * Time::SECOND;
 
+/// Corrections of one trade, each up to [`DELAY_MAX_NS`] behind the one before.
+const CORRECTED_MAX: i64 = 3;
+
 /// Longest delay of what comes a little late.
 const DELAY_SHORT_MAX_NS: i64 = 2 * Time::SECOND;
 
@@ -42,7 +51,7 @@ const DELAY_SHORT_MAX_NS: i64 = 2 * Time::SECOND;
 pub struct Simulation {
     /// Symbols: the 12 instruments of the demo first, then generated names.
     pub symbols: u32,
-    /// Trades, not counting what comes twice and bad records.
+    /// Trades, not counting what comes twice, corrections and bad records.
     pub trades: u64,
     /// Seed of everything.
     pub seed: u64,
@@ -58,6 +67,10 @@ pub struct Simulation {
     pub duplicate: f64,
     /// Bad records for each trade: prices and sizes out of range, absurd times, no symbol.
     pub bad: f64,
+    /// Share of trades that are cancelled.
+    pub cancel: f64,
+    /// Share of trades that are replaced by others; none is both at first.
+    pub replace: f64,
     /// Venues that trades are spread over; 0: trades carry none. At most 4.
     pub venues: u32,
 }
@@ -90,6 +103,8 @@ impl Simulation {
             late_long: 0.0,
             duplicate: 0.0,
             bad: 0.0,
+            cancel: 0.0,
+            replace: 0.0,
             venues: 0,
         }
     }
@@ -124,7 +139,8 @@ impl Simulation {
         if !(Time::SECOND..=30 * Time::DAY).contains(&self.session_ns) {
             return Err(refuse("session", format!("{}ns", self.session_ns), "1s to 30 days"));
         }
-        if self.start.ns().checked_add(self.session_ns + DELAY_MAX_NS).is_none() {
+        let longest = (1 + CORRECTED_MAX) * DELAY_MAX_NS;
+        if self.start.ns().checked_add(self.session_ns + longest).is_none() {
             return Err(refuse("start", self.start.to_string(), "a session that ends by 2262"));
         }
         if self.venues > 4 {
@@ -135,6 +151,8 @@ impl Simulation {
             ("late_long", self.late_long),
             ("duplicate", self.duplicate),
             ("bad", self.bad),
+            ("cancel", self.cancel),
+            ("replace", self.replace),
         ];
         if let Some((key, share)) = shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
             return Err(refuse(key, share.to_string(), "0 to 1"));
@@ -143,9 +161,14 @@ impl Simulation {
             let given = (self.late_short + self.late_long).to_string();
             return Err(refuse("late_short + late_long", given, "at most 1"));
         }
+        if self.cancel + self.replace > 1.0 {
+            let given = (self.cancel + self.replace).to_string();
+            return Err(refuse("cancel + replace", given, "at most 1"));
+        }
         let peak = 3.0 * self.trades as f64 / self.session_ns as f64;
         let held = self.late_short * DELAY_SHORT_MAX_NS as f64
-            + (self.late_long + self.duplicate) * DELAY_MAX_NS as f64;
+            + (self.late_long + self.duplicate) * DELAY_MAX_NS as f64
+            + (self.cancel + self.replace) * (CORRECTED_MAX * DELAY_MAX_NS) as f64;
         if peak * held > DELAYED_MAX {
             let given = format!("{:.0} delayed records", peak * held);
             return Err(refuse("late_long", given, "at most 4000000 held at once"));

@@ -1,9 +1,10 @@
 //! The records of a session in order of arrival, one by one.
 
+use super::amends::{Amends, Steps};
 use super::instruments::{Instrument, instruments};
 use super::random::{Alias, Stream, normal, unit};
 use super::{DELAY_MAX_NS, DELAY_SHORT_MAX_NS, Simulation, SimulationError};
-use market::{Price, Side, Size, Time};
+use market::{Price, Side, Size, Time, TransType};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -48,6 +49,8 @@ pub struct Tick {
     pub venue: Option<u32>,
     /// What is wrong with it, if anything.
     pub flaw: Option<Flaw>,
+    /// What it does; a cancel has no time, price, size and side.
+    pub trans: TransType,
 }
 
 /// A symbol under way.
@@ -63,6 +66,9 @@ struct Walk {
     tick_raw: i64,
     lot_raw: i64,
 }
+
+/// Numbers that the records of one trade have: itself, what comes twice, a bad one, and its corrections.
+const SLOTS: u64 = 16;
 
 /// An event on its way: arrival, number, record. Numbers are unique.
 type Delayed = Reverse<(i64, u64, OrdTick)>;
@@ -80,6 +86,7 @@ pub struct Ticks {
     curve: Vec<f64>,
     draws: [Stream; 4],
     fates: Stream,
+    amends: Amends,
     next: u64,
     ready: Option<(i64, u64, Tick)>,
     delayed: BinaryHeap<Delayed>,
@@ -109,6 +116,7 @@ impl Ticks {
             curve: curve(),
             draws: [2, 3, 4, 5].map(|stream| Stream::new(simulation.seed, stream)),
             fates: Stream::new(simulation.seed, 6),
+            amends: Amends::new(simulation),
             simulation: simulation.clone(),
             next: 0,
             ready: None,
@@ -119,6 +127,11 @@ impl Ticks {
     /// Names of the symbols, by number.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Whether some records correct others.
+    pub(super) fn has_corrections(&self) -> bool {
+        self.simulation.cancel + self.simulation.replace > 0.0
     }
 
     /// Whether trades carry a venue.
@@ -171,6 +184,7 @@ impl Ticks {
             side,
             venue,
             flaw: None,
+            trans: TransType::New,
         }
     }
 
@@ -195,7 +209,7 @@ impl Ticks {
         let fate = self.fates;
         let (lot, span) = (unit(fate.at(3 * number)), fate.at(3 * number + 1));
         let ts = tick.ts_event.ns();
-        let delay = if lot < simulation.late_long {
+        let mut delay = if lot < simulation.late_long {
             DELAY_SHORT_MAX_NS + exponential(span, DELAY_MAX_NS - DELAY_SHORT_MAX_NS)
         } else if lot < simulation.late_long + simulation.late_short {
             1 + (unit(span) * (DELAY_SHORT_MAX_NS - 1) as f64) as i64
@@ -205,16 +219,24 @@ impl Ticks {
         let other = fate.at(3 * number + 2);
         if unit(other) < simulation.duplicate {
             let later = ts + delay + 1 + exponential(other.rotate_left(32), DELAY_MAX_NS / 2);
-            self.delayed.push(Reverse((later, number * 4 + 1, OrdTick(tick))));
+            self.delayed.push(Reverse((later, number * SLOTS + 1, OrdTick(tick))));
         }
         if unit(other.rotate_left(24)) < simulation.bad {
             let bad = flawed(tick, other.rotate_left(48));
-            self.delayed.push(Reverse((ts, number * 4 + 2, OrdTick(bad))));
+            self.delayed.push(Reverse((ts, number * SLOTS + 2, OrdTick(bad))));
         }
+        let walk = &self.walks[tick.symbol as usize];
+        let steps = Steps { price: walk.tick_raw, size: walk.lot_raw };
+        let delayed = &mut self.delayed;
+        let mut slot = number * SLOTS + 3;
+        self.amends.of(number, tick, steps, &mut delay, &mut |arrival, record| {
+            delayed.push(Reverse((arrival, slot, OrdTick(record))));
+            slot += 1;
+        });
         if delay == 0 {
-            self.ready = Some((ts, number * 4, tick));
+            self.ready = Some((ts, number * SLOTS, tick));
         } else {
-            self.delayed.push(Reverse((ts + delay, number * 4, OrdTick(tick))));
+            self.delayed.push(Reverse((ts + delay, number * SLOTS, OrdTick(tick))));
         }
     }
 }

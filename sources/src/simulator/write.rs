@@ -5,7 +5,7 @@ use super::{Flaw, Simulation, SimulationError, Tick, Ticks};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch};
 use arrow_array::{StringArray, TimestampNanosecondArray};
-use market::{Scale, Side};
+use market::{Scale, Side, TransType};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -24,7 +24,8 @@ const BATCH_ROWS: usize = 1 << 16;
 /// Which columns of a trade a file has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Columns {
-    /// All that the simulator knows: id and side too, and the venue where there are several.
+    /// All that the simulator knows: id and side too, the venue where there are several, and what a record does
+    /// where some correct others.
     #[default]
     All,
     /// Those that a trade must have: symbol, ts_event, price and size.
@@ -46,6 +47,11 @@ pub enum WriteError {
     /// The name tells no format.
     #[error("{0}: wanted a name that ends in .csv, .csv.gz, .csv.zst or .parquet")]
     Name(String),
+    /// Corrections name a trade by its id, which the file would not have.
+    #[error(
+        "the required columns alone have no trade_id, which corrections name: wanted all columns, or none corrected"
+    )]
+    Corrections,
     /// The file cannot be written.
     #[error("{path}: {source}")]
     Io {
@@ -71,12 +77,15 @@ pub struct Written {
     pub records: u64,
     /// Bad ones among them.
     pub bad: u64,
+    /// Those among them that cancel or replace a trade.
+    pub corrections: u64,
 }
 
 impl Written {
     fn count(&mut self, tick: &Tick) {
         self.records += 1;
         self.bad += u64::from(tick.flaw.is_some());
+        self.corrections += u64::from(tick.trans != TransType::New);
     }
 }
 
@@ -91,6 +100,9 @@ pub fn write_session(
     progress: &mut dyn FnMut(f64),
 ) -> Result<Written, WriteError> {
     simulation.check()?;
+    if simulation.cancel + simulation.replace > 0.0 && !columns.are_all() {
+        return Err(WriteError::Corrections);
+    }
     let shown = path.display().to_string();
     let failed = |source| WriteError::Io { path: shown.clone(), source };
     let known = [".csv", ".csv.gz", ".csv.zst", ".parquet"];
@@ -135,29 +147,37 @@ pub fn write_csv(
 ) -> std::io::Result<Written> {
     let names = ticks.names().to_vec();
     let has_venue = ticks.has_venue() && columns.are_all();
+    let has_trans = ticks.has_corrections() && columns.are_all();
     let more = if columns.are_all() { ",trade_id,side" } else { "" };
     let venue = if has_venue { ",venue" } else { "" };
-    let mut buffer = format!("symbol,ts_event,price,size{more}{venue}\n").into_bytes();
+    let trans = if has_trans { ",trans_type" } else { "" };
+    let mut buffer = format!("symbol,ts_event,price,size{more}{venue}{trans}\n").into_bytes();
     let mut written = Written::default();
     while let Some(tick) = ticks.next() {
         written.count(&tick);
         if tick.flaw != Some(Flaw::Symbol) {
             buffer.extend_from_slice(names[tick.symbol as usize].as_bytes());
         }
-        buffer.push(b',');
-        integer(&mut buffer, tick.ts_event.ns());
-        buffer.push(b',');
-        decimal(&mut buffer, tick.price.raw());
-        buffer.push(b',');
-        decimal(&mut buffer, tick.size.raw());
+        match tick.trans {
+            TransType::Cancel => buffer.extend_from_slice(b",,,"),
+            _ => numbers(&mut buffer, &tick),
+        }
         if columns.are_all() {
             buffer.push(b',');
             integer(&mut buffer, tick.trade_id as i64);
-            buffer.extend_from_slice(if tick.side == Side::Bid { b",B" } else { b",A" });
+            buffer.extend_from_slice(match tick.side {
+                Side::Bid => b",B",
+                Side::Ask => b",A",
+                Side::Unknown => b",",
+            });
         }
         if has_venue {
             buffer.push(b',');
             buffer.extend_from_slice(venue_name(&tick).as_bytes());
+        }
+        if has_trans {
+            buffer.push(b',');
+            buffer.extend_from_slice(tick.trans.name().as_bytes());
         }
         buffer.push(b'\n');
         if buffer.len() >= CHUNK_BYTES {
@@ -170,8 +190,18 @@ pub fn write_csv(
     Ok(written)
 }
 
+/// What a cancel does not say.
+fn numbers(to: &mut Vec<u8>, tick: &Tick) {
+    to.push(b',');
+    integer(to, tick.ts_event.ns());
+    to.push(b',');
+    decimal(to, tick.price.raw());
+    to.push(b',');
+    decimal(to, tick.size.raw());
+}
+
 /// Writes `ticks` as Parquet with the names of the JSON trade: symbol, side and venue by dictionary,
-/// `ts_event` as timestamp(ns, UTC), price and size as the nearest doubles.
+/// `ts_event` as timestamp(ns, UTC), price and size as the nearest doubles; what a cancel does not say is null.
 ///
 /// # Errors
 /// Fails when `to` does.
@@ -183,9 +213,13 @@ pub fn write_parquet<W: Write + Send>(
 ) -> parquet::errors::Result<Written> {
     let mut written = Written::default();
     let names: ArrayRef = Arc::new(StringArray::from_iter_values(ticks.names()));
-    let has_venue = ticks.has_venue() && columns.are_all();
+    let optional = Optional {
+        all: columns.are_all(),
+        venue: ticks.has_venue() && columns.are_all(),
+        trans: ticks.has_corrections() && columns.are_all(),
+    };
     let mut rows: Vec<Tick> = Vec::with_capacity(BATCH_ROWS);
-    let batch = |rows: &[Tick]| batch(rows, &names, columns, has_venue);
+    let batch = |rows: &[Tick]| batch(rows, &names, optional);
     let schema = batch(&rows)?.schema();
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -208,37 +242,52 @@ pub fn write_parquet<W: Write + Send>(
     Ok(written)
 }
 
+/// Which columns a file has beside the required ones.
+#[derive(Clone, Copy)]
+struct Optional {
+    all: bool,
+    venue: bool,
+    trans: bool,
+}
+
 fn batch(
     rows: &[Tick],
     names: &ArrayRef,
-    columns: Columns,
-    has_venue: bool,
+    optional: Optional,
 ) -> parquet::errors::Result<RecordBatch> {
     let named = |keys: Int32Array, values: &ArrayRef| -> parquet::errors::Result<ArrayRef> {
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values.clone())?))
     };
     let symbol = |tick: &Tick| (tick.flaw != Some(Flaw::Symbol)).then_some(tick.symbol as i32);
     let symbols: Int32Array = rows.iter().map(symbol).collect();
-    let times = TimestampNanosecondArray::from_iter_values(rows.iter().map(|t| t.ts_event.ns()));
-    let price = |tick: &Tick| tick.price.decimal(Scale::NANO).to_f64();
-    let size = |tick: &Tick| tick.size.decimal(Scale::NANO).to_f64();
+    let says = |tick: &Tick| tick.trans != TransType::Cancel;
+    let times = rows.iter().map(|tick| says(tick).then(|| tick.ts_event.ns()));
+    let times: TimestampNanosecondArray = times.collect();
+    let price = |tick: &Tick| says(tick).then(|| tick.price.decimal(Scale::NANO).to_f64());
+    let size = |tick: &Tick| says(tick).then(|| tick.size.decimal(Scale::NANO).to_f64());
     let mut arrays: Vec<(&str, ArrayRef, bool)> = vec![
         ("symbol", named(symbols, names)?, true),
-        ("ts_event", Arc::new(times.with_timezone("UTC")), false),
-        ("price", Arc::new(Float64Array::from_iter_values(rows.iter().map(price))), false),
-        ("size", Arc::new(Float64Array::from_iter_values(rows.iter().map(size))), false),
+        ("ts_event", Arc::new(times.with_timezone("UTC")), optional.trans),
+        ("price", Arc::new(rows.iter().map(price).collect::<Float64Array>()), optional.trans),
+        ("size", Arc::new(rows.iter().map(size).collect::<Float64Array>()), optional.trans),
     ];
-    if columns.are_all() {
+    if optional.all {
         let ids = Int64Array::from_iter_values(rows.iter().map(|tick| tick.trade_id as i64));
         let sides: ArrayRef = Arc::new(StringArray::from_iter_values(["A", "B", "N"]));
         let side = Int32Array::from_iter_values(rows.iter().map(|tick| tick.side as i32));
         arrays.push(("trade_id", Arc::new(ids), false));
         arrays.push(("side", named(side, &sides)?, false));
     }
-    if has_venue {
+    if optional.venue {
         let venues: ArrayRef = Arc::new(StringArray::from_iter_values(VENUES));
         let venue: Int32Array = rows.iter().map(|tick| tick.venue.map(|n| n as i32)).collect();
         arrays.push(("venue", named(venue, &venues)?, true));
+    }
+    if optional.trans {
+        let all = [TransType::New, TransType::Cancel, TransType::Replace].map(TransType::name);
+        let values: ArrayRef = Arc::new(StringArray::from_iter_values(all));
+        let trans = Int32Array::from_iter_values(rows.iter().map(|tick| tick.trans as i32));
+        arrays.push(("trans_type", named(trans, &values)?, false));
     }
     Ok(RecordBatch::try_from_iter_with_nullable(arrays)?)
 }

@@ -3,6 +3,7 @@
 use super::super::block::Block;
 use super::super::csv::written;
 use super::super::desk::Desk;
+use super::lists;
 use crate::layout::{Condition, MomentError};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -29,8 +30,8 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    /// Whether a column can be read at all.
-    pub(crate) fn check(field: &Field) -> Result<(), String> {
+    /// Whether a column can be read at all; lists of texts can where `takes_lists`.
+    pub(crate) fn check(field: &Field, takes_lists: bool) -> Result<(), String> {
         use DataType as D;
         let readable = match field.data_type() {
             D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 => true,
@@ -38,6 +39,7 @@ impl Column {
             D::Timestamp(_, _) => true,
             D::Decimal128(_, scale) => (0..=18).contains(scale),
             D::Dictionary(keys, values) => **keys == D::Int32 && **values == D::Utf8,
+            D::List(item) | D::LargeList(item) => takes_lists && lists::is_text(item),
             _ => false,
         };
         if readable {
@@ -92,6 +94,7 @@ impl Column {
                 Some(Column::Text(texts))
             }
             D::Dictionary(_, _) => array.as_dictionary_opt().cloned().map(Column::Keyed),
+            D::List(_) | D::LargeList(_) => lists::joined(array).map(Column::Text),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Parquet: each row group is a stream of batches, decoded by one thread at a time, several at once.
 
 pub(crate) mod column;
+mod lists;
 mod read_at;
 #[cfg(test)]
 mod tests;
@@ -77,9 +78,8 @@ impl ParquetPlan {
             ArrowReaderMetadata::try_new(found.metadata().clone(), options).map_err(corrupt)?;
         for &column in &needed {
             let field = metadata.schema().field(column);
-            Column::check(field).map_err(|what| PartitionError {
-                what: format!("{}: {what}", path.display()),
-                usage: true,
+            Column::check(field, bound.listed() == Some(column)).map_err(|what| {
+                PartitionError { what: format!("{}: {what}", path.display()), usage: true }
             })?;
         }
         let mask = ProjectionMask::roots(
@@ -134,12 +134,9 @@ fn check_chunks(metadata: &ParquetMetaData, length: u64) -> Result<(), String> {
 
 /// Columns that are read as dictionaries, so that a text is looked at once a batch.
 fn keyed_columns(bound: &Bound) -> Vec<usize> {
-    let texts = [Some(&bound.symbol), bound.venue.as_ref(), bound.side.as_ref()];
-    let column = |text: &Text<usize>| match text {
-        Text::Column(column) | Text::Mapped(column, _) => Some(*column),
-        Text::Constant(_) => None,
-    };
-    texts.into_iter().flatten().filter_map(column).collect()
+    let optional = [&bound.venue, &bound.side, &bound.trans_type].into_iter().flatten();
+    let texts = optional.chain([&bound.symbol]);
+    texts.filter_map(Text::column).chain(bound.listed()).collect()
 }
 
 fn hinted_schema(schema: &Schema, keyed: &[usize]) -> Schema {
