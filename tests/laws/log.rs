@@ -181,6 +181,8 @@ pub struct Feeding {
     /// Whether symbols are spread over the partitions.
     pub pooled: bool,
     pub outliers: OutlierMode,
+    /// Logs are read until their watermarks have come to this, and nothing is closed then.
+    pub until: Option<Time>,
 }
 
 impl Default for Feeding {
@@ -192,6 +194,7 @@ impl Default for Feeding {
             timings: vec![(2 * Time::SECOND, HORIZON)],
             pooled: false,
             outliers: OutlierMode::Flag,
+            until: None,
         }
     }
 }
@@ -206,7 +209,8 @@ impl Feeding {
         let outliers = OutlierRule::new(self.outliers, 12.0, 5).expect("a rule");
         let is_pooled = self.pooled;
         let usual = AdmissionConfig::new(started_at);
-        AdmissionConfig { lateness_ns, horizon_ns, outliers, is_pooled, ..usual }
+        let until = self.until;
+        AdmissionConfig { lateness_ns, horizon_ns, outliers, is_pooled, until, ..usual }
     }
 
     fn pools(&self, symbols: &Symbols) -> Vec<PoolPlan> {
@@ -297,7 +301,10 @@ pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize
         epoch: EpochLength::SECOND,
         lateness_ns: timings.iter().map(|timing| timing.0).max().unwrap_or(0),
         horizons: Horizons::each(&timings.iter().map(|timing| timing.1).collect::<Vec<_>>()),
-        course: dataflows::Course::default(),
+        course: dataflows::Course {
+            until: feeding.until.map_or(market::Epoch::MAX, |until| EpochLength::SECOND.of(until)),
+            ..dataflows::Course::default()
+        },
         pools: feeding.pools(symbols),
         indicators: vec![
             IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..5].to_vec() },
