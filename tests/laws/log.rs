@@ -12,8 +12,8 @@ use operators::indicator::Registry;
 use proptest::prelude::*;
 use sinks::MemorySink;
 use sources::{
-    AdmissionConfig, AdmittedPartition, Decoded, Fed, Feed, Heartbeat, MemoryFeed, OutlierMode,
-    OutlierRule, SymbolJudge,
+    AdmissionConfig, AdmittedPartition, Decoded, Exclusion, Fed, Feed, Heartbeat, MemoryFeed,
+    Order, OutlierMode, OutlierRule, SymbolJudge,
 };
 use std::sync::{Arc, Mutex};
 
@@ -143,11 +143,22 @@ impl Log {
         split
     }
 
-    pub fn feed(&self, symbols: &Symbols, cuts: &[usize]) -> MemoryFeed {
+    pub fn feed(
+        &self,
+        symbols: &Symbols,
+        cuts: &[usize],
+        exclusion: &Option<(usize, Arc<Exclusion>)>,
+    ) -> MemoryFeed {
         let mut trades = Trades::default();
-        let mut heartbeats = Vec::new();
+        let (mut heartbeats, mut orders) = (Vec::new(), Vec::new());
         for (at, record) in self.0.iter().enumerate() {
             let offset = Offset::in_file(0, at as u64);
+            let here = exclusion.iter().filter(|(before, _)| *before == at);
+            orders.extend(here.map(|(_, exclusion)| Order {
+                before_row: trades.len() as u32,
+                offset,
+                exclusion: exclusion.clone(),
+            }));
             if record.heartbeat {
                 let before_row = trades.len() as u32;
                 heartbeats.push(Heartbeat { before_row, offset, time: Time::from_ns(record.ts) });
@@ -165,7 +176,7 @@ impl Log {
             }));
             trades.trans.push(record.trans);
         }
-        MemoryFeed::new(trades).with_heartbeats(heartbeats).cut(cuts)
+        MemoryFeed::new(trades).with_heartbeats(heartbeats).with_orders(orders).cut(cuts)
     }
 }
 
@@ -181,6 +192,8 @@ pub struct Feeding {
     /// Whether symbols are spread over the partitions.
     pub pooled: bool,
     pub outliers: OutlierMode,
+    /// What is taken out, from the record of this number on.
+    pub exclusion: Option<(usize, Arc<Exclusion>)>,
     /// Logs are read until their watermarks have come to this, and nothing is closed then.
     pub until: Option<Time>,
 }
@@ -194,6 +207,7 @@ impl Default for Feeding {
             timings: vec![(2 * Time::SECOND, HORIZON)],
             pooled: false,
             outliers: OutlierMode::Flag,
+            exclusion: None,
             until: None,
         }
     }
@@ -345,7 +359,7 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
     let symbols = Symbols::default();
     let open = |(number, log): (usize, &Log)| {
         let feeding = feeding.clone();
-        let feed = log.feed(&symbols, &feeding.cuts);
+        let feed = log.feed(&symbols, &feeding.cuts, &feeding.exclusion);
         let wait = feeding.waits[number % feeding.waits.len()];
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
         let symbols = symbols.clone();

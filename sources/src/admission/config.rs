@@ -1,6 +1,8 @@
 //! What admission is told: lateness, horizon, bounds of time, outliers, limits.
 
+use crate::layout::Exclusion;
 use market::Time;
+use std::sync::Arc;
 
 /// What is done with a trade whose price is an outlier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +106,8 @@ pub struct AdmissionConfig {
     pub until: Option<Time>,
     /// Whether other logs are read before or behind it.
     pub place: Place,
+    /// What is taken out from the log's beginning on.
+    pub exclusions: Arc<[Arc<Exclusion>]>,
     /// Whether its symbols stand in other logs too, so that a [`crate::SymbolJudge`] looks for duplicates and outliers.
     pub is_pooled: bool,
 }
@@ -137,6 +141,7 @@ impl AdmissionConfig {
             since: Time::from_ns(i64::MIN),
             until: None,
             place: Place::Alone,
+            exclusions: Arc::default(),
             is_pooled: false,
         }
     }

@@ -48,7 +48,7 @@ impl Admission {
         }
     }
 
-    fn named(&self, record: &Record) -> Named {
+    pub(super) fn named(&self, record: &Record) -> Named {
         let venue = record.venue.filter(|venue| *venue != self.blank);
         Named { symbol: record.symbol, venue, id: record.id }
     }
@@ -200,6 +200,7 @@ impl Admission {
 
     /// An epoch has begun: gives up what waited for a horizon that now begins at `floor`.
     pub(super) fn give_up(&mut self, floor: i64) {
+        self.forget_excluded(floor);
         let watermark = self.mark.head.saturating_sub(self.config.lateness_ns);
         for pending in self.pending.expire(floor, watermark) {
             self.release(&pending.named, 1);

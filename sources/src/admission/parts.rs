@@ -10,7 +10,7 @@
 use super::record::Record;
 use super::waiting::Waiting;
 use super::{Admission, Place};
-use crate::{Decoded, Heartbeat, Undecoded};
+use crate::{Decoded, Heartbeat, Order, Undecoded};
 use market::{DeadLetter, Offset, Run, SharedTrades, SymbolId, Tick, Time, Touched, TransType};
 use std::iter::Peekable;
 use std::ops::Range;
@@ -35,8 +35,17 @@ pub struct Rest {
     rows: usize,
     undecoded: Peekable<IntoIter<Undecoded>>,
     heartbeats: Peekable<IntoIter<Heartbeat>>,
+    orders: Peekable<IntoIter<Order>>,
     /// Of the last record that was judged.
     last: Option<Offset>,
+}
+
+/// What stands between rows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Broken,
+    Beat,
+    Order,
 }
 
 impl Rest {
@@ -46,15 +55,17 @@ impl Rest {
             rows: batch.trades.len(),
             undecoded: std::mem::take(&mut batch.undecoded).into_iter().peekable(),
             heartbeats: std::mem::take(&mut batch.heartbeats).into_iter().peekable(),
+            orders: std::mem::take(&mut batch.orders).into_iter().peekable(),
             last: None,
         }
     }
 
-    /// What comes next of what is no row: the row that it stands before, its position, whether it is a heartbeat.
-    fn next(&mut self) -> Option<(u32, Offset, bool)> {
-        let broken = self.undecoded.peek().map(|record| (record.before_row, record.offset, false));
-        let beat = self.heartbeats.peek().map(|beat| (beat.before_row, beat.offset, true));
-        [broken, beat].into_iter().flatten().min()
+    /// What comes next of what is no row: the row that it stands before, its position, and what it is.
+    fn next(&mut self) -> Option<(u32, Offset, Kind)> {
+        let broken = self.undecoded.peek().map(|one| (one.before_row, one.offset, Kind::Broken));
+        let beat = self.heartbeats.peek().map(|one| (one.before_row, one.offset, Kind::Beat));
+        let order = self.orders.peek().map(|one| (one.before_row, one.offset, Kind::Order));
+        [broken, beat, order].into_iter().flatten().min()
     }
 }
 
@@ -95,6 +106,7 @@ impl Admission {
         let Some(after) = self.position else { return self.begin(batch) };
         batch.undecoded.retain(|record| record.offset > after);
         batch.heartbeats.retain(|beat| beat.offset > after);
+        batch.orders.retain(|order| order.offset > after);
         let first = batch.trades.offset.partition_point(|offset| *offset <= after);
         Rest::of(batch, first)
     }
@@ -107,8 +119,9 @@ impl Admission {
             // What lies beyond where it is read to counts as read, and so does a message's end.
             let left = rest.undecoded.by_ref().map(|record| record.offset).last();
             let beats = rest.heartbeats.by_ref().map(|beat| beat.offset).last();
+            let orders = rest.orders.by_ref().map(|order| order.offset).last();
             let row = batch.trades.offset[..rest.rows].last().copied();
-            last = [last, left, beats, row, batch.end].into_iter().flatten().max();
+            last = [last, left, beats, orders, row, batch.end].into_iter().flatten().max();
             self.waiting.iter_mut().for_each(Waiting::outlive_batch);
         }
         self.position = self.position.max(last);
@@ -143,7 +156,7 @@ impl Admission {
 
     /// Judges as much as belongs together; whether that was all.
     fn judge_part(&mut self, batch: &mut Decoded, rest: &mut Rest) -> bool {
-        while let Some((before, offset, is_beat)) = rest.next().filter(|_| !self.is_over()) {
+        while let Some((before, offset, kind)) = rest.next().filter(|_| !self.is_over()) {
             let before = (before as usize).min(rest.rows).max(rest.row);
             if !self.judge_rows(batch, rest, before) {
                 return false;
@@ -151,14 +164,21 @@ impl Admission {
             if self.is_over() {
                 break;
             }
-            if is_beat {
-                let beat = rest.heartbeats.peek().copied();
-                if !beat.is_none_or(|beat| self.judge_heartbeat(batch, beat, rest.row as u32)) {
-                    return false;
+            match kind {
+                Kind::Beat => {
+                    let beat = rest.heartbeats.peek().copied();
+                    if !beat.is_none_or(|beat| self.judge_heartbeat(batch, beat, rest.row as u32)) {
+                        return false;
+                    }
+                    rest.heartbeats.next();
                 }
-                rest.heartbeats.next();
-            } else {
-                rest.undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
+                Kind::Broken => {
+                    rest.undecoded.next().into_iter().for_each(|one| self.refuse_undecoded(one));
+                }
+                Kind::Order => {
+                    let order = rest.orders.next();
+                    order.iter().for_each(|one| self.exclude(&batch.trades, &one.exclusion));
+                }
             }
             rest.last = rest.last.max(Some(offset));
         }

@@ -74,6 +74,12 @@ impl Edits {
         })
     }
 
+    /// Those that lie in a span of time now.
+    pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = (u64, &Edit)> {
+        let all = self.all.iter().map(|(ordinal, edit)| (*ordinal, edit));
+        all.filter(move |(_, edit)| edit.now.is_some_and(|now| from <= now.ts && now.ts < to))
+    }
+
     /// Takes a correction of the trade of a number.
     pub fn put(&mut self, ordinal: u64, edit: Edit) {
         let (named, last) = (edit.named, edit.last);

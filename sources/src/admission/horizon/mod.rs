@@ -20,7 +20,7 @@ use block::Block;
 use edits::{Edit, Edits};
 pub(super) use edits::{Named, Values};
 use market::{Offset, Run, SharedTrades, SymbolId, Tick, Trade, Trades};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
 /// Rows from which on a batch is shared, not copied.
@@ -29,6 +29,9 @@ const SHARED_ROWS: usize = 1_024;
 const OWN_ROWS: usize = 4_096;
 /// Columns that wait to be used again.
 const SPARE_MAX: usize = 64;
+
+/// Trades with their names.
+pub(super) type Matching = Vec<(Named, Found)>;
 
 /// A trade that a correction names.
 #[derive(Clone, Copy, Debug)]
@@ -225,6 +228,52 @@ impl Horizon {
         None
     }
 
+    /// The trades of some symbols, or all, that lie in a span of time.
+    pub fn matching(
+        &mut self,
+        (from, to): (i64, i64),
+        symbols: Option<&BTreeSet<SymbolId>>,
+    ) -> Matching {
+        let (edits, blank) = (&self.edits, self.blank);
+        let mut found: Matching = Vec::new();
+        for block in &mut self.blocks {
+            if !block.is_in(from, to) {
+                continue;
+            }
+            let mut each = |row: usize| {
+                let (ts, ordinal) = (block.trades.ts_event[row].ns(), block.ordinal(row));
+                if from <= ts && ts < to && edits.of(ordinal).is_none() {
+                    let trade = block.trades.row(row);
+                    found.push((name(&trade, blank), Found::new(ordinal, &trade)));
+                }
+            };
+            match symbols {
+                Some(symbols) => symbols.iter().for_each(|one| block.each_of(*one, &mut each)),
+                None => block.rows().for_each(each),
+            }
+        }
+        let edited = edits.between(from, to).map(|(ordinal, edit)| {
+            let Edit { named, at, own, now, .. } = *edit;
+            (named, Found { ordinal, at, own, now })
+        });
+        found.extend(edited);
+        found
+    }
+
+    /// The same among rows that were admitted and are not kept yet.
+    pub fn matching_in(&self, trades: &Trades, runs: &[Run], (from, to): (i64, i64)) -> Matching {
+        let rows = runs.iter().flat_map(|run| run.rows.clone());
+        let fresh = rows.zip(self.kept..).filter(|(row, ordinal)| {
+            let ts = trades.ts_event[*row as usize].ns();
+            from <= ts && ts < to && self.edits.of(*ordinal).is_none()
+        });
+        let found = fresh.map(|(row, ordinal)| {
+            let trade = trades.row(row as usize);
+            (name(&trade, self.blank), Found::new(ordinal, &trade))
+        });
+        found.collect()
+    }
+
     /// A found trade becomes `now`, or is taken back.
     pub fn edit(&mut self, found: &Found, named: Named, now: Option<Values>) {
         let Found { ordinal, at, own, .. } = *found;
@@ -268,6 +317,12 @@ impl Found {
         let own = ts_event.ns();
         Found { ordinal, at, own, now: Some(Values { ts: own, price, size, updates }) }
     }
+}
+
+/// What names a trade within its day.
+fn name(trade: &Trade, blank: SymbolId) -> Named {
+    let venue = trade.venue.filter(|venue| *venue != blank);
+    Named { symbol: trade.symbol, venue, id: trade.trade_id }
 }
 
 fn is_named(trades: &Trades, row: usize, named: &Named, ts: i64, blank: SymbolId) -> bool {
