@@ -27,8 +27,8 @@ pub use file::{
 };
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
-    Accepted, Begin, Behind, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError,
-    KafkaStart, LogPart, PartOpener, Recalled, TopicName, recall, resume_at,
+    Accepted, Begin, Behind, Control, Decided, Decision, Gap, Joined, KafkaSource,
+    KafkaSourceError, KafkaStart, LogPart, PartOpener, Recalled, TopicName, recall, resume_at,
 };
 pub use layout::{
     EXCLUDED_IDS_MAX, Exclusion, ExclusionError, Layout, LayoutError, LayoutNames, LayoutOptions,

@@ -74,6 +74,9 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     for (symbol, scales) in scales {
         fact("scale", format!("{symbol} {} {}", scales.price.digits(), scales.size.digits()));
     }
+    for exclusion in config.exclusions.iter() {
+        fact("excluded", exclusion.record().to_string());
+    }
     if config.listed_only {
         fact("unknown_symbols", "refuse".to_owned());
     }

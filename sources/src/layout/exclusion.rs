@@ -122,7 +122,7 @@ impl Exclusion {
 
     fn bound(&mut self, operator: Operator, literals: &[Literal]) -> Result<(), ExclusionError> {
         let wanted = || "ts_event: wanted nanoseconds, or RFC 3339 in quotes".to_owned();
-        let ns = match &literals[..] {
+        let ns = match literals {
             [Literal::Number(number)] => i64::try_from(number / UNIT).ok(),
             [Literal::Text(text)] => Time::parse(text).ok().map(Time::ns),
             _ => None,
