@@ -59,13 +59,16 @@ pub fn cell_text(cell: &Cell) -> String {
     }
 }
 
+/// Rows of a symbol by start and number.
+type Newest = BTreeMap<(Time, u32), Vec<String>>;
+
 /// Keeps the newest row of each symbol of one table and width, and prints them at the end.
 pub struct TerminalSink<W: Write + Send> {
     out: W,
     table: String,
     width: Width,
     headers: Vec<String>,
-    newest: BTreeMap<Arc<str>, BTreeMap<(Time, u32), Vec<String>>>,
+    newest: BTreeMap<Arc<str>, Newest>,
 }
 
 impl<W: Write + Send> TerminalSink<W> {

@@ -2,13 +2,14 @@
 //! Threads, processes, folders, pace, sinks and thresholds of the exit code are left out.
 
 use super::{
-    Config, FilesConfig, OutlierMode, SimulatorConfig, SourceKind, Timing, print_duration,
+    Config, FilesConfig, OutlierMode, SimulatorConfig, SourceConfig, SourceKind, Timing,
+    print_duration,
 };
 use operators::indicator::Spec;
 use sources::Tape;
 
 /// Rises when the same configuration and input would give other results than before.
-const RESULTS_VERSION: u32 = 1;
+const RESULTS_VERSION: u32 = 2;
 
 /// 32 hexadecimal digits over the facts.
 pub fn fingerprint(facts: &[(String, String)]) -> String {
@@ -64,13 +65,7 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         }
     }
     for (index, source) in config.sources.iter().enumerate() {
-        let tape = match &source.kind {
-            SourceKind::Files(files) => files.tape,
-            SourceKind::Kafka(kafka) => kafka.tape,
-            SourceKind::Simulator(_) => None,
-        };
-        if let Some(tape) = tape {
-            let rules = format!("{} by tables {}", tape.name(), Tape::VERSION);
+        if let Some(rules) = conditions(source) {
             fact(&of_source("conditions", index), rules);
         }
     }
@@ -89,6 +84,16 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         fact("indicators", format!("{} on {}", list.join(", "), join(&plan.widths)));
     }
     facts
+}
+
+/// By which tables sale conditions decide, where they do.
+fn conditions(source: &SourceConfig) -> Option<String> {
+    let tape = match &source.kind {
+        SourceKind::Files(files) => files.tape,
+        SourceKind::Kafka(kafka) => kafka.tape,
+        SourceKind::Simulator(_) => None,
+    };
+    tape.map(|tape| format!("{} by tables {}", tape.name(), Tape::VERSION))
 }
 
 /// A session; of corrections it says something where there are some, so that stores from before there were any go on.

@@ -197,12 +197,13 @@ impl<T> Grid<T> {
         }
     }
 
-    /// Forgets the columns that start by `until`, oldest first; `each` sees their cells before. No cell
-    /// of them is marked.
-    pub(super) fn forget(&mut self, until: Time, mut each: impl FnMut(usize, &T)) {
+    /// Forgets the columns that start by `until`, oldest first; `each` sees their cells before and may take what
+    /// is in them. No cell of them is marked.
+    pub(super) fn forget(&mut self, until: Time, mut each: impl FnMut(usize, &mut T)) {
         while self.columns.front().is_some_and(|column| column.start <= until) {
             let Some(mut column) = self.columns.pop_front() else { return };
-            column.keys.iter().zip(&column.cells).for_each(|(&key, cell)| each(key as usize, cell));
+            let cells = column.keys.iter().zip(&mut column.cells);
+            cells.for_each(|(&key, cell)| each(key as usize, cell));
             if self.spare.len() < SPARE_MAX {
                 column.clear();
                 self.spare.push(column);

@@ -70,6 +70,7 @@ pub struct Settled<'a, C> {
 }
 
 /// What became of a row that was handed out as `before`, and is `now`; none where it is as it was.
+#[inline]
 pub(super) fn change_of<C: Cell>(before: Option<&C>, now: Option<&C>) -> Option<Change> {
     match (before, now) {
         (None, Some(_)) => Some(Change::Added),

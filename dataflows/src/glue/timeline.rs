@@ -48,6 +48,8 @@ pub struct Timelines<K: Kernel, C> {
     series: Vec<Series<K>>,
     entries: Grid<Entry<K::Input>>,
     copies: Grid<Snapshot>,
+    /// Copies that were forgotten, for their memory: at most as many as one interval takes.
+    spare: Vec<Snapshot>,
     /// Where kernels write, one after the other.
     output: C,
     /// A key's outputs as they were before the changes that are being made.
@@ -70,9 +72,18 @@ where
 {
     /// No keys yet; inputs are of `width`, kernels write to `output`.
     pub fn new(width: Width, output: C) -> Self {
-        let (entries, copies, now) = (Grid::default(), Grid::default(), Snapshot::default());
-        let (series, before, copy_every) = (Vec::new(), Vec::new(), *COPY_EVERY.start() as i64);
-        Timelines { width, copy_every, series, entries, copies, output, before, floor: NEVER, now }
+        Timelines {
+            width,
+            copy_every: *COPY_EVERY.start() as i64,
+            series: Vec::new(),
+            entries: Grid::default(),
+            copies: Grid::default(),
+            spare: Vec::new(),
+            output,
+            before: Vec::new(),
+            floor: NEVER,
+            now: Snapshot::default(),
+        }
     }
 
     /// Keys so far.
@@ -169,7 +180,8 @@ where
 
     fn copy(&mut self, key: usize, at: Time) {
         let column = self.copies.column(at);
-        let state = self.copies.cell_or(column, key, Snapshot::default);
+        let spare = &mut self.spare;
+        let state = self.copies.cell_or(column, key, || spare.pop().unwrap_or_default());
         state.clear();
         let series = &mut self.series[key];
         series.kernel.snapshot(state);
@@ -252,7 +264,13 @@ where
         let kept_ns = (self.copy_every + 1).saturating_mul(self.width.ns());
         let until = Time::from_ns(floor.ns().saturating_sub(kept_ns));
         self.entries.forget(until, |_, _| ());
-        self.copies.forget(until, |_, _| ());
+        let (spare, spare_max) =
+            (&mut self.spare, self.series.len() / self.copy_every as usize + 1);
+        self.copies.forget(until, |_, copy| {
+            if spare.len() < spare_max {
+                spare.push(std::mem::take(copy));
+            }
+        });
     }
 
     /// Appends a key's state before the first entry that can still change, and the entries from there on.

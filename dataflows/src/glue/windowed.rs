@@ -89,9 +89,11 @@ where
             Step::Rewound(at, kernel) => rewind(windows, width, at, kernel),
             Step::Settled(entry) => {
                 let start = width.open_of(entry.at);
-                let over = over(start, width, clock);
-                if touch(windows, start, &entry) && over > epoch {
-                    closing.entry(over).or_default().push(place as u32);
+                if touch(windows, start, &entry) {
+                    let over = over(start, width, clock);
+                    if over > epoch {
+                        closing.entry(over).or_default().push(place as u32);
+                    }
                 }
             }
         });

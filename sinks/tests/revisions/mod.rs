@@ -10,8 +10,15 @@ use sinks::{Format, MemorySink, QueryError, Rhythm, SqliteSink, query, query_as_
 use std::path::Path;
 use tempfile::TempDir;
 
-/// The greatest that any log comes to, in seconds of `known_at`.
-const LAST: i64 = 60 * 9 + 61;
+/// A time at which a row became known, or shortly before or after it.
+fn some_time(operations: &[Op], which: (prop::sample::Index, i64)) -> Time {
+    let rows = operations.iter().filter_map(|operation| match operation {
+        Op::Rows(rows) => Some(&rows.known_at),
+        _ => None,
+    });
+    let times: Vec<Time> = rows.flatten().copied().chain([seconds(0)]).collect();
+    Time::from_ns(which.0.get(&times).ns() + which.1)
+}
 
 fn memory(operations: &[Op]) -> MemorySink {
     let handle = MemorySink::new();
@@ -67,11 +74,13 @@ proptest! {
     }
 
     #[test]
-    fn what_was_known_at_any_time_is_told(log in log(), cuts: [u64; 2], at in 30..LAST) {
+    fn what_was_known_at_any_time_is_told(
+        log in log(), cuts: [u64; 2], at in (any::<prop::sample::Index>(), -1i64..2),
+    ) {
         let (folder, then) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let operations = operations(&log, cuts[0]);
         write(sqlite(folder.path(), RHYTHM), &operations);
-        let at = seconds(at);
+        let at = some_time(&operations, at);
         let known = known(&super::operations(&log, cuts[1]), at);
         write(sqlite(then.path(), RHYTHM), &known);
         prop_assert_eq!(sqlite_rows(then.path()), memory_rows(&memory(&known)));
@@ -82,7 +91,8 @@ proptest! {
 
     #[test]
     fn what_is_kept_for_a_while_is_kept_as_long(
-        log in log(), cuts: [u64; 2], kept in 0i64..300, stop: prop::sample::Index, at in 30..LAST,
+        log in log(), cuts: [u64; 2], kept in 0i64..300, stop: prop::sample::Index,
+        at in (any::<prop::sample::Index>(), -1i64..2),
     ) {
         let [folder, whole, all, then] = [(); 4].map(|()| TempDir::new().unwrap());
         let kept_ns = kept * Time::SECOND;
@@ -116,7 +126,7 @@ proptest! {
         prop_assert!(left.iter().all(|line| all_past.contains(line)));
 
         // And a question is answered right, or not.
-        let at = seconds(at);
+        let at = some_time(&ops, at);
         write(sqlite(then.path(), slow), &known(&ops, at));
         match answers(folder.path(), Some(at)) {
             Ok(answer) => prop_assert_eq!(answer, answers(then.path(), None).unwrap()),
@@ -145,10 +155,11 @@ fn changes(changes: &str) -> Vec<Op> {
         let market::Body::Floats { values, .. } = &mut rows.body else { panic!("floats") };
         values[0] = at as f64 + 0.5;
         rows.known_at[0] = seconds(at as i64);
-        Op::Rows(rows)
+        [Op::Rows(rows), Op::Flush(at as i64 + 1)]
     };
-    let end = [Op::Flush(i64::MAX), Op::Finish];
-    changes.chars().enumerate().map(row).collect::<Vec<_>>().into_iter().chain(end).collect()
+    let mut all: Vec<Op> = changes.chars().enumerate().flat_map(row).collect();
+    all.extend([Op::Flush(i64::MAX), Op::Finish]);
+    all
 }
 
 fn ask(folder: &Path, sql: &str, at: Option<i64>) -> Result<String, String> {
@@ -162,31 +173,45 @@ const VALUES: &str = "SELECT sma_2, revision FROM technical_indicators";
 
 #[test]
 fn a_row_through_its_life() {
+    // All of it in one transaction, and one for each change.
+    for rhythm in [Rhythm { rows: 9, flushes: 9, ..RHYTHM }, Rhythm { rows: 1, ..RHYTHM }] {
+        let folder = TempDir::new().unwrap();
+        write(sqlite(folder.path(), rhythm), &changes("++-+"));
+        let past = "SELECT revision, sma_2, known_at / 1000000000 AS a, known_until / 1000000000 AS b, \
+                    deleted FROM technical_indicators_revisions";
+        assert_eq!(
+            ask(folder.path(), past, None).unwrap(),
+            "revision,sma_2,a,b,deleted\n0,0.5,0,1,0\n1,1.5,1,2,0\n2,,2,3,1\n"
+        );
+        for (at, expected) in [(-1, ""), (0, "0.5,0\n"), (1, "1.5,1\n"), (2, ""), (3, "3.5,3\n")] {
+            let expected = format!("sma_2,revision\n{expected}");
+            assert_eq!(ask(folder.path(), VALUES, Some(at)).unwrap(), expected, "at {at}");
+        }
+
+        let removed = TempDir::new().unwrap();
+        write(sqlite(removed.path(), rhythm), &changes("+-"));
+        assert_eq!(
+            ask(removed.path(), past, None).unwrap(),
+            "revision,sma_2,a,b,deleted\n0,0.5,0,1,0\n1,,1,,1\n"
+        );
+        assert_eq!(ask(removed.path(), VALUES, Some(9)).unwrap(), "sma_2,revision\n");
+    }
+}
+
+#[test]
+fn what_was_known_is_asked_like_what_is() {
     let folder = TempDir::new().unwrap();
     write(sqlite(folder.path(), RHYTHM), &changes("++-+"));
-    let past = "SELECT revision, sma_2, known_at / 1000000000 AS a, known_until / 1000000000 AS b, deleted \
-                FROM technical_indicators_revisions";
-    assert_eq!(
-        ask(folder.path(), past, None).unwrap(),
-        "revision,sma_2,a,b,deleted\n0,0.5,0,1,0\n1,1.5,1,2,0\n2,,2,3,1\n"
-    );
-    for (at, expected) in [(-1, ""), (0, "0.5,0\n"), (1, "1.5,1\n"), (2, ""), (3, "3.5,3\n")] {
-        let expected = format!("sma_2,revision\n{expected}");
-        assert_eq!(ask(folder.path(), VALUES, Some(at)).unwrap(), expected, "at {at}");
-    }
     let count =
         "SELECT count(*) AS n FROM technical_indicators JOIN aggregated_data USING (symbol)";
     assert_eq!(ask(folder.path(), count, Some(3)).unwrap(), "n\n0\n");
-    assert!(ask(folder.path(), "DELETE FROM technical_indicators", Some(3)).is_err());
-    assert!(ask(folder.path(), "CREATE TABLE t (a)", Some(3)).is_err());
-
-    let removed = TempDir::new().unwrap();
-    write(sqlite(removed.path(), RHYTHM), &changes("+-"));
-    assert_eq!(
-        ask(removed.path(), past, None).unwrap(),
-        "revision,sma_2,a,b,deleted\n0,0.5,0,1,0\n1,,1,,1\n"
-    );
-    assert_eq!(ask(removed.path(), VALUES, Some(9)).unwrap(), "sma_2,revision\n");
+    let both = "SELECT t.revision, n.revision AS now FROM technical_indicators t, main.technical_indicators n";
+    assert_eq!(ask(folder.path(), both, Some(1)).unwrap(), "revision,now\n1,3\n");
+    for sql in
+        ["DELETE FROM technical_indicators", "CREATE TABLE t (a)", "DROP VIEW aggregated_data"]
+    {
+        assert!(ask(folder.path(), sql, Some(3)).is_err(), "{sql}");
+    }
 }
 
 /// Makes a store what programs left that kept no past.
@@ -234,7 +259,7 @@ fn a_store_without_a_past_tells_what_it_can() {
 #[test]
 fn what_came_before_a_sink_was_there_is_not_told() {
     let folder = TempDir::new().unwrap();
-    write(sqlite(folder.path(), RHYTHM), &changes("+++++")[2..]);
+    write(sqlite(folder.path(), RHYTHM), &changes("+++++")[4..]);
     assert!(
         ask(folder.path(), VALUES, Some(1))
             .unwrap_err()
@@ -303,9 +328,12 @@ fn rows_of_other_columns_follow_in_one_transaction() {
         sink.write(&rows).unwrap();
     }
     sink.flush(i64::MAX).unwrap();
-    let sql = "SELECT revision, a, b FROM technical_indicators_revisions UNION ALL \
-               SELECT revision, a, b FROM technical_indicators ORDER BY 1";
-    assert_eq!(ask(folder.path(), sql, None).unwrap(), "revision,a,b\n0,,0.5\n1,0.5,\n2,,0.5\n");
+    let rows = |table: &str| {
+        let sql = format!("SELECT revision, a, b FROM technical_indicators{table} ORDER BY 1");
+        ask(folder.path(), &sql, None).unwrap()
+    };
+    assert_eq!(rows("_revisions"), "revision,a,b\n0,,0.5\n1,0.5,\n");
+    assert_eq!(rows(""), "revision,a,b\n2,,0.5\n");
 }
 
 #[test]

@@ -59,29 +59,30 @@ impl Rest {
 }
 
 impl Admission {
-    /// Judges a batch: runs of admitted rows in log order, and letters in the order of decision. May append
-    /// rows that had waited; takes the undecoded records and the heartbeats out of the batch.
-    pub fn admit(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+    /// Judges a batch, all of its parts together: for who folds nothing. May append rows that had waited; takes the
+    /// undecoded records and the heartbeats out of the batch.
+    pub fn admit(&mut self, batch: &mut Decoded) -> Part {
         let rest = self.begin(batch);
         self.admit_all(batch, rest)
     }
 
     /// As [`Admission::admit`], of the records behind the one at [`Admission::position`]: those before it
     /// were judged by the run that this one goes on from, and are read again.
-    pub fn admit_behind(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+    pub fn admit_behind(&mut self, batch: &mut Decoded) -> Part {
         let rest = self.begin_behind(batch);
         self.admit_all(batch, rest)
     }
 
-    fn admit_all(&mut self, batch: &mut Decoded, rest: Rest) -> (Vec<Run>, Vec<DeadLetter>) {
+    fn admit_all(&mut self, batch: &mut Decoded, rest: Rest) -> Part {
         let (mut all, mut rest) = (Part::default(), Some(rest));
         while let Some(left) = rest {
             let part;
             (part, rest) = self.admit_part(batch, left);
             all.runs.extend(part.runs);
             all.letters.extend(part.letters);
+            all.touched.extend(part.touched);
         }
-        (all.runs, all.letters)
+        all
     }
 
     /// The whole of a batch, to be judged in parts.
