@@ -55,9 +55,8 @@ impl Admission {
 
     /// What a correction tells by itself.
     fn check_correction(&self, record: &Record, named: &Named) -> Result<(), Refusal> {
-        if self.config.is_pooled {
-            let detail =
-                format!("{}: a source whose symbols are spread has none", record.trans.name());
+        if let Some(source) = self.config.no_corrections() {
+            let detail = format!("{}: {source} has none", record.trans.name());
             return Err(Refusal::new(Reason::TransType, detail));
         }
         if named.id == TradeId::NONE {

@@ -148,7 +148,9 @@ impl Admission {
 
     fn end_part(&mut self, trades: &SharedTrades, told: usize) -> Part {
         let runs = std::mem::take(&mut self.runs);
-        self.horizon.keep(trades, &runs, told, (self.mark.floor(), self.mark.head));
+        // Where nothing can be corrected nobody will ask for trades.
+        let kept = if self.config.no_corrections().is_none() { &runs[..] } else { &[] };
+        self.horizon.keep(trades, kept, told, (self.mark.floor(), self.mark.head));
         let (letters, touched) =
             (std::mem::take(&mut self.letters), std::mem::take(&mut self.touched));
         Part { runs, letters, touched }
