@@ -230,7 +230,7 @@ fn without_corrections_no_trade_is_kept() {
         let symbol = trades.symbol[0];
         let mut batch = Decoded { trades: trades.into(), ..Decoded::default() };
         let mut admission = Admission::new(config, EpochLength::SECOND, symbols, 0);
-        let (_, letters) = admission.admit(&mut batch);
+        let letters = admission.admit(&mut batch).letters;
         let told = letters.iter().map(|letter| format!("{}: {}", letter.reason, letter.detail));
         let ticks = admission.ticks(symbol, Time::from_ns(T0), Time::from_ns(T0 + S)).len();
         (ticks, admission.counts().cancelled, told.collect::<Vec<_>>().join("; "))
