@@ -17,10 +17,10 @@
 //! stands, removed or not.
 //!
 //! `N` is the least power of two, from 4 to 64, for which one copy takes no more memory than `N` inputs.
-//! Appending costs the kernel's update plus one copy in `N` inputs. A change costs the updates from the copy
-//! before it on, twice, and the copies on the way: in all as much as the bars that it touches and at most
-//! `N - 1` before them. Memory: the inputs of the horizon and of `N` intervals more, once for themselves and about once for
-//! the copies; where the state is larger than 64 inputs, for the copies as many times as it is larger.
+//! Appending costs the kernel's update, and one copy in `N` inputs. A change costs the updates from the copy
+//! before it on, twice, and the copies on the way: no more than in proportion to the bars from it on and
+//! `N - 1` before it. Memory: the inputs of the horizon and of `N` intervals more, and for the copies about
+//! as much again; where the state is larger than 64 inputs, as many times more as it is larger.
 
 use super::grid::Grid;
 use super::parts::{Line, measured};
@@ -34,7 +34,7 @@ const COPY_EVERY: std::ops::RangeInclusive<usize> = 4..=64;
 /// One key: its kernel, and how far it came.
 struct Series<K> {
     kernel: K,
-    /// Where the newest entry stands.
+    /// Where the newest entry stands, kept or not, removed or not.
     newest: Time,
     /// Where the newest copy stands.
     copied: Time,
@@ -127,8 +127,8 @@ where
                         self.replay(key, from, &mut emit);
                     }
                     self.append(key, input, 1);
-                    let (output, change) = (&self.output, Some(Change::Added));
-                    emit(Step::Settled(Settled { at, output, revision: 0, change }));
+                    let (output, change) = (&self.output, Some((Change::Added, 0)));
+                    emit(Step::Settled(Settled { at, output, change }));
                 }
                 Upsert::Remove(at) if !self.is_live(key, at) => {}
                 _ => {
@@ -248,12 +248,11 @@ where
                 Some(_) if entry.said() > 0 => Some(Change::Revised),
                 _ => Some(Change::Added),
             };
-            let revision = if change.is_some() { entry.say() } else { entry.said().max(1) - 1 };
-            emit(Step::Settled(Settled { at, output: &self.output, revision, change }));
+            let change = change.map(|change| (change, entry.say()));
+            emit(Step::Settled(Settled { at, output: &self.output, change }));
         } else if old.is_some() && entry.said() > 0 {
-            let (output, revision) = (&self.output.blank(at), entry.say());
-            let change = Some(Change::Removed);
-            emit(Step::Settled(Settled { at, output, revision, change }));
+            let change = Some((Change::Removed, entry.say()));
+            emit(Step::Settled(Settled { at, output: &self.output.blank(at), change }));
         }
     }
 

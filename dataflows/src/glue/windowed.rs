@@ -239,7 +239,7 @@ where
 /// interval is new. Only a changed entry begins or touches one: those before it are only replayed. One that is
 /// gone says nothing: its interval is what the entries before it say.
 fn touch<C: Cell>(windows: &mut VecDeque<Window<C>>, start: Time, entry: &Settled<'_, C>) -> bool {
-    if entry.change == Some(Change::Removed) {
+    if entry.is_removed() {
         return false;
     }
     let at = windows.iter().rposition(|window| window.start <= start);
