@@ -72,7 +72,7 @@ impl Summary {
         let tables: Vec<Value> = self
             .tables
             .iter()
-            .map(|table| json!({"table": table.name, "rows": table.rows, "revised": table.revised}))
+            .map(|table| json!({"table": table.name, "rows": table.rows(), "revised": table.revised}))
             .collect();
         json!({
             "complete": self.complete,
@@ -130,7 +130,8 @@ impl Summary {
             vec!["replaced".to_owned(), grouped(counts.replaced)],
         ];
         for table in &self.tables {
-            let count = format!("{} rows, {} revised", grouped(table.rows), grouped(table.revised));
+            let count =
+                format!("{} rows, {} revised", grouped(table.rows()), grouped(table.revised));
             rows.push(vec![table.name.clone(), count]);
         }
         let rate = grouped(self.rate() as u64);

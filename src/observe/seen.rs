@@ -138,7 +138,7 @@ impl Seen {
         let refused: Map<String, Value> =
             reasons(&self.counts).map(|(code, count)| (code.to_owned(), count.into())).collect();
         let tables = self.tables.iter().map(
-            |table| json!({"table": table.name, "rows": table.rows, "revised": table.revised}),
+            |table| json!({"table": table.name, "rows": table.rows(), "revised": table.revised}),
         );
         json!({
             "deployment": self.run.deployment,
