@@ -113,6 +113,7 @@ impl Admission {
 
     /// Judges the next part of a batch; what is left of it then.
     pub fn admit_part(&mut self, batch: &mut Decoded, mut rest: Rest) -> (Part, Option<Rest>) {
+        self.horizon.leave(self.mark.floor());
         let is_whole = self.judge_part(batch, &mut rest);
         let mut last = rest.last;
         if is_whole {
@@ -131,6 +132,7 @@ impl Admission {
     /// The log has ended: what waits is admitted into `batch`, an empty one, unless the log goes on elsewhere. To be
     /// asked again as long as there are bars to fold again.
     pub fn finish(&mut self, batch: &mut Decoded) -> Part {
+        self.horizon.leave(self.mark.floor());
         let until = self.config.until.filter(|_| !self.is_over());
         // Nobody has agreed with what jumped, and those behind would have to believe it.
         let is_agreed = self.config.place != Place::Ahead
@@ -150,7 +152,7 @@ impl Admission {
         let runs = std::mem::take(&mut self.runs);
         // Where nothing can be corrected nobody will ask for trades.
         let kept = if self.config.no_corrections().is_none() { &runs[..] } else { &[] };
-        self.horizon.keep(trades, kept, told, (self.mark.floor(), self.mark.head));
+        self.horizon.keep(trades, kept, told, self.mark.head);
         let (letters, touched) =
             (std::mem::take(&mut self.letters), std::mem::take(&mut self.touched));
         Part { runs, letters, touched }
