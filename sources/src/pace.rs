@@ -276,9 +276,10 @@ mod tests {
     #[test]
     fn corrections_come_with_the_record_before_them() {
         let mut trades = Trades::default();
-        // A cancel has no time, and the one of a replace may be long ago: neither holds up a trade or hurries it.
+        // A cancel has no time, and the one of a replace may be long ago or ahead: no trade waits for them, and they
+        // for none.
         let (new, cancel, replace) = (TransType::New, TransType::Cancel, TransType::Replace);
-        let records = [(0, cancel), (9_000, new), (0, cancel), (3_000, replace), (12_000, new)];
+        let records = [(0, cancel), (3_000, new), (0, cancel), (5_000, replace), (6_000, new)];
         for (row, (second, trans)) in records.into_iter().enumerate() {
             trades.ts_event.push(Time::from_ns(second * Time::SECOND));
             trades.symbol.push(market::SymbolId::default());

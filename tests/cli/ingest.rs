@@ -129,7 +129,11 @@ fn corrections_arrive_as_they_stand_in_the_file() {
     let session = ["simulate", "--out", "s.csv", "--trades", "2000", "--session", "10min"];
     folder.run(&[&session[..], &["--cancel", "0.05", "--replace", "0.05"]].concat()).exits(0);
     let symbols = Symbols::default();
-    let bytes = std::fs::read(folder.0.join("s.csv")).unwrap();
+    // It begins with one that has no time.
+    let text = std::fs::read_to_string(folder.0.join("s.csv")).unwrap();
+    let text = text.replacen('\n', "\nNVDA,,,,999999,,cancel\n", 1);
+    folder.file("s.csv", &text);
+    let bytes = text.into_bytes();
     let expected = said(&decode_csv(&bytes, &Layout::default(), &symbols).unwrap(), &symbols);
     assert!(expected.values().flatten().any(|line| line.starts_with("Cancel 0 0 0 ")));
     for (codec, batch) in [("json", "1"), ("json", "50"), ("arrow", "200")] {

@@ -79,7 +79,7 @@ fn corrections_that_name_no_trade_or_say_too_little_are_refused() {
 }
 
 /// Whatever a field could hold.
-const GARBAGE: [&str; 12] = [
+const GARBAGE: [&str; 16] = [
     "null",
     "\"\"",
     "\"x\"",
@@ -92,6 +92,10 @@ const GARBAGE: [&str; 12] = [
     "\"\\ud800\"",
     "true",
     "99999999999999999999",
+    "1704205800000000000",
+    "1.5",
+    "\"B\"",
+    "\"@ I\"",
 ];
 
 proptest! {
@@ -236,7 +240,7 @@ fn conditions_in_arrow_are_texts_or_lists() {
             ("conditions", conditions),
         ]
     };
-    let texts = [None, Some("@ F"), Some("@ I"), Some("Z")];
+    let texts = [None, Some("@ F"), Some("I F"), Some("Z")];
     let (mut lists, mut large) =
         (ListBuilder::new(StringBuilder::new()), LargeListBuilder::new(LargeStringBuilder::new()));
     for text in texts {

@@ -10,7 +10,7 @@ use crate::Undecoded;
 use crate::layout::{Bound, Moment, MomentError, Part, Text};
 use market::{
     FixedError, Offset, Price, Reason, Scale, Side, Size, SymbolId, Time, TradeId, Trades,
-    TransType, Updates,
+    TransType,
 };
 
 /// Rows of one format.
@@ -358,13 +358,7 @@ fn take_out<B: Block>(
     keep(&mut trades.side, base, &bad);
     keep(&mut trades.trans, base, &bad);
     keep(&mut trades.updates, base, &bad);
-    // Those that filled a column may be gone.
-    if trades.trans.iter().all(|trans| *trans == TransType::New) {
-        trades.trans.clear();
-    }
-    if trades.updates.iter().all(|updates| *updates == Updates::ALL) {
-        trades.updates.clear();
-    }
+    optional::tidy(trades);
 }
 
 /// Keeps the rows from `base` on that are not bad; a column that is not used is empty.

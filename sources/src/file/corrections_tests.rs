@@ -24,7 +24,7 @@ struct Given {
 const SYMBOLS: [&str; 4] = ["A", "BB", "CCC", ""];
 /// As a feed may write them; the last is none.
 const TRANS: [&str; 5] = ["T", "C", "R", "", "X"];
-const CONDITIONS: [&str; 5] = ["", "@", "@ F I", "Z", "12"];
+const CONDITIONS: [&str; 5] = ["", "@", "@ I F", "Z", "12"];
 
 fn given() -> impl Strategy<Value = Given> {
     let some = |range: std::ops::Range<i64>| proptest::option::weighted(0.8, range);
@@ -116,7 +116,7 @@ fn wanted(row: &Given) -> Result<(TransType, i64, i64, i64, Updates), Reason> {
     let size = row.size.ok_or(Reason::Missing)?;
     let updates = match CONDITIONS[row.conditions] {
         "12" => return Err(Reason::Field),
-        "@ F I" => Updates::VOLUME,
+        "@ I F" => Updates::VOLUME,
         "Z" => Updates::HIGH_LOW.or(Updates::VOLUME),
         _ => Updates::ALL,
     };
@@ -220,13 +220,15 @@ fn corrections_say_nothing_of_the_order_of_files() {
             ));
         }
     }
+    // The first file ends with a trade, the second begins with a cancel.
+    texts[0].push_str(&format!("{},A,1,1,x,\n", 3_000 * Time::SECOND));
     let paths =
         [folder.file("a.csv", texts[0].as_bytes()), folder.file("b.csv", texts[1].as_bytes())];
     let paths = [paths[0].as_str(), paths[1].as_str()];
     let (order, partition) = (FileOrder::Time, FilePartition::Sequence);
     let (logs, _) = read(FileSource { order, partition, ..source(&paths) });
     assert_eq!(logs[0].error, None);
-    assert_eq!((logs.len(), logs[0].trades.len()), (1, 12_002));
+    assert_eq!((logs.len(), logs[0].trades.len()), (1, 12_003));
 }
 
 #[test]

@@ -123,6 +123,16 @@ pub(super) fn end(desk: &mut Desk, trades: &mut Trades) {
     }
 }
 
+/// Empties the columns in which nobody has anything to say, because those who had are gone.
+pub(super) fn tidy(trades: &mut Trades) {
+    if trades.trans.iter().all(|trans| *trans == TransType::New) {
+        trades.trans.clear();
+    }
+    if trades.updates.iter().all(|updates| *updates == Updates::ALL) {
+        trades.updates.clear();
+    }
+}
+
 /// The venue that stands for none.
 fn no_venue(desk: &mut Desk) -> SymbolId {
     desk.symbols.text(b"-").unwrap_or_default()
@@ -151,5 +161,6 @@ pub(super) fn settle(base: usize, desk: &mut Desk, trades: &mut Trades) {
             }
         }
     }
+    tidy(trades);
     desk.flaws.forgive(|row| trades.trans[base + row] == TransType::Cancel);
 }

@@ -105,7 +105,7 @@ fn corrections_come_at_their_rates_in_their_time_and_in_every_kind() {
             }
             let says = tick.trans == TransType::Replace;
             assert_eq!(says, tick.ts_event != Time::default());
-            assert_eq!(says, tick.price.raw() > 0 && tick.size.raw() > 0);
+            assert_eq!((says, says), (tick.price.raw() > 0, tick.size.raw() > 0));
             assert_eq!(says, tick.side != Side::Unknown);
         }
     }
