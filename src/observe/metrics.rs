@@ -275,7 +275,7 @@ const METRICS: &[Metric] = &[
         name: "tidemill_checkpoint_size_bytes",
         unit: "bytes",
         labels: &[],
-        help: "Bytes of the last checkpoint, the parts of all processes together, on process 0",
+        help: "Bytes that the last checkpoint wrote, the parts of all processes together, on process 0",
         of: Of::Gauge(|seen, put| put(&[], seen.checkpoint.bytes as f64)),
     },
     Metric {
