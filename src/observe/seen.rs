@@ -167,6 +167,7 @@ impl Seen {
             "flagged": self.counts.flagged,
             "cancelled": self.counts.cancelled,
             "replaced": self.counts.replaced,
+            "excluded": self.counts.excluded,
             "tables": tables.collect::<Vec<_>>(),
             "spread_symbols": self.spread_symbols,
             "sinks": self.sinks.iter().map(|sink| json!({
