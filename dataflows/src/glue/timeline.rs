@@ -52,8 +52,9 @@ pub struct Timelines<K: Kernel, C> {
     spare: Vec<Snapshot>,
     /// Where kernels write, one after the other.
     output: C,
-    /// A key's outputs as they were before the changes that are being made.
+    /// A key's outputs as they were before the changes that are being made: the first `kept`.
     before: Vec<(Time, C)>,
+    kept: usize,
     /// What ended by then cannot change any more.
     floor: Time,
     /// A key's state while its kernel runs over older entries.
@@ -81,6 +82,7 @@ where
             spare: Vec::new(),
             output,
             before: Vec::new(),
+            kept: 0,
             floor: NEVER,
             now: Snapshot::default(),
         }
@@ -207,39 +209,47 @@ where
 
     /// Keeps every output from `at` on as it is, before the first change there.
     fn keep_outputs(&mut self, key: usize, at: Time) {
-        self.before.clear();
-        let mut from = self.rewind(key, at);
+        let from = self.rewind(key, at);
+        let (mut column, mut kept) = (self.entries.columns_before(from), 0);
         let kernel = &mut self.series[key].kernel;
-        while let Some((at, entry)) = self.entries.first(from, key) {
-            if let Some(input) = entry.input() {
-                kernel.update(input, self.output.target());
-                self.before.push((at, self.output.clone()));
+        while let Some((found, at, entry)) = self.entries.next(column, key) {
+            column = found + 1;
+            let Some(input) = entry.input() else { continue };
+            kernel.update(input, self.output.target());
+            // Those of an earlier round are written over.
+            match self.before.get_mut(kept) {
+                Some((place, output)) => {
+                    *place = at;
+                    output.clone_from(&self.output);
+                }
+                None => self.before.push((at, self.output.clone())),
             }
-            from = after(at);
+            kept += 1;
         }
+        self.kept = kept;
     }
 
     /// Runs the kernel over every entry from `at` on, or from the copy before it, and says what came of
     /// each; copies on the way are taken anew.
     fn replay(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Step<'_, K, C>)) {
-        let mut from = self.rewind(key, at).min(at);
-        let mut copied = NEVER;
+        let from = self.rewind(key, at).min(at);
+        let (mut column, mut copied) = (self.entries.columns_before(from), NEVER);
         emit(Step::Rewound(from, &self.series[key].kernel));
-        while let Some((at, _)) = self.entries.first(from, key) {
+        while let Some((found, at, _)) = self.entries.next(column, key) {
             if self.is_due(key, copied, at) || self.copies.has(at, key) {
                 self.copy(key, at);
                 copied = at;
             }
-            self.run_again(key, at, emit);
-            from = after(at);
+            self.run_again(key, found, emit);
+            column = found + 1;
         }
     }
 
-    /// Runs the kernel over the entry at `at`, if its input is there, and says what came of it.
-    fn run_again(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Step<'_, K, C>)) {
-        let Some(entry) = self.entries.get_mut(at, key) else { return };
-        let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
-        let old = old.ok().map(|old| &self.before[old].1);
+    /// Runs the kernel over the entry in a column, if its input is there, and says what came of it.
+    fn run_again(&mut self, key: usize, column: usize, emit: &mut impl FnMut(Step<'_, K, C>)) {
+        let Some((_, at, entry)) = self.entries.next(column, key) else { return };
+        let before = &self.before[..self.kept];
+        let old = before.binary_search_by_key(&at, |(at, _)| *at).ok().map(|old| &before[old].1);
         if let Some(input) = entry.input() {
             self.series[key].kernel.update(input, self.output.target());
             let change = match old {
@@ -291,13 +301,16 @@ where
     fn save_before(&mut self, key: usize, first: Time, to: &mut Snapshot) {
         self.now.clear();
         self.series[key].kernel.snapshot(&mut self.now);
-        let mut from = self.rewind(key, first);
+        let from = self.rewind(key, first);
+        let mut column = self.entries.columns_before(from);
         let kernel = &mut self.series[key].kernel;
-        while let Some((at, entry)) = self.entries.first(from, key).filter(|(at, _)| *at < first) {
+        while let Some((found, _, entry)) =
+            self.entries.next(column, key).filter(|(_, at, _)| *at < first)
+        {
             if let Some(input) = entry.input() {
                 kernel.update(input, self.output.target());
             }
-            from = after(at);
+            column = found + 1;
         }
         kernel.snapshot(to);
         kernel.restore(&mut self.now.reader());
@@ -325,10 +338,6 @@ where
 fn copy_every(state: usize, input: usize) -> i64 {
     let inputs = state.div_ceil(input).next_power_of_two();
     inputs.clamp(*COPY_EVERY.start(), *COPY_EVERY.end()) as i64
-}
-
-fn after(at: Time) -> Time {
-    Time::from_ns(at.ns().saturating_add(1))
 }
 
 #[cfg(test)]

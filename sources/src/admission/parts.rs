@@ -200,11 +200,16 @@ impl Admission {
     }
 
     fn judge_to(&mut self, batch: &mut Decoded, rows: Range<usize>) -> usize {
-        let mut at = rows.start;
+        let (mut at, mut next) = (rows.start, None);
         while at < rows.end && !self.is_over() {
             if self.waiting.is_empty() {
                 let end = self.arrive(batch, at, rows.end);
-                let end = next_correction(&batch.trades.trans, at..end);
+                // Looked for once, however many stretches lie before it.
+                let found = next.filter(|next| *next >= at);
+                let found =
+                    found.unwrap_or_else(|| next_correction(&batch.trades.trans, at..rows.end));
+                next = Some(found);
+                let end = end.min(found);
                 let calm = self.admit_calm(&batch.trades, at..end);
                 if calm > at {
                     self.counts.read += (calm - at) as u64;
