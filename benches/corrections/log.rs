@@ -126,7 +126,7 @@ impl<'a> Tape<'a> {
 
 /// Takes a trade back, or gives it another price and size.
 fn correction(trade: &Trade, dice: u64) -> Trade {
-    if dice % 2 == 0 {
+    if dice.is_multiple_of(2) {
         return Trade { trans: TransType::Cancel, ..*trade };
     }
     let steps = [-2, -1, 1, 2][(dice / 2 % 4) as usize];

@@ -96,8 +96,8 @@ impl Bench {
             to.take(cpu_ns() - before, corrections, &outcome);
             data::give_back();
         };
-        timed(&mut self.plain, || drop(looped(trades, SYMBOLS)));
-        let each = || sessions.iter().for_each(|session| drop(looped(session, 1)));
+        timed(&mut self.plain, || looped(trades, SYMBOLS));
+        let each = || sessions.iter().for_each(|session| looped(session, 1));
         timed(&mut self.session, each);
         let near = admission(HORIZON_NS);
         let bare = AdmissionConfig { keeps_trades: false, ..near.clone() };
@@ -120,8 +120,8 @@ fn timed(to: &mut Measured, work: impl FnOnce()) {
     to.times.push(cpu_ns() - before);
 }
 
-fn looped(batches: &[Trades], symbols: usize) -> plain::Made {
-    black_box(plain::run(batches, symbols, graph::STARTED_AT, &specs()))
+fn looped(batches: &[Trades], symbols: usize) {
+    black_box(plain::run(batches, symbols, graph::STARTED_AT, &specs()));
 }
 
 /// The trades of one symbol, as a log of its own.
