@@ -126,8 +126,8 @@ fn timed(to: &mut Measured, work: impl FnOnce()) {
     to.times.push(cpu_ns() - before);
 }
 
-fn looped(batches: &[Trades], symbols: usize) -> plain::Made {
-    black_box(plain::run(batches, symbols, graph::STARTED_AT, &specs()))
+fn looped(batches: &[Trades], symbols: usize) {
+    black_box(plain::run(batches, symbols, graph::STARTED_AT, &specs()));
 }
 
 /// The trades of one symbol, as a log of its own.
