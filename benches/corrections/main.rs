@@ -96,14 +96,8 @@ impl Bench {
             to.take(cpu_ns() - before, corrections, &outcome);
             data::give_back();
         };
-        timed(&mut self.plain, || {
-            black_box(looped(trades, SYMBOLS));
-        });
-        let each = || {
-            sessions.iter().for_each(|session| {
-                black_box(looped(session, 1));
-            });
-        };
+        timed(&mut self.plain, || looped(trades, SYMBOLS));
+        let each = || sessions.iter().for_each(|session| looped(session, 1));
         timed(&mut self.session, each);
         let near = admission(HORIZON_NS);
         let bare = AdmissionConfig { keeps_trades: false, ..near.clone() };
