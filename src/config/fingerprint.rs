@@ -64,13 +64,7 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         }
     }
     for (index, source) in config.sources.iter().enumerate() {
-        let tape = match &source.kind {
-            SourceKind::Files(files) => files.tape,
-            SourceKind::Kafka(kafka) => kafka.tape,
-            SourceKind::Simulator(_) => None,
-        };
-        if let Some(tape) = tape {
-            let rules = format!("{} by tables {}", tape.name(), Tape::VERSION);
+        if let Some(rules) = conditions(&source.kind) {
             fact(&of_source("conditions", index), rules);
         }
     }
@@ -89,6 +83,16 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         fact("indicators", format!("{} on {}", list.join(", "), join(&plan.widths)));
     }
     facts
+}
+
+/// By whose rules conditions are looked at, if they are.
+fn conditions(kind: &SourceKind) -> Option<String> {
+    let tape = match kind {
+        SourceKind::Files(files) => files.tape,
+        SourceKind::Kafka(kafka) => kafka.tape,
+        SourceKind::Simulator(_) => None,
+    };
+    tape.map(|tape| format!("{} by tables {}", tape.name(), Tape::VERSION))
 }
 
 /// A session; of corrections it says something where there are some, so that stores from before there were any go on.
