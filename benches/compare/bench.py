@@ -218,6 +218,7 @@ def rust_bench(package, bench):
 
 PARTS = {
     "memory": rust_bench("tidemill", "w1"),
+    "corrections": rust_bench("tidemill", "corrections"),
     "decode": decode,
     "kernels": rust_bench("tidemill-operators", "kernels"),
     "latency": rust_bench("tidemill", "latency"),

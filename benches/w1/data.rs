@@ -9,7 +9,8 @@ pub const BATCH_ROWS: usize = 16_384;
 /// How far the watermark stays behind.
 pub const LATENESS_NS: i64 = 2 * Time::SECOND;
 const SESSION_NS: i64 = 23_400 * Time::SECOND;
-const START_NS: i64 = 1_704_205_800 * Time::SECOND;
+/// When the session begins: with a minute.
+pub const START_NS: i64 = 1_704_205_800 * Time::SECOND;
 
 /// A small generator that gives the same numbers everywhere.
 pub struct Random(u64);
@@ -23,6 +24,11 @@ impl Random {
     }
 }
 
+/// When row `row` of `count` comes.
+pub fn comes_at(row: usize, count: usize) -> i64 {
+    START_NS + (row as f64 * (SESSION_NS as f64 / count as f64)) as i64
+}
+
 /// `count` trades in log order: 1% up to 2 s late, 0.1% 2 to 60 s.
 pub fn trades(count: usize, symbols: usize, table: &Symbols) -> Vec<Trades> {
     let mut random = Random(7);
@@ -32,7 +38,7 @@ pub fn trades(count: usize, symbols: usize, table: &Symbols) -> Vec<Trades> {
     let mut batches = Vec::new();
     let mut batch = Trades::default();
     for row in 0..count {
-        let mut ts = START_NS + (row as f64 * (SESSION_NS as f64 / count as f64)) as i64;
+        let mut ts = comes_at(row, count);
         match random.next() % 1_000 {
             0 => ts -= 2_000_000_000 + (random.next() % 58_000_000_000) as i64,
             1..=10 => ts -= (random.next() % 2_000_000_000) as i64,

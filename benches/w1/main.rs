@@ -148,7 +148,7 @@ fn main() {
         Box::new(move || {
             let outcome = engine(logs, symbols, specs, workers);
             let tables =
-                outcome.tables.iter().map(|t| format!("{} +{} revised", t.rows, t.revised));
+                outcome.tables.iter().map(|t| format!("{} +{} revised", t.rows(), t.revised));
             format!("{} late; rows {}", outcome.counts.late, tables.collect::<Vec<_>>().join(", "))
         }) as Box<dyn FnOnce() -> String>
     };

@@ -51,6 +51,8 @@ reasons! {
     Duplicate = "duplicate",
     /// A correction whose trade did not come within a horizon, or was taken back before.
     Unmatched = "unmatched",
+    /// An exclusion names the trade.
+    Excluded = "excluded",
     /// The price is an outlier against the symbol's running scale.
     Outlier = "outlier",
     /// One symbol more than a partition may hold.
@@ -105,6 +107,8 @@ pub struct Counts {
     pub cancelled: u64,
     /// Of the records admitted, those that edited a trade.
     pub replaced: u64,
+    /// Trades that exclusions took back after they were admitted.
+    pub excluded: u64,
     /// Records left out because the log before holds them, or because they lie before what was asked for: they
     /// are not read, and counted nowhere else.
     pub left_out: u64,
@@ -124,6 +128,7 @@ impl Counts {
         self.flagged += other.flagged;
         self.cancelled += other.cancelled;
         self.replaced += other.replaced;
+        self.excluded += other.excluded;
         self.left_out += other.left_out;
         for (mine, theirs) in self.refused.iter_mut().zip(&other.refused) {
             *mine += theirs;

@@ -63,6 +63,24 @@ impl Memory {
         out
     }
 
+    /// The tables as they were known at a time.
+    #[must_use]
+    pub fn as_of(&self, at: Time) -> Memory {
+        let mut known = Memory::default();
+        for (name, table) in &self.tables {
+            let changes = table.changes.iter().filter(|(_, row)| row.known_at <= at);
+            for (key, row) in changes {
+                let own = known.tables.entry(name.clone()).or_default();
+                own.columns.clone_from(&table.columns);
+                match row.is_removed {
+                    true => drop(own.rows.remove(key)),
+                    false => drop(own.rows.insert(key.clone(), row.clone())),
+                }
+            }
+        }
+        known
+    }
+
     /// Every change in order, table by table, and the letters.
     pub fn dump_changes(&self) -> String {
         let mut out = String::new();

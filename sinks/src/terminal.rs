@@ -59,13 +59,16 @@ pub fn cell_text(cell: &Cell) -> String {
     }
 }
 
+/// The newest rows of a symbol by start and seq, as cells.
+type Newest = BTreeMap<(Time, u32), Vec<String>>;
+
 /// Keeps the newest row of each symbol of one table and width, and prints them at the end.
 pub struct TerminalSink<W: Write + Send> {
     out: W,
     table: String,
     width: Width,
     headers: Vec<String>,
-    newest: BTreeMap<Arc<str>, BTreeMap<(Time, u32), Vec<String>>>,
+    newest: BTreeMap<Arc<str>, Newest>,
 }
 
 impl<W: Write + Send> TerminalSink<W> {
@@ -120,7 +123,7 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
-        let newest = |kept: &BTreeMap<_, Vec<String>>| Some(kept.last_key_value()?.1.clone());
+        let newest = |kept: &Newest| Some(kept.last_key_value()?.1.clone());
         let rows: Vec<Vec<String>> = self.newest.values().filter_map(newest).collect();
         let text = render_table(&self.headers, &rows);
         self.out.write_all(text.as_bytes()).map_err(failed("terminal"))

@@ -3,8 +3,10 @@
 //! A feed is the log of one partition before admission: files decoded ahead on other threads, or a
 //! simulator. What it delivers, in sum, depends on its log alone; how it is cut into batches does not.
 
+use crate::layout::Exclusion;
 use market::{Offset, PartitionError, Reason, SharedTrades, SymbolId, Time, Waker};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A record that could not be decoded, where it stood among those that could.
@@ -37,6 +39,17 @@ pub struct Heartbeat {
     pub time: Time,
 }
 
+/// What was decided from outside, at its place in the log.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// It came before this row of the batch (the number of rows when it came last).
+    pub before_row: u32,
+    /// Position within the partition.
+    pub offset: Offset,
+    /// Trades that are taken out from here on.
+    pub exclusion: Arc<Exclusion>,
+}
+
 /// A batch of records of one partition in log order.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
@@ -46,6 +59,8 @@ pub struct Decoded {
     pub undecoded: Vec<Undecoded>,
     /// Heartbeats, by rising `before_row`; beside an undecoded record of the same row, by offset.
     pub heartbeats: Vec<Heartbeat>,
+    /// What was decided from outside, by rising `before_row`, then by offset.
+    pub orders: Vec<Order>,
     /// Where each row stands as text, for the dead letters.
     pub raw: RawRecords,
     /// When the messages came that these records stood in, each behind its first position, by rising position:
@@ -63,6 +78,7 @@ impl Decoded {
         self.trades.clear();
         self.undecoded.clear();
         self.heartbeats.clear();
+        self.orders.clear();
         self.arrived.clear();
         self.end = None;
         self.read = None;

@@ -20,17 +20,19 @@ pub use admission::{
 };
 pub use codec::{Codec, CodecError, Decoder, EncodeError, Encoder, Message};
 pub use conditions::Tape;
-pub use feed::{Decoded, Fed, Feed, Heartbeat, RawRecords, Undecoded};
+pub use feed::{Decoded, Fed, Feed, Heartbeat, Order, RawRecords, Undecoded};
 pub use file::{
     FeedOpener, FileError, FileIdentity, FileOrder, FilePartition, FilePartitionInfo, FileSource,
     Files, Previewed, decode_csv, panic_is_guarded, preview,
 };
 pub use follow::{FollowingPartition, Seams};
 pub use kafka::{
-    Accepted, Begin, Behind, Control, Decision, Gap, Joined, KafkaSource, KafkaSourceError,
-    KafkaStart, LogPart, PartOpener, Recalled, TopicName, recall, resume_at,
+    Accepted, Begin, Behind, Control, Decided, Decision, Gap, Joined, KafkaSource,
+    KafkaSourceError, KafkaStart, LogPart, PartOpener, Recalled, TopicName, recall, resume_at,
 };
-pub use layout::{Layout, LayoutError, LayoutNames, LayoutOptions};
+pub use layout::{
+    EXCLUDED_IDS_MAX, Exclusion, ExclusionError, Layout, LayoutError, LayoutNames, LayoutOptions,
+};
 pub use memory::MemoryFeed;
 pub use merge::MergedFeed;
 pub use pace::{Pace, PaceError, PacedFeed};

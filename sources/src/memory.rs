@@ -1,6 +1,6 @@
 //! A log held in memory: the source of tests and of an engine fed by its own program.
 
-use crate::{Decoded, Fed, Feed, Heartbeat, Undecoded};
+use crate::{Decoded, Fed, Feed, Heartbeat, Order, Undecoded};
 use market::{Offset, PartitionError, Time, Trades, Waker};
 use std::collections::VecDeque;
 
@@ -15,6 +15,7 @@ pub struct MemoryFeed {
     trades: Trades,
     undecoded: VecDeque<Undecoded>,
     heartbeats: VecDeque<Heartbeat>,
+    orders: VecDeque<Order>,
     cuts: Vec<usize>,
     polls: usize,
     at: usize,
@@ -73,6 +74,13 @@ impl MemoryFeed {
         self
     }
 
+    /// Adds what was decided from outside, by rising `before_row` of the whole log.
+    #[must_use]
+    pub fn with_orders(mut self, orders: Vec<Order>) -> Self {
+        self.orders = orders.into();
+        self
+    }
+
     fn next_end(&mut self) -> usize {
         let size = match self.cuts.len() {
             0 => BATCH_ROWS,
@@ -89,7 +97,8 @@ impl Feed for MemoryFeed {
             return Ok(Fed::Batch(batch));
         }
         let is_empty = self.at >= self.trades.len();
-        if is_empty && self.undecoded.is_empty() && self.heartbeats.is_empty() {
+        let has_others = !self.undecoded.is_empty() || !self.heartbeats.is_empty();
+        if is_empty && !has_others && self.orders.is_empty() {
             return Ok(Fed::End);
         }
         let (start, end) = (self.at, self.next_end());
@@ -109,6 +118,12 @@ impl Feed for MemoryFeed {
         {
             beat.before_row = (beat.before_row as usize).saturating_sub(start) as u32;
             batch.heartbeats.push(beat);
+        }
+        while self.orders.front().is_some_and(|order| is_due(order.before_row))
+            && let Some(mut order) = self.orders.pop_front()
+        {
+            order.before_row = (order.before_row as usize).saturating_sub(start) as u32;
+            batch.orders.push(order);
         }
         Ok(Fed::Batch(batch))
     }

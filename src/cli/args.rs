@@ -1,5 +1,6 @@
 //! The command line in types. Values are checked where they mean something: by the configuration.
 
+use super::exclude::ExcludeArgs;
 use super::session_args::{SessionFlags, SimulateArgs};
 use super::store_args::{CheckpointArgs, DiffArgs, LetterArgs};
 use super::topic_args::{TailArgs, TopicsArgs};
@@ -58,6 +59,13 @@ pub(super) enum Command {
         WHERE width = '1min' LIMIT 5\" --format csv\n          tidemill query --as-of 2024-01-02T14:31:00Z \
         \"SELECT symbol, close FROM aggregated_data WHERE width = '1min'\"")]
     Query(QueryArgs),
+    /// Take trades out of the log, where every later run finds that written down
+    #[command(
+        after_help = "Examples: tidemill exclude --where \"symbol='NVDA' and ts_event>='2024-01-02T14:30:00Z' \
+        and ts_event<'2024-01-02T14:31:00Z'\" --reason \"bad prints\" --dry-run\n          tidemill exclude --exclusions \
+        excluded.jsonl --where \"venue='XADF'\" --reason \"halted venue\""
+    )]
+    Exclude(ExcludeArgs),
     /// Compare what two deployments wrote: two stores, or the topics of two configurations
     #[command(after_help = "Examples: tidemill diff tidemill-data other-data\n          \
         tidemill diff --config blue.toml --config green.toml --from 2024-01-02T15:00:00Z")]
@@ -202,6 +210,9 @@ pub(super) struct ReplayArgs {
     pub codec: Option<String>,
     #[command(flatten)]
     pub layout: LayoutFlags,
+    /// File of trades that are taken out, as tidemill exclude writes it
+    #[arg(long, value_name = "FILE")]
+    pub exclusions: Option<String>,
     /// Tape by whose rules sale conditions decide what of a bar a trade counts for: cta (A and B), utp (C) or none [default: none]
     #[arg(long, value_name = "TAPE")]
     pub conditions: Option<String>,

@@ -9,6 +9,7 @@ use crate::engine::{grouped, table};
 use dataflows::checkpoint::{Bundle, Depot, Entry, Manifest, Numbered, entries, numbered, prune};
 use market::{EpochLength, Symbols};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Does one of the three.
 pub(super) fn checkpoints(args: &CheckpointArgs) -> Result<u8, Failure> {
@@ -92,14 +93,20 @@ fn row((number, found): &(u64, Numbered), length: EpochLength) -> Vec<String> {
     row
 }
 
-/// What is wrong with a manifest's objects.
-fn faults(depot: &dyn Depot, manifest: &Manifest) -> Result<(u64, Vec<String>), Failure> {
-    let (mut bytes, mut faults) = (0, Vec::new());
+/// Bytes of a manifest's objects, those of them that no manifest before names, and what is wrong with them.
+fn faults(
+    depot: &dyn Depot,
+    manifest: &Manifest,
+    seen: &mut BTreeSet<String>,
+) -> Result<([u64; 2], Vec<String>), Failure> {
+    let (mut bytes, mut faults) = ([0; 2], Vec::new());
     for name in manifest.objects() {
         match depot.read(name).map_err(Failure::failed)? {
             None => faults.push(format!("{name} is missing")),
             Some(object) => {
-                bytes += object.len() as u64;
+                let length = object.len() as u64;
+                bytes[0] += length;
+                bytes[1] += if seen.insert(name.to_owned()) { length } else { 0 };
                 if let Err(error) = Bundle::decode(name, &object, &Symbols::default()) {
                     faults.push(format!("{name}: {error}"));
                 }
@@ -114,6 +121,7 @@ fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
     let (depot, length, _) = open(store)?;
     let all = numbered(&depot).map_err(Failure::failed)?;
     let (mut documents, mut text, mut wrong, mut torn) = (Vec::new(), String::new(), 0, 0);
+    let mut seen = BTreeSet::new();
     for (number, found) in &all {
         let manifest = match found {
             Numbered::Entry(Entry::Manifest(manifest)) => manifest,
@@ -123,12 +131,14 @@ fn verify(store: &CheckpointStore) -> Result<u8, Failure> {
                 continue;
             }
         };
-        let (bytes, faults) = faults(&depot, manifest)?;
+        let ([bytes, new], faults) = faults(&depot, manifest, &mut seen)?;
         let time = time_of(manifest, length).unwrap_or_else(|| "the beginning".to_owned());
         let state = if faults.is_empty() { "whole".to_owned() } else { faults.join("; ") };
         text += &format!("{number}  cut at {time}, {} bytes: {state}\n", grouped(bytes));
         wrong += u64::from(!faults.is_empty());
-        documents.push(json!({"number": number, "time": time, "bytes": bytes, "faults": faults}));
+        documents.push(json!({
+            "number": number, "time": time, "bytes": bytes, "new_bytes": new, "faults": faults,
+        }));
     }
     if torn > 0 {
         text += &format!("{torn} entries are half written or of another format\n");

@@ -8,6 +8,7 @@ mod checkpoints;
 mod connect;
 mod demo;
 mod diff;
+mod exclude;
 mod ingest;
 mod init;
 mod letters;
@@ -105,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Topics(args) => topics::topics(&args),
         Command::Tail(args) => tail::tail(&args),
         Command::Query(args) => query::query(&args),
+        Command::Exclude(args) => exclude::exclude(&args),
         Command::Diff(args) => diff::diff(&args),
         Command::Check(args) => check::check(&args),
         Command::Init(args) => init::init(&args),

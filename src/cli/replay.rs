@@ -46,6 +46,8 @@ fn configure(args: &ReplayArgs) -> Result<Config, Failure> {
         None => source(&mut list, &args.files, &args.layout),
         Some(topics) => topics_of(&mut list, topics, args),
     }
+    let excluded = args.exclusions.as_deref();
+    lay(&mut list, "--exclusions", &["admission", "exclusions"], excluded);
     lay(&mut list, "--conditions", &["source", "conditions"], args.conditions.as_deref());
     lay(&mut list, "--order", &["source", "order"], args.order.as_deref());
     lay(&mut list, "--partition", &["source", "partition"], args.partition.as_deref());

@@ -139,6 +139,7 @@ fn document(config: &Config, asked: &[Asked]) -> Value {
         "flagged": sum("flagged"),
         "cancelled": sum("cancelled"),
         "replaced": sum("replaced"),
+        "excluded": sum("excluded"),
         "spread_symbols": sum("spread_symbols"),
         "tables": first.map(|one| one["tables"].clone()),
         "sinks": first.map(|one| one["sinks"].clone()),

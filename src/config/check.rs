@@ -1,5 +1,6 @@
 //! From the raw form to the checked one: every rule of the configuration, each with its place.
 
+use super::exclusions;
 use super::folders::folder;
 use super::kafka::kafka_of;
 use super::layout::layout;
@@ -53,6 +54,11 @@ pub(super) fn check(tree: &Tree, root: &Root, registry: &Registry) -> Checked<Co
         checkpoints,
         sources,
         outliers: outliers(tree, &root.admission)?,
+        exclusions: exclusions::read(
+            tree,
+            "admission.exclusions",
+            root.admission.exclusions.as_deref(),
+        )?,
         max_refused: share(tree, "admission.max_refused", root.admission.max_refused)?,
         scales,
         listed_only,

@@ -2,13 +2,14 @@
 //! Threads, processes, folders, pace, sinks and thresholds of the exit code are left out.
 
 use super::{
-    Config, FilesConfig, OutlierMode, SimulatorConfig, SourceKind, Timing, print_duration,
+    Config, FilesConfig, OutlierMode, SimulatorConfig, SourceConfig, SourceKind, Timing,
+    print_duration,
 };
 use operators::indicator::Spec;
 use sources::Tape;
 
 /// Rises when the same configuration and input would give other results than before.
-const RESULTS_VERSION: u32 = 1;
+const RESULTS_VERSION: u32 = 2;
 
 /// 32 hexadecimal digits over the facts.
 pub fn fingerprint(facts: &[(String, String)]) -> String {
@@ -64,7 +65,7 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
         }
     }
     for (index, source) in config.sources.iter().enumerate() {
-        if let Some(rules) = conditions(&source.kind) {
+        if let Some(rules) = conditions(source) {
             fact(&of_source("conditions", index), rules);
         }
     }
@@ -72,6 +73,9 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     scales.sort_by_key(|(symbol, _)| symbol.as_str());
     for (symbol, scales) in scales {
         fact("scale", format!("{symbol} {} {}", scales.price.digits(), scales.size.digits()));
+    }
+    for exclusion in config.exclusions.iter() {
+        fact("excluded", exclusion.record().to_string());
     }
     if config.listed_only {
         fact("unknown_symbols", "refuse".to_owned());
@@ -85,9 +89,9 @@ pub(super) fn facts(config: &Config) -> Vec<(String, String)> {
     facts
 }
 
-/// By whose rules conditions are looked at, if they are.
-fn conditions(kind: &SourceKind) -> Option<String> {
-    let tape = match kind {
+/// By which tables sale conditions decide, where they do.
+fn conditions(source: &SourceConfig) -> Option<String> {
+    let tape = match &source.kind {
         SourceKind::Files(files) => files.tape,
         SourceKind::Kafka(kafka) => kafka.tape,
         SourceKind::Simulator(_) => None,

@@ -10,6 +10,7 @@ mod check;
 mod collector;
 mod document;
 mod duration;
+mod exclusions;
 mod fingerprint;
 mod folders;
 mod history;
@@ -38,9 +39,10 @@ pub use words::{Order, OutlierMode, PartitionMode};
 
 use market::{EpochLength, Scales, Time, Width};
 use operators::indicator::{Registry, Spec};
-use sources::{LayoutNames, Tape};
+use sources::{Exclusion, LayoutNames, Tape};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes a configuration file may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -56,6 +58,7 @@ pub struct Config {
     checkpoints: Option<CheckpointConfig>,
     sources: Vec<SourceConfig>,
     outliers: Outliers,
+    exclusions: Arc<[Arc<Exclusion>]>,
     max_refused: f64,
     scales: HashMap<String, Scales>,
     listed_only: bool,
@@ -321,6 +324,11 @@ impl Config {
     /// What is done with outliers.
     pub fn outliers(&self) -> Outliers {
         self.outliers
+    }
+
+    /// What is taken out of every log from its beginning on.
+    pub fn exclusions(&self) -> &Arc<[Arc<Exclusion>]> {
+        &self.exclusions
     }
 
     /// Share of refused records beyond which a run fails.

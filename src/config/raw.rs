@@ -190,6 +190,8 @@ section! {
     outliers: Outliers, Kind::Table(Outliers::SECTION), default "", rule "", flag "";
     /// Outliers in a row after which their level is the new one.
     outlier_patience: i64, Kind::Integer, default "5", rule "1 to 1000", flag "";
+    /// File of trades that are taken out of every log from its beginning on, as `tidemill exclude --exclusions FILE` writes it; absent, or a file that is not there yet: none.
+    exclusions: Option<String>, Kind::Text, default "", rule "a file of records, a line each; the same as long as checkpoints are gone on from", flag "--exclusions";
     /// Share of refused records beyond which a run ends with code 3 (where there are more than 100).
     max_refused: f64, Kind::Number, default "0.01", rule "0 to 1", flag "--strict (any)";
 }

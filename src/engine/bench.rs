@@ -148,6 +148,7 @@ fn admission(
         outliers: rule,
         listed_only: config.listed_only(),
         bar_ns: Width::widest_base_ns(config.widths()),
+        exclusions: config.exclusions().clone(),
         until: reading.to,
         place: match place {
             Where::Alone => Place::Alone,

@@ -59,8 +59,10 @@ impl Summary {
     /// The exit code: 130 stopped, 3 nothing used or too much refused, 0 done.
     pub fn exit_code(&self, max_refused: f64, strict: bool) -> u8 {
         let counts = &self.counts;
+        // What was asked to be taken out is nothing to worry about.
+        let refused = counts.refused_total() - counts.refused[Reason::Excluded as usize];
         match self.complete {
-            true => judge((counts.read, counts.used, counts.refused_total()), max_refused, strict),
+            true => judge((counts.read, counts.used, refused), max_refused, strict),
             false => 130,
         }
     }
@@ -72,7 +74,7 @@ impl Summary {
         let tables: Vec<Value> = self
             .tables
             .iter()
-            .map(|table| json!({"table": table.name, "rows": table.rows, "revised": table.revised}))
+            .map(|table| json!({"table": table.name, "rows": table.rows(), "revised": table.revised}))
             .collect();
         json!({
             "complete": self.complete,
@@ -87,6 +89,7 @@ impl Summary {
             "flagged": self.counts.flagged,
             "cancelled": self.counts.cancelled,
             "replaced": self.counts.replaced,
+            "excluded": self.counts.excluded,
             "revised": self.revised(),
             "tables": tables,
             "spread_symbols": self.spread_symbols,
@@ -128,9 +131,11 @@ impl Summary {
             vec!["flagged".to_owned(), grouped(counts.flagged)],
             vec!["cancelled".to_owned(), grouped(counts.cancelled)],
             vec!["replaced".to_owned(), grouped(counts.replaced)],
+            vec!["excluded".to_owned(), grouped(counts.excluded)],
         ];
         for table in &self.tables {
-            let count = format!("{} rows, {} revised", grouped(table.rows), grouped(table.revised));
+            let count =
+                format!("{} rows, {} revised", grouped(table.rows()), grouped(table.revised));
             rows.push(vec![table.name.clone(), count]);
         }
         let rate = grouped(self.rate() as u64);

@@ -3,14 +3,18 @@
 use super::topics::{TopicPart, Topics};
 use market::Time;
 use serde_json::{Value, json};
-use sources::{Decision, LogPart};
+use sources::{Decided, Decision, Exclusion, LogPart};
+use std::sync::Arc;
 
 impl Topics {
     /// What is told to the other processes.
     pub fn told(&self) -> String {
         let part = |part: &TopicPart| {
             let TopicPart { number, source, log, anew, open } = part;
-            let decided = log.decided.iter().map(|one| json!([one.next, one.index, one.time.ns()]));
+            let decided = log.decided.iter().map(|one| match &one.what {
+                Decided::Beat(time) => json!([one.next, one.index, time.ns()]),
+                Decided::Exclude(exclusion) => json!([one.next, one.index, exclusion.record()]),
+            });
             json!({
                 "number": number, "source": source, "anew": anew, "open": open,
                 "topic": log.topic, "topic_id": log.topic_id, "partition": log.partition, "start": log.start,
@@ -34,8 +38,11 @@ fn part_of(value: &Value) -> Option<TopicPart> {
     let number = |name: &str| value[name].as_u64();
     let decision = |one: &Value| {
         let index = u32::try_from(one[1].as_u64()?).ok()?;
-        let time = Time::from_ns(one[2].as_i64()?);
-        Some(Decision { next: one[0].as_u64()?, index, time })
+        let what = match one[2].as_i64() {
+            Some(ns) => Decided::Beat(Time::from_ns(ns)),
+            None => Decided::Exclude(Arc::new(Exclusion::of_record(&one[2]).ok()??)),
+        };
+        Some(Decision { next: one[0].as_u64()?, index, what })
     };
     let log = LogPart {
         topic: value["topic"].as_str()?.to_owned(),

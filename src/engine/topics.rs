@@ -289,9 +289,8 @@ impl Topics {
             let known = self.take(told);
             known.ok_or_else(|| failed("process 0 tells what is not known".to_owned()))?;
             for source in 0..self.sources.len() {
-                let decides =
-                    self.sources[source].config.idle_after.is_some() && !self.reading.until_now;
-                let control = decides.then(|| self.control(source, self.reading.process));
+                let control =
+                    (!self.reading.until_now).then(|| self.control(source, self.reading.process));
                 let control = control.transpose().map_err(|error| failed(error.to_string()))?;
                 self.controls.push(control.map(Arc::new));
             }

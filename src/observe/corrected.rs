@@ -8,6 +8,7 @@ fn corrected(seen: &Seen, put: &mut dyn FnMut(&[&str], f64)) {
         let number = number.to_string();
         put(&[&known.name, &number, "cancel"], known.counts.cancelled as f64);
         put(&[&known.name, &number, "replace"], known.counts.replaced as f64);
+        put(&[&known.name, &number, "exclude"], known.counts.excluded as f64);
     }
 }
 
@@ -15,6 +16,6 @@ pub(super) const METRICS: &[Metric] = &[Metric {
     name: "tidemill_trades_corrected",
     unit: "trades",
     labels: &["partition", "number", "kind"],
-    help: "Trades that records took back (cancel) or edited (replace)",
+    help: "Trades that records took back (cancel) or edited (replace), and that exclusions took back",
     of: Of::Counter(corrected),
 }];

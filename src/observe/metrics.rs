@@ -107,16 +107,16 @@ const METRICS: &[Metric] = &[
         name: "tidemill_rows",
         unit: "rows",
         labels: &["table"],
-        help: "Rows of complete epochs that are new, on process 0",
+        help: "Rows of complete epochs that came, returned ones among them, on process 0",
         of: Of::Counter(|seen, put| {
-            seen.tables.iter().for_each(|table| put(&[&table.name], table.rows as f64));
+            seen.tables.iter().for_each(|table| put(&[&table.name], table.added as f64));
         }),
     },
     Metric {
         name: "tidemill_rows_revised",
         unit: "rows",
         labels: &["table"],
-        help: "Changes of rows that were there, on process 0",
+        help: "Changes of rows that were there, removals and returns among them, on process 0",
         of: Of::Counter(|seen, put| {
             seen.tables.iter().for_each(|table| put(&[&table.name], table.revised as f64));
         }),
@@ -275,7 +275,7 @@ const METRICS: &[Metric] = &[
         name: "tidemill_checkpoint_size_bytes",
         unit: "bytes",
         labels: &[],
-        help: "Bytes of the last checkpoint, the parts of all processes together, on process 0",
+        help: "Bytes that the last checkpoint wrote, the parts of all processes together, on process 0",
         of: Of::Gauge(|seen, put| put(&[], seen.checkpoint.bytes as f64)),
     },
     Metric {

@@ -138,7 +138,7 @@ impl Seen {
         let refused: Map<String, Value> =
             reasons(&self.counts).map(|(code, count)| (code.to_owned(), count.into())).collect();
         let tables = self.tables.iter().map(
-            |table| json!({"table": table.name, "rows": table.rows, "revised": table.revised}),
+            |table| json!({"table": table.name, "rows": table.rows(), "revised": table.revised}),
         );
         json!({
             "deployment": self.run.deployment,
@@ -167,6 +167,7 @@ impl Seen {
             "flagged": self.counts.flagged,
             "cancelled": self.counts.cancelled,
             "replaced": self.counts.replaced,
+            "excluded": self.counts.excluded,
             "tables": tables.collect::<Vec<_>>(),
             "spread_symbols": self.spread_symbols,
             "sinks": self.sinks.iter().map(|sink| json!({

@@ -39,12 +39,12 @@ impl Collected {
             .map(|(reason, (count, letter))| json!([reason, count, letter.detail, letter.raw]))
             .collect();
         let stored: Vec<Value> =
-            summary.tables.iter().map(|t| json!([t.name, t.rows, t.revised])).collect();
+            summary.tables.iter().map(|t| json!([t.name, t.rows(), t.revised])).collect();
         json!({
             "subtitle": subtitle,
             "tiles": [
                 ["read", counts.read], ["used", counts.used], ["refused", counts.refused_total()],
-                ["late", counts.late], ["rows", summary.tables.iter().map(|t| t.rows).sum::<u64>()],
+                ["late", counts.late], ["rows", summary.tables.iter().map(|t| t.rows()).sum::<u64>()],
                 ["revised", summary.revised()],
             ],
             "widths": widths.iter().map(ToString::to_string).collect::<Vec<_>>(),

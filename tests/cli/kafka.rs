@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidemill::{Engine, Watch, config::Config};
 
 /// A simulated session as a CSV file, some of its records bad.
-fn session(folder: &Folder) -> Vec<String> {
+pub(super) fn session(folder: &Folder) -> Vec<String> {
     let args = ["simulate", "--out", "trades.csv", "--trades", "3000", "--symbols", "5"];
     let flaws = ["--late", "0.02", "--duplicate", "0.01", "--columns", "required"];
     folder.run(&[&args[..], &flaws].concat()).exits(0);
@@ -24,7 +24,7 @@ fn session(folder: &Folder) -> Vec<String> {
 }
 
 /// Writes the session into partition 0 of a topic, so many trades a message.
-fn write(topic: &str, trades: &[String], at_once: usize) {
+pub(super) fn write(topic: &str, trades: &[String], at_once: usize) {
     let mut producer = Producer::open(&trial::settings(), 5).unwrap();
     for some in trades.chunks(at_once) {
         let list = format!("[{}]", some.join(","));

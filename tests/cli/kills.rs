@@ -1,7 +1,9 @@
 //! Runs that are killed at moments of chance and go on with other numbers of workers and processes.
 
-use super::processes::two;
+use super::processes::cluster_of;
 use super::{Folder, tables};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -29,9 +31,8 @@ fn start(folder: &Folder, config: &str, workers: u64, process: &str) -> Child {
 
 fn newest_manifest(folder: &Folder) -> Option<u64> {
     let entries = std::fs::read_dir(folder.0.join("store/checkpoints/tidemill/seq")).ok()?;
-    let is_manifest = |path: &std::path::Path| {
-        std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"epoch\":1"))
-    };
+    let is_manifest =
+        |path: &Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"epoch\":1"));
     let numbers = entries.filter_map(|entry| {
         let path = entry.ok()?.path();
         is_manifest(&path).then(|| path.file_name()?.to_str()?.parse().ok())?
@@ -39,17 +40,54 @@ fn newest_manifest(folder: &Folder) -> Option<u64> {
     numbers.max()
 }
 
+/// The past of the tables: every value that is not valid any more, and every row that was removed.
+fn past(folder: &Folder, data: &str) -> [String; 2] {
+    ["aggregated_data_revisions", "technical_indicators_revisions"].map(|table| {
+        let sql = format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5");
+        folder.run(&["query", &sql, "--data", data, "--format", "csv"]).exits(0).out()
+    })
+}
+
+/// How many rows of the past of bars satisfy a condition.
+fn count_past(folder: &Folder, condition: &str) -> u64 {
+    let sql = format!("SELECT count(*) AS n FROM aggregated_data_revisions WHERE {condition}");
+    folder.run(&["query", &sql, "--data", "clean", "--json"]).exits(0).json()[0]["n"]
+        .as_u64()
+        .unwrap()
+}
+
+/// The files below a folder and what they hold.
+fn files_in(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut files, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let name = path.strip_prefix(folder).unwrap().to_owned();
+                    files.insert(name, std::fs::read(path).unwrap());
+                }
+            }
+        }
+    }
+    files
+}
+
 #[test]
 fn a_run_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
     const SOURCE: &str = "[[source]]\nkind = \"simulator\"\n\
-        simulator = { trades = 60000, symbols = 40, partitions = 3, late = 0.03, duplicate = 0.004, bad = 0.001 }\n";
-    const SERIES: &str = "[[bars]]\nwidths = [\"1min\", \"5min\", \"1h\"]\n\
-        [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\", \"macd(12,26,9)\"]\n";
+        simulator = { trades = 50000, symbols = 40, partitions = 3, late = 0.5, duplicate = 0.004, bad = 0.001, \
+        cancel = 0.1, replace = 0.05 }\n";
+    const SERIES: &str = "[[bars]]\nwidths = [\"20s\", \"5min\", \"1h\"]\n\
+        [[indicators]]\nlist = [\"sma(20)\", \"rsi(14)\", \"macd(12,26,9)\"]\n\
+        [[sink]]\nkind = \"sqlite\"\n[[sink]]\nkind = \"parquet\"\n";
     const KEPT: &str = "checkpoints = { every = \"50ms\" }\n";
     let folder = Folder::new();
     let live = |cluster: &str| format!("{cluster}{KEPT}{SOURCE}pace = \"4000x\"\n{SERIES}");
-    folder.file("one.toml", &live("[cluster]\n"));
-    folder.file("two.toml", &live(&two()));
+    folder.file("1.toml", &live("[cluster]\n"));
+    folder.file("2.toml", &live(&cluster_of(2)));
+    folder.file("3.toml", &live(&cluster_of(3)));
     folder.file("last.toml", &format!("[cluster]\n{KEPT}{SOURCE}{SERIES}"));
     folder.file("clean.toml", &format!("{SOURCE}{SERIES}"));
     let seed = u64::from(std::process::id());
@@ -59,11 +97,10 @@ fn a_run_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
     for life in 0..10 {
         let before = newest_manifest(&folder);
         gone_on += u32::from(before.is_some());
-        let workers = 1 + chance.below(4);
-        let mut children = match life % 3 {
-            2 => ["0", "1"].map(|process| start(&folder, "two.toml", workers, process)).into(),
-            _ => vec![start(&folder, "one.toml", workers, "0")],
-        };
+        let (workers, processes) = (1 + chance.below(4), [1, 2, 1, 3][life % 4]);
+        let config = format!("{processes}.toml");
+        let start = |process: usize| start(&folder, &config, workers, &process.to_string());
+        let mut children: Vec<Child> = (0..processes).map(start).collect();
         // The first is killed before there is a manifest, if chance has it so.
         std::thread::sleep(Duration::from_millis(20 + chance.below(900)));
         let first = chance.below(children.len() as u64) as usize;
@@ -78,9 +115,18 @@ fn a_run_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
     folder.run(&["run", "--config", "last.toml", "--data", "store"]).exits(0);
     folder.run(&["run", "--config", "clean.toml", "--data", "clean"]).exits(0);
     assert!(tables(&folder.0, "store") == tables(&folder.0, "clean"));
+    assert!(past(&folder, "store") == past(&folder, "clean"));
     let letters =
         |store: &str| std::fs::read(folder.0.join(store).join("dead_letters.jsonl")).unwrap();
     assert!(letters("store") == letters("clean"));
+    // Folded: one file a table and date.
+    let parquet = |store: &str| files_in(&folder.0.join(store).join("parquet"));
+    let (killed, clean) = (parquet("store"), parquet("clean"));
+    assert_eq!(killed.keys().collect::<Vec<_>>(), clean.keys().collect::<Vec<_>>());
+    assert!(clean.len() == 2 && killed == clean);
+    let [removed, returned] = ["deleted = 1", "deleted = 1 AND known_until IS NOT NULL"]
+        .map(|condition| count_past(&folder, condition));
+    assert!(removed > 50 && returned > 0, "{removed} removed, {returned} returned");
 }
 
 #[test]

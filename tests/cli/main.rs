@@ -3,6 +3,7 @@
 mod check;
 mod commands;
 mod corrupt;
+mod exclude;
 mod files;
 mod history;
 mod ingest;

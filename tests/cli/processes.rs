@@ -17,9 +17,16 @@ fn workers_change_nothing() {
 
 /// A cluster of two processes, at ports that were free a moment ago.
 pub(super) fn two() -> String {
-    let ports = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    let [first, second] = ports.map(|port| port.local_addr().unwrap());
-    format!("[cluster]\nprocesses = [\"{first}\", \"{second}\"]\n")
+    cluster_of(2)
+}
+
+/// The same of so many.
+pub(super) fn cluster_of(processes: usize) -> String {
+    let listen = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports: Vec<_> = (0..processes).map(|_| listen()).collect();
+    let quoted = |port: &std::net::TcpListener| format!("\"{}\"", port.local_addr().unwrap());
+    let addresses: Vec<String> = ports.iter().map(quoted).collect();
+    format!("[cluster]\nprocesses = [{}]\n", addresses.join(", "))
 }
 
 fn spawn(folder: &Folder, config: &str, data: &str, process: &str) -> Child {

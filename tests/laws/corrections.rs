@@ -2,7 +2,8 @@
 //! over the corrected log.
 //!
 //! The corrected log is said by a model of its own, which remembers every trade and asks them one by one: the admitted
-//! trades in order of time and position, each cancelled one taken out, each replaced one edited in its place.
+//! trades in order of time and position, each cancelled one taken out, each replaced one edited in its place. What was
+//! known at a time is what a run makes of logs that are cut there.
 
 use super::log::{Feeding, HORIZON, Log, Made, Record, START, run, run_by_two};
 use super::same;
@@ -316,6 +317,29 @@ proptest! {
         // What every epoch did is the same, however the log was cut.
         let plain = run(std::slice::from_ref(&log), 1, carry, &Feeding::default());
         same(&plain.changes(), &made.changes())?;
+    }
+
+    #[test]
+    fn what_was_known_is_what_a_log_cut_there_makes(
+        log in logs(),
+        parts in 1usize..3,
+        at in 0usize..400,
+        carry: bool,
+    ) {
+        let at = log.0[at % log.0.len()].ts.max(START);
+        // Whole epochs are known, once the log's head has passed them by the lateness.
+        let until = Time::from_ns(at.div_euclid(Time::SECOND) * Time::SECOND);
+        let known_at = Time::from_ns(until.ns() + LATENESS);
+        let by_symbol = log.split(parts, |_, record| record.symbol);
+        let whole = run(&by_symbol, 2, carry, &Feeding::default());
+        let cut = Feeding { until: Some(until), ..Feeding::default() };
+        let cut = run(&by_symbol, 1, carry, &cut);
+        let tables = |dump: String| -> String {
+            let lines = dump.lines().filter(|line| !line.starts_with("refused"));
+            lines.map(|line| line.to_owned() + "\n").collect()
+        };
+        let known = whole.memory.memory().as_of(known_at).dump();
+        same(&tables(cut.memory.dump()), &tables(known))?;
     }
 
     #[test]

@@ -12,8 +12,8 @@ use operators::indicator::Registry;
 use proptest::prelude::*;
 use sinks::MemorySink;
 use sources::{
-    AdmissionConfig, AdmittedPartition, Decoded, Fed, Feed, Heartbeat, MemoryFeed, OutlierMode,
-    OutlierRule, SymbolJudge,
+    AdmissionConfig, AdmittedPartition, Decoded, Exclusion, Fed, Feed, Heartbeat, MemoryFeed,
+    Order, OutlierMode, OutlierRule, SymbolJudge,
 };
 use std::sync::{Arc, Mutex};
 
@@ -143,11 +143,22 @@ impl Log {
         split
     }
 
-    pub fn feed(&self, symbols: &Symbols, cuts: &[usize]) -> MemoryFeed {
+    pub fn feed(
+        &self,
+        symbols: &Symbols,
+        cuts: &[usize],
+        exclusion: &Option<(usize, Arc<Exclusion>)>,
+    ) -> MemoryFeed {
         let mut trades = Trades::default();
-        let mut heartbeats = Vec::new();
+        let (mut heartbeats, mut orders) = (Vec::new(), Vec::new());
         for (at, record) in self.0.iter().enumerate() {
             let offset = Offset::in_file(0, at as u64);
+            let here = exclusion.iter().filter(|(before, _)| *before == at);
+            orders.extend(here.map(|(_, exclusion)| Order {
+                before_row: trades.len() as u32,
+                offset,
+                exclusion: exclusion.clone(),
+            }));
             if record.heartbeat {
                 let before_row = trades.len() as u32;
                 heartbeats.push(Heartbeat { before_row, offset, time: Time::from_ns(record.ts) });
@@ -165,7 +176,7 @@ impl Log {
             }));
             trades.trans.push(record.trans);
         }
-        MemoryFeed::new(trades).with_heartbeats(heartbeats).cut(cuts)
+        MemoryFeed::new(trades).with_heartbeats(heartbeats).with_orders(orders).cut(cuts)
     }
 }
 
@@ -181,6 +192,10 @@ pub struct Feeding {
     /// Whether symbols are spread over the partitions.
     pub pooled: bool,
     pub outliers: OutlierMode,
+    /// What is taken out, from the record of this number on.
+    pub exclusion: Option<(usize, Arc<Exclusion>)>,
+    /// Logs are read until their watermarks have come to this, and nothing is closed then.
+    pub until: Option<Time>,
 }
 
 impl Default for Feeding {
@@ -192,6 +207,8 @@ impl Default for Feeding {
             timings: vec![(2 * Time::SECOND, HORIZON)],
             pooled: false,
             outliers: OutlierMode::Flag,
+            exclusion: None,
+            until: None,
         }
     }
 }
@@ -206,7 +223,8 @@ impl Feeding {
         let outliers = OutlierRule::new(self.outliers, 12.0, 5).expect("a rule");
         let is_pooled = self.pooled;
         let usual = AdmissionConfig::new(started_at);
-        AdmissionConfig { lateness_ns, horizon_ns, outliers, is_pooled, ..usual }
+        let until = self.until;
+        AdmissionConfig { lateness_ns, horizon_ns, outliers, is_pooled, until, ..usual }
     }
 
     fn pools(&self, symbols: &Symbols) -> Vec<PoolPlan> {
@@ -297,7 +315,10 @@ pub fn plan(symbols: &Symbols, carry: bool, feeding: &Feeding, partitions: usize
         epoch: EpochLength::SECOND,
         lateness_ns: timings.iter().map(|timing| timing.0).max().unwrap_or(0),
         horizons: Horizons::each(&timings.iter().map(|timing| timing.1).collect::<Vec<_>>()),
-        course: dataflows::Course::default(),
+        course: dataflows::Course {
+            until: feeding.until.map_or(market::Epoch::MAX, |until| EpochLength::SECOND.of(until)),
+            ..dataflows::Course::default()
+        },
         pools: feeding.pools(symbols),
         indicators: vec![
             IndicatorPlan { widths: vec![widths[0], widths[2]], list: list[..5].to_vec() },
@@ -338,7 +359,7 @@ fn run_on(cluster: Cluster, logs: &[Log], carry: bool, feeding: &Feeding) -> Mad
     let symbols = Symbols::default();
     let open = |(number, log): (usize, &Log)| {
         let feeding = feeding.clone();
-        let feed = log.feed(&symbols, &feeding.cuts);
+        let feed = log.feed(&symbols, &feeding.cuts, &feeding.exclusion);
         let wait = feeding.waits[number % feeding.waits.len()];
         let feed = Box::new(Slow { feed, wait, polls: 0, waker: None });
         let symbols = symbols.clone();

@@ -6,10 +6,12 @@
 //! - late trades in any order end in the values of the sorted input
 //! - each partition's own lateness and horizon, and nobody else's, decide what it admits
 //! - corrections of trades, whatever their order, end in the values of the corrected log
+//! - trades that are excluded never were
 //! - symbols spread over pooled partitions end as in one log, copies and outliers among them found
 //! - one bad time, a heartbeat of the far future, a gap, an empty partition and a long one stop nothing
 
 mod corrections;
+mod exclusions;
 mod log;
 mod pools;
 mod times;

@@ -155,14 +155,14 @@ impl BarBook {
         }
         let (width, symbols) = (self.width, self.index.symbols());
         self.shown.sort_unstable_by_key(|(place, start, _)| (*place, *start));
-        let mut shown = self.shown.drain(..).peekable();
+        let mut shown = &self.shown[..];
         self.bars.drain_touched(|place, start, slot| {
-            let before = shown.next_if(|(key, at, _)| (*key, *at) == (place, start));
-            let before = before.map(|(.., bar)| bar);
-            let settled = slot.settle(before, (epoch, symbols[place], width));
-            settled.iter().for_each(|(key, bar)| emit(*key, bar));
+            let before = shown.split_first().filter(|it| (it.0.0, it.0.1) == (place, start));
+            shown = before.map_or(shown, |(_, rest)| rest);
+            let before = before.map(|((.., bar), _)| bar);
+            slot.settle(before, (epoch, symbols[place], width), &mut emit);
         });
-        drop(shown);
+        self.shown.clear();
         let over = self.clock.floor(epoch).ns().saturating_sub(width.ns());
         let (heads, carry) = (&mut self.heads, self.empty == Empty::Carry);
         self.bars.forget(Time::from_ns(over), |place, slot| {

@@ -117,9 +117,14 @@ impl<T> Grid<T> {
         })
     }
 
+    /// How many columns start before `from`: from there on [`Grid::next`] finds what starts at it or later.
+    pub(super) fn columns_before(&self, from: Time) -> usize {
+        self.columns.partition_point(|column| column.start < from)
+    }
+
     /// The cells of `key` in the columns that start at `from` or later, in order of time.
     pub(super) fn cells_from(&self, from: Time, key: usize) -> impl Iterator<Item = &T> {
-        let begin = self.columns.partition_point(|column| column.start < from);
+        let begin = self.columns_before(from);
         self.columns.range(begin..).filter_map(move |column| Some(column.cell(key)?.1))
     }
 
@@ -133,7 +138,8 @@ impl<T> Grid<T> {
 
     /// Whether `key` has a cell in the column that starts at `start`.
     pub(super) fn has(&self, start: Time, key: usize) -> bool {
-        self.last(start, key).is_some_and(|(found, _)| found == start)
+        let at = self.columns.binary_search_by_key(&start, |column| column.start);
+        at.is_ok_and(|at| self.columns[at].place(key).is_some())
     }
 
     /// The newest cell of `key` in a column that starts by `until`, and where it starts.
@@ -144,7 +150,7 @@ impl<T> Grid<T> {
 
     /// The oldest cell of `key` in a column that starts at `from` or later, and where it starts.
     pub(super) fn first(&self, from: Time, key: usize) -> Option<(Time, &T)> {
-        let begin = self.columns.partition_point(|column| column.start < from);
+        let begin = self.columns_before(from);
         self.columns.range(begin..).find_map(|column| column.cell(key))
     }
 
@@ -197,12 +203,13 @@ impl<T> Grid<T> {
         }
     }
 
-    /// Forgets the columns that start by `until`, oldest first; `each` sees their cells before. No cell
-    /// of them is marked.
-    pub(super) fn forget(&mut self, until: Time, mut each: impl FnMut(usize, &T)) {
+    /// Forgets the columns that start by `until`, oldest first; `each` sees their cells before and may take what
+    /// is in them. No cell of them is marked.
+    pub(super) fn forget(&mut self, until: Time, mut each: impl FnMut(usize, &mut T)) {
         while self.columns.front().is_some_and(|column| column.start <= until) {
             let Some(mut column) = self.columns.pop_front() else { return };
-            column.keys.iter().zip(&column.cells).for_each(|(&key, cell)| each(key as usize, cell));
+            let cells = column.keys.iter().zip(&mut column.cells);
+            cells.for_each(|(&key, cell)| each(key as usize, cell));
             if self.spare.len() < SPARE_MAX {
                 column.clear();
                 self.spare.push(column);

@@ -77,8 +77,8 @@ where
         let (width, place) = (lane.width, lane.place(symbol));
         lane.timelines.apply(place, changes, |step| {
             let Step::Settled(entry) = step else { return };
-            let (ts_open, revision) = (entry.at, entry.revision);
-            if let Some(change) = entry.change {
+            if let Some((change, revision)) = entry.change {
+                let ts_open = entry.at;
                 let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change };
                 emit(key, entry.output);
             }

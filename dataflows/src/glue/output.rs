@@ -63,13 +63,19 @@ pub struct Settled<'a, C> {
     pub at: Time,
     /// The output after it; of one that is gone it says nothing.
     pub output: &'a C,
-    /// How often the output changed so far.
-    pub revision: u32,
-    /// What became of the output now; none where it is as it was.
-    pub change: Option<Change>,
+    /// What became of the output now, with its revision; none where it is as it was.
+    pub change: Option<(Change, u32)>,
+}
+
+impl<C> Settled<'_, C> {
+    /// Whether the input is not there any more.
+    pub fn is_removed(&self) -> bool {
+        matches!(self.change, Some((Change::Removed, _)))
+    }
 }
 
 /// What became of a row that was handed out as `before`, and is `now`; none where it is as it was.
+#[inline]
 pub(super) fn change_of<C: Cell>(before: Option<&C>, now: Option<&C>) -> Option<Change> {
     match (before, now) {
         (None, Some(_)) => Some(Change::Added),

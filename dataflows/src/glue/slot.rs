@@ -113,15 +113,20 @@ impl Slot {
     }
 
     /// Its bar, if it has one.
+    #[inline]
     pub fn bar(&self) -> Option<Bar> {
-        let traded = match &self.more {
-            None => self.first.has_price().then(|| self.first.bar()),
-            Some(more) => {
-                let more = more.iter().map(|(part, partial)| (*part, partial));
-                fold_partials(std::iter::once((self.partition, &self.first)).chain(more))
-            }
-        };
-        traded.or_else(|| Some(Bar::carried(self.ts_open(), self.carried()?)))
+        // Nearly every one.
+        if self.more.is_none() && self.first.has_price() {
+            return Some(self.first.bar());
+        }
+        self.merged().or_else(|| Some(Bar::carried(self.ts_open(), self.carried()?)))
+    }
+
+    /// The bar that the partials of all partitions make.
+    fn merged(&self) -> Option<Bar> {
+        let more = self.more.iter().flat_map(|more| more.iter());
+        let more = more.map(|(partition, partial)| (*partition, partial));
+        fold_partials(std::iter::once((self.partition, &self.first)).chain(more))
     }
 
     /// The bar as it was handed out last, if it is there for those it was handed out to; of a slot that was not
@@ -131,18 +136,24 @@ impl Slot {
         if self.said == 0 { None } else { self.bar() }
     }
 
-    /// What is to be handed out now, where `before` is shown.
+    /// Hands out what is to be handed out now, where `before` is shown.
+    #[inline]
     pub fn settle(
         &mut self,
-        before: Option<Bar>,
+        before: Option<&Bar>,
         (epoch, symbol, width): (Epoch, SymbolId, Width),
-    ) -> Option<(RowKey, Bar)> {
-        let (ts_open, now) = (self.ts_open(), self.bar());
-        let change = change_of(before.as_ref(), now.as_ref())?;
+        emit: impl FnOnce(RowKey, &Bar),
+    ) {
+        let ts_open = self.ts_open();
+        let now = self.bar();
+        let Some(change) = change_of(before, now.as_ref()) else { return };
         let revision = self.said;
         self.said += 1;
         let key = RowKey { epoch, ts_open, symbol, width, seq: 0, revision, change };
-        Some((key, now.unwrap_or(Bar::carried(ts_open, Price::from_raw(0)))))
+        match &now {
+            Some(bar) => emit(key, bar),
+            None => emit(key, &Bar::carried(ts_open, Price::from_raw(0))),
+        }
     }
 }
 

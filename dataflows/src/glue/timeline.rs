@@ -17,10 +17,10 @@
 //! stands, removed or not.
 //!
 //! `N` is the least power of two, from 4 to 64, for which one copy takes no more memory than `N` inputs.
-//! Appending costs the kernel's update plus one copy in `N` inputs. A change costs the updates from the copy
-//! before it on, twice, and the copies on the way: in all as much as the bars that it touches and at most
-//! `N - 1` before them. Memory: the inputs of the horizon and of `N` intervals more, once for themselves and about once for
-//! the copies; where the state is larger than 64 inputs, for the copies as many times as it is larger.
+//! Appending costs the kernel's update, and one copy in `N` inputs. A change costs the updates from the copy
+//! before it on, twice, and the copies on the way: no more than in proportion to the bars from it on and
+//! `N - 1` before it. Memory: the inputs of the horizon and of `N` intervals more, and for the copies about
+//! as much again; where the state is larger than 64 inputs, as many times more as it is larger.
 
 use super::grid::Grid;
 use super::parts::{Line, measured};
@@ -34,7 +34,7 @@ const COPY_EVERY: std::ops::RangeInclusive<usize> = 4..=64;
 /// One key: its kernel, and how far it came.
 struct Series<K> {
     kernel: K,
-    /// Where the newest entry stands.
+    /// Where the newest entry stands, kept or not, removed or not.
     newest: Time,
     /// Where the newest copy stands.
     copied: Time,
@@ -48,10 +48,13 @@ pub struct Timelines<K: Kernel, C> {
     series: Vec<Series<K>>,
     entries: Grid<Entry<K::Input>>,
     copies: Grid<Snapshot>,
+    /// Copies that were forgotten, for their memory: at most as many as one interval takes.
+    spare: Vec<Snapshot>,
     /// Where kernels write, one after the other.
     output: C,
-    /// A key's outputs as they were before the changes that are being made.
+    /// A key's outputs as they were before the changes that are being made: the first `kept`.
     before: Vec<(Time, C)>,
+    kept: usize,
     /// What ended by then cannot change any more.
     floor: Time,
     /// A key's state while its kernel runs over older entries.
@@ -70,9 +73,19 @@ where
 {
     /// No keys yet; inputs are of `width`, kernels write to `output`.
     pub fn new(width: Width, output: C) -> Self {
-        let (entries, copies, now) = (Grid::default(), Grid::default(), Snapshot::default());
-        let (series, before, copy_every) = (Vec::new(), Vec::new(), *COPY_EVERY.start() as i64);
-        Timelines { width, copy_every, series, entries, copies, output, before, floor: NEVER, now }
+        Timelines {
+            width,
+            copy_every: *COPY_EVERY.start() as i64,
+            series: Vec::new(),
+            entries: Grid::default(),
+            copies: Grid::default(),
+            spare: Vec::new(),
+            output,
+            before: Vec::new(),
+            kept: 0,
+            floor: NEVER,
+            now: Snapshot::default(),
+        }
     }
 
     /// Keys so far.
@@ -116,8 +129,8 @@ where
                         self.replay(key, from, &mut emit);
                     }
                     self.append(key, input, 1);
-                    let (output, change) = (&self.output, Some(Change::Added));
-                    emit(Step::Settled(Settled { at, output, revision: 0, change }));
+                    let (output, change) = (&self.output, Some((Change::Added, 0)));
+                    emit(Step::Settled(Settled { at, output, change }));
                 }
                 Upsert::Remove(at) if !self.is_live(key, at) => {}
                 _ => {
@@ -169,7 +182,8 @@ where
 
     fn copy(&mut self, key: usize, at: Time) {
         let column = self.copies.column(at);
-        let state = self.copies.cell_or(column, key, Snapshot::default);
+        let spare = &mut self.spare;
+        let state = self.copies.cell_or(column, key, || spare.pop().unwrap_or_default());
         state.clear();
         let series = &mut self.series[key];
         series.kernel.snapshot(state);
@@ -195,39 +209,47 @@ where
 
     /// Keeps every output from `at` on as it is, before the first change there.
     fn keep_outputs(&mut self, key: usize, at: Time) {
-        self.before.clear();
-        let mut from = self.rewind(key, at);
+        let from = self.rewind(key, at);
+        let (mut column, mut kept) = (self.entries.columns_before(from), 0);
         let kernel = &mut self.series[key].kernel;
-        while let Some((at, entry)) = self.entries.first(from, key) {
-            if let Some(input) = entry.input() {
-                kernel.update(input, self.output.target());
-                self.before.push((at, self.output.clone()));
+        while let Some((found, at, entry)) = self.entries.next(column, key) {
+            column = found + 1;
+            let Some(input) = entry.input() else { continue };
+            kernel.update(input, self.output.target());
+            // Those of an earlier round are written over.
+            match self.before.get_mut(kept) {
+                Some((place, output)) => {
+                    *place = at;
+                    output.clone_from(&self.output);
+                }
+                None => self.before.push((at, self.output.clone())),
             }
-            from = after(at);
+            kept += 1;
         }
+        self.kept = kept;
     }
 
     /// Runs the kernel over every entry from `at` on, or from the copy before it, and says what came of
     /// each; copies on the way are taken anew.
     fn replay(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Step<'_, K, C>)) {
-        let mut from = self.rewind(key, at).min(at);
-        let mut copied = NEVER;
+        let from = self.rewind(key, at).min(at);
+        let (mut column, mut copied) = (self.entries.columns_before(from), NEVER);
         emit(Step::Rewound(from, &self.series[key].kernel));
-        while let Some((at, _)) = self.entries.first(from, key) {
+        while let Some((found, at, _)) = self.entries.next(column, key) {
             if self.is_due(key, copied, at) || self.copies.has(at, key) {
                 self.copy(key, at);
                 copied = at;
             }
-            self.run_again(key, at, emit);
-            from = after(at);
+            self.run_again(key, found, emit);
+            column = found + 1;
         }
     }
 
-    /// Runs the kernel over the entry at `at`, if its input is there, and says what came of it.
-    fn run_again(&mut self, key: usize, at: Time, emit: &mut impl FnMut(Step<'_, K, C>)) {
-        let Some(entry) = self.entries.get_mut(at, key) else { return };
-        let old = self.before.binary_search_by_key(&at, |(at, _)| *at);
-        let old = old.ok().map(|old| &self.before[old].1);
+    /// Runs the kernel over the entry in a column, if its input is there, and says what came of it.
+    fn run_again(&mut self, key: usize, column: usize, emit: &mut impl FnMut(Step<'_, K, C>)) {
+        let Some((_, at, entry)) = self.entries.next(column, key) else { return };
+        let before = &self.before[..self.kept];
+        let old = before.binary_search_by_key(&at, |(at, _)| *at).ok().map(|old| &before[old].1);
         if let Some(input) = entry.input() {
             self.series[key].kernel.update(input, self.output.target());
             let change = match old {
@@ -236,12 +258,11 @@ where
                 Some(_) if entry.said() > 0 => Some(Change::Revised),
                 _ => Some(Change::Added),
             };
-            let revision = if change.is_some() { entry.say() } else { entry.said().max(1) - 1 };
-            emit(Step::Settled(Settled { at, output: &self.output, revision, change }));
+            let change = change.map(|change| (change, entry.say()));
+            emit(Step::Settled(Settled { at, output: &self.output, change }));
         } else if old.is_some() && entry.said() > 0 {
-            let (output, revision) = (&self.output.blank(at), entry.say());
-            let change = Some(Change::Removed);
-            emit(Step::Settled(Settled { at, output, revision, change }));
+            let change = Some((Change::Removed, entry.say()));
+            emit(Step::Settled(Settled { at, output: &self.output.blank(at), change }));
         }
     }
 
@@ -252,7 +273,13 @@ where
         let kept_ns = (self.copy_every + 1).saturating_mul(self.width.ns());
         let until = Time::from_ns(floor.ns().saturating_sub(kept_ns));
         self.entries.forget(until, |_, _| ());
-        self.copies.forget(until, |_, _| ());
+        let (spare, spare_max) =
+            (&mut self.spare, self.series.len() / self.copy_every as usize + 1);
+        self.copies.forget(until, |_, copy| {
+            if spare.len() < spare_max {
+                spare.push(std::mem::take(copy));
+            }
+        });
     }
 
     /// Appends a key's state before the first entry that can still change, and the entries from there on.
@@ -274,13 +301,16 @@ where
     fn save_before(&mut self, key: usize, first: Time, to: &mut Snapshot) {
         self.now.clear();
         self.series[key].kernel.snapshot(&mut self.now);
-        let mut from = self.rewind(key, first);
+        let from = self.rewind(key, first);
+        let mut column = self.entries.columns_before(from);
         let kernel = &mut self.series[key].kernel;
-        while let Some((at, entry)) = self.entries.first(from, key).filter(|(at, _)| *at < first) {
+        while let Some((found, _, entry)) =
+            self.entries.next(column, key).filter(|(_, at, _)| *at < first)
+        {
             if let Some(input) = entry.input() {
                 kernel.update(input, self.output.target());
             }
-            from = after(at);
+            column = found + 1;
         }
         kernel.snapshot(to);
         kernel.restore(&mut self.now.reader());
@@ -308,10 +338,6 @@ where
 fn copy_every(state: usize, input: usize) -> i64 {
     let inputs = state.div_ceil(input).next_power_of_two();
     inputs.clamp(*COPY_EVERY.start(), *COPY_EVERY.end()) as i64
-}
-
-fn after(at: Time) -> Time {
-    Time::from_ns(at.ns().saturating_add(1))
 }
 
 #[cfg(test)]

@@ -87,10 +87,10 @@ struct Said(BTreeMap<i64, (u32, Option<f64>)>);
 impl Said {
     /// Takes in what is said next: it differs from what was said before, and counts on.
     fn take(&mut self, said: &Settled<'_, Box<[f64]>>) {
-        let Some(change) = said.change else { return };
+        let Some((change, revision)) = said.change else { return };
         let now = (change != Change::Removed).then_some(said.output[0]);
         let (times, before) = self.0.entry(said.at.ns() / SECOND).or_default();
-        assert_eq!(said.revision, *times);
+        assert_eq!(revision, *times);
         let expected = match (*before, now) {
             (None, Some(_)) => Some(Change::Added),
             (Some(_), None) => Some(Change::Removed),
@@ -227,11 +227,17 @@ fn what_was_never_handed_out_is_added_when_it_changes() {
         Upsert::Remove(Time::from_ns(SECOND)),
     ] {
         chains.apply(0, [change].into_iter(), |step| {
-            if let Step::Settled(Settled { at, revision, change: Some(change), .. }) = step {
+            if let Step::Settled(Settled { at, change: Some((change, revision)), .. }) = step {
                 changes.push((at.ns() / SECOND, revision, change));
             }
         });
     }
     use Change::{Added, Removed, Revised};
     assert_eq!(changes, [(1, 0, Added), (2, 0, Added), (1, 1, Removed), (2, 1, Revised)]);
+}
+
+#[test]
+fn that_an_input_can_go_takes_no_memory() {
+    let input = size_of::<market::Bar>();
+    assert_eq!(size_of::<Entry<market::Bar>>(), input + align_of::<market::Bar>());
 }

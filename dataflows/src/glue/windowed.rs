@@ -89,9 +89,11 @@ where
             Step::Rewound(at, kernel) => rewind(windows, width, at, kernel),
             Step::Settled(entry) => {
                 let start = width.open_of(entry.at);
-                let over = over(start, width, clock);
-                if touch(windows, start, &entry) && over > epoch {
-                    closing.entry(over).or_default().push(place as u32);
+                if touch(windows, start, &entry) {
+                    let over = over(start, width, clock);
+                    if over > epoch {
+                        closing.entry(over).or_default().push(place as u32);
+                    }
                 }
             }
         });
@@ -237,7 +239,7 @@ where
 /// interval is new. Only a changed entry begins or touches one: those before it are only replayed. One that is
 /// gone says nothing: its interval is what the entries before it say.
 fn touch<C: Cell>(windows: &mut VecDeque<Window<C>>, start: Time, entry: &Settled<'_, C>) -> bool {
-    if entry.change == Some(Change::Removed) {
+    if entry.is_removed() {
         return false;
     }
     let at = windows.iter().rposition(|window| window.start <= start);

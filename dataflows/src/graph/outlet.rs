@@ -63,9 +63,6 @@ struct Outlet {
     waiting: Vec<(Shared, usize)>,
     letters: Vec<DeadLetter>,
     left: Left,
-    /// Of each table: keys that were added less those that were removed. Below 0 where a run that goes on from a
-    /// checkpoint removes what runs before it added.
-    net: Vec<i64>,
     ranks: Ranks,
     /// What goes to the sinks now, by table.
     orders: Vec<Order>,
@@ -89,8 +86,12 @@ pub(crate) fn start(
 
 impl Outlet {
     fn new(plan: OutletPlan, sinks: Vec<Box<dyn Sink>>) -> Self {
-        let count =
-            |table: &Arc<TableSpec>| TableCount { name: table.name.clone(), rows: 0, revised: 0 };
+        let count = |table: &Arc<TableSpec>| TableCount {
+            name: table.name.clone(),
+            added: 0,
+            removed: 0,
+            revised: 0,
+        };
         let tables = plan.tables.iter().map(count).collect();
         let left = Left { tables, ..Left::default() };
         let orders = plan.tables.iter().map(|_| Order::default()).collect();
@@ -99,8 +100,8 @@ impl Outlet {
         };
         let takers = plan.tables.iter().map(takers).collect();
         let (waiting, letters, ranks) = (Vec::new(), Vec::new(), Ranks::default());
-        let (flushed, synced, net) = (Epoch::MIN, true, vec![0; plan.tables.len()]);
-        Outlet { plan, sinks, waiting, letters, left, net, ranks, orders, takers, flushed, synced }
+        let (flushed, synced) = (Epoch::MIN, true);
+        Outlet { plan, sinks, waiting, letters, left, ranks, orders, takers, flushed, synced }
     }
 
     fn run(mut self, receiver: &Receiver<Leaving>) -> Result<Left, RunError> {
@@ -158,7 +159,7 @@ impl Outlet {
             let Some(rows) = parcel.rows() else { continue };
             let keys = &rows.keys[*at..to];
             let table = rows.table as usize;
-            count(&mut self.net[table], &mut self.left.tables[table], keys);
+            count(&mut self.left.tables[table], keys);
             if !self.takers[table].is_empty() {
                 let order = &mut self.orders[table];
                 order.extend(keys, &self.ranks, number as u32, *at as u32);
@@ -240,16 +241,15 @@ impl Outlet {
 }
 
 /// Counts rows that a table is given.
-fn count(net: &mut i64, count: &mut TableCount, keys: &[RowKey]) {
+fn count(count: &mut TableCount, keys: &[RowKey]) {
     for key in keys {
-        *net += match key.change {
-            Change::Added => 1,
-            Change::Revised => 0,
-            Change::Removed => -1,
-        };
+        match key.change {
+            Change::Added => count.added += 1,
+            Change::Revised => {}
+            Change::Removed => count.removed += 1,
+        }
         count.revised += u64::from(key.revision > 0);
     }
-    count.rows = (*net).max(0).unsigned_abs();
 }
 
 /// The first row of `parcel` from row `at` on whose epoch is not before `epoch`.

@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// Batches that a partition reads at a time where it has as many: what they change goes out in one
 /// message, and the workers tell each other once how far they are.
 const ROUND_BATCHES: usize = 4;
+/// Parts of a batch, each ended by a correction, that it reads besides: where there is a correction an epoch, a part is
+/// an epoch, and as many messages would go out.
+const ROUND_PARTS: usize = 64;
 
 /// One partition that this worker reads.
 pub(crate) struct Reader {
@@ -54,6 +57,8 @@ pub(crate) struct Reader {
 enum Step {
     /// A batch, or the end.
     Read,
+    /// A part of a batch, or its last.
+    Part,
     /// Nothing to read yet.
     Idle,
     /// An epoch that was not granted yet.
@@ -237,10 +242,8 @@ impl Reader {
         if self.waits.is_some() {
             return self.wait(gate, cuts);
         }
-        for _ in 0..ROUND_BATCHES {
-            if self.done {
-                break;
-            }
+        let (mut batches, mut parts) = (0, 0);
+        while batches < ROUND_BATCHES && parts < ROUND_PARTS && !self.done {
             // The one that holds the frontier must go on, or nothing would.
             if self.ahead.is_far() && self.path.epoch() > complete {
                 round.blocked = true;
@@ -250,9 +253,11 @@ impl Reader {
             let step = self.step(gate, cuts, ticks, round)?;
             self.ahead.add(self.path.epoch(), changes(ticks, &round.partials) - before);
             match step {
-                Step::Read => round.busy = true,
+                Step::Read => batches += 1,
+                Step::Part => parts += 1,
                 Step::Idle | Step::Barred => break,
             }
+            round.busy = true;
         }
         if self.done {
             // Nothing changes any more: every boundary finds the same.
@@ -307,8 +312,10 @@ impl Reader {
                 held.next += 1;
             }
         }
+        let mut step = Step::Read;
         if let Some(held) = self.held.take() {
             if !held.batch.touched.is_empty() {
+                step = Step::Part;
                 let partition = &mut self.partition;
                 self.path.fold_again(&held.batch.touched, &mut |symbol, from, to, each| {
                     partition.ticks(symbol, from, to, each);
@@ -316,7 +323,7 @@ impl Reader {
             }
             self.partition.recycle(held.batch);
         }
-        Ok(Step::Read)
+        Ok(step)
     }
 
     /// Enters `epoch`, if it is a new one that was granted, and is cut at a boundary on the way.

@@ -14,6 +14,8 @@ struct Steps {
     symbols: Symbols,
     polls: Arc<AtomicUsize>,
     pool: Option<u32>,
+    /// Whether each is a part, with a bar to fold again.
+    in_parts: bool,
 }
 
 fn plan(base: &str) -> TickPlan {
@@ -42,10 +44,13 @@ impl Partition for Steps {
         let mut batch = Admitted::default();
         batch.runs.push(market::Run { epoch: self.epoch, rows: 0..1 });
         batch.trades.ts_event.push(Time::from_ns(self.epoch * Time::SECOND));
-        batch.trades.symbol.push(self.symbols.intern(b"A").unwrap());
+        let symbol = self.symbols.intern(b"A").unwrap();
+        batch.trades.symbol.push(symbol);
         batch.trades.price.push(Price::from_raw(1));
         batch.trades.size.push(Size::from_raw(1));
         batch.trades.offset.push(Offset::from_raw(0));
+        let ts = batch.trades.ts_event[0];
+        batch.touched.extend(self.in_parts.then_some(market::Touched { symbol, ts }));
         self.epoch += self.step;
         Ok(Polled::Batch(Box::new(batch)))
     }
@@ -75,7 +80,7 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
     let polls = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let partition = |(number, step): (usize, i64)| {
         let (symbols, polls) = (symbols.clone(), polls[number].clone());
-        let steps = Steps { epoch: 100, step, symbols, polls, pool: None };
+        let steps = Steps { epoch: 100, step, symbols, polls, pool: None, in_parts: false };
         (number, Box::new(steps) as Box<dyn Partition>)
     };
     // The first stays in its epoch; each batch of the second is one epoch on.
@@ -101,7 +106,8 @@ fn a_partition_waits_for_the_slowest_which_reads_on() {
 /// was polled.
 fn polled(step: i64, pool: Option<u32>) -> usize {
     let (symbols, polls) = (Symbols::default(), Arc::new(AtomicUsize::new(0)));
-    let steps = Steps { epoch: 101, step, symbols: symbols.clone(), polls: polls.clone(), pool };
+    let (own, told) = (symbols.clone(), polls.clone());
+    let steps = Steps { epoch: 101, step, symbols: own, polls: told, pool, in_parts: false };
     let plan = TickPlan { is_pooled: pool.is_some(), ..plan("1d") };
     let mut readers = readers(vec![(0, Box::new(steps))], &plan, &symbols);
     // Another one, elsewhere, stays behind.
@@ -117,4 +123,17 @@ fn a_live_partition_is_not_stopped_by_how_small_its_batches_are() {
 #[test]
 fn a_partition_of_a_pool_is_stopped_by_the_trades_that_wait_elsewhere() {
     assert_eq!(polled(1, Some(0)), AHEAD_MAX);
+}
+
+#[test]
+fn parts_of_batches_are_read_in_one_round() {
+    let (symbols, polls) = (Symbols::default(), Arc::new(AtomicUsize::new(0)));
+    let (own, told) = (symbols.clone(), polls.clone());
+    let steps =
+        Steps { epoch: 100, step: 1, symbols: own, polls: told, pool: None, in_parts: true };
+    let mut readers = readers(vec![(0, Box::new(steps))], &plan("1d"), &symbols);
+    for round in 1..=3 {
+        assert!(readers.round(100).busy);
+        assert_eq!(polls.load(Ordering::Relaxed), round * ROUND_PARTS);
+    }
 }

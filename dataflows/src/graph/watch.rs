@@ -181,10 +181,7 @@ impl Progress {
         if known.len() != tables.len() {
             *known = tables.to_vec();
         }
-        known
-            .iter_mut()
-            .zip(tables)
-            .for_each(|(known, told)| (known.rows, known.revised) = (told.rows, told.revised));
+        known.iter_mut().zip(tables).for_each(|(known, told)| known.clone_from(told));
     }
 
     /// So many more symbols are spread, one of which `one` names.
@@ -301,11 +298,19 @@ pub struct Watch {
 pub struct TableCount {
     /// The table.
     pub name: String,
-    /// Keys that were added less those that were removed, which a run that goes on from a checkpoint may have more
-    /// of: then 0.
-    pub rows: u64,
+    /// Rows that came, those that returned among them.
+    pub added: u64,
+    /// Rows that were removed.
+    pub removed: u64,
     /// Corrections: of a key all that came after the first, a removal and a return among them.
     pub revised: u64,
+}
+
+impl TableCount {
+    /// Rows that are there more than before. A run that goes on from a checkpoint may remove more than it adds: then 0.
+    pub fn rows(&self) -> u64 {
+        self.added.saturating_sub(self.removed)
+    }
 }
 
 /// How a run ended. On processes other than the first only the counts of their own partitions.

@@ -193,9 +193,9 @@ impl Shared {
             }
             Parcel::Counts(counts) => {
                 to.u64(3);
-                let Counts { read, used, late, flagged, cancelled, replaced, left_out, .. } =
-                    *counts;
-                to.words(&[read, used, late, flagged, cancelled, replaced, left_out]);
+                let Counts { read, used, late, flagged, left_out, .. } = *counts;
+                let Counts { cancelled, replaced, excluded, .. } = *counts;
+                to.words(&[read, used, late, flagged, cancelled, replaced, excluded, left_out]);
                 to.words(&counts.refused);
             }
             Parcel::Spread(symbols) => {
@@ -309,7 +309,8 @@ fn read_counts(from: &mut Reader) -> Counts {
         flagged: first[3],
         cancelled: first[4],
         replaced: first[5],
-        left_out: first[6],
+        excluded: first[6],
+        left_out: first[7],
         ..Counts::default()
     };
     counts.refused.copy_from_slice(&refused);

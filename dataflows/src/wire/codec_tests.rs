@@ -64,13 +64,13 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 
 proptest! {
     #[test]
-    fn letters_and_counts_arrive(letters in prop::collection::vec(letter(), 0..5), counts: [u64; 7]) {
+    fn letters_and_counts_arrive(letters in prop::collection::vec(letter(), 0..5), counts: [u64; 8]) {
         let Parcel::Letters(read) = &*sent(&Shared::from(Parcel::Letters(letters.clone()))).0 else {
             panic!("letters were sent");
         };
         prop_assert_eq!(read, &letters);
-        let [read, used, late, flagged, cancelled, replaced, left_out] = counts;
-        let mut counts = Counts { read, used, late, flagged, cancelled, replaced, left_out, ..Counts::default() };
+        let [read, used, late, flagged, cancelled, replaced, excluded, left_out] = counts;
+        let mut counts = Counts { read, used, late, flagged, cancelled, replaced, excluded, left_out, ..Counts::default() };
         counts.refused.iter_mut().zip(0..).for_each(|(count, at)| *count = read ^ at);
         let Parcel::Counts(read) = &*sent(&Shared::from(Parcel::Counts(counts.clone()))).0 else {
             panic!("counts were sent");

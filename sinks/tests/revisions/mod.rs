@@ -1,17 +1,39 @@
 //! The laws of rows that were revised, removed and returned: no version is lost, what was known at any time is
 //! told, and what is kept for a while is kept as long, however the log was cut into transactions.
 
-use super::log::read::{content, memory_past, memory_rows, sqlite_past, sqlite_rows};
+mod cases;
+
+use super::log::read::{
+    content, last_parquet_rows, memory_past, memory_rows, parquet_rows, sqlite_past, sqlite_rows,
+};
 use super::log::{Op, first_rows, log, operations};
-use super::{RHYTHM, apply, run, tables};
-use market::{Rows, Sink, TableSpec, Time};
+use super::{RHYTHM, apply, tables};
+use market::{Epoch, Sink, Time};
 use proptest::prelude::*;
-use sinks::{Format, MemorySink, QueryError, Rhythm, SqliteSink, query, query_as_of};
+use sinks::{
+    Format, MemorySink, ParquetOptions, ParquetSink, QueryError, Rhythm, SqliteSink, query_as_of,
+};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// The greatest that any log comes to, in seconds of `known_at`.
-const LAST: i64 = 60 * 9 + 61;
+/// A time at which a row became known, or shortly before or after it.
+fn some_time(operations: &[Op], which: (prop::sample::Index, i64)) -> Time {
+    let rows = operations.iter().filter_map(|operation| match operation {
+        Op::Rows(rows) => Some(&rows.known_at),
+        _ => None,
+    });
+    let times: Vec<Time> = rows.flatten().copied().chain([seconds(0)]).collect();
+    Time::from_ns(which.0.get(&times).ns() + which.1)
+}
+
+/// The epoch behind the last row.
+fn log_end(operations: &[Op]) -> Epoch {
+    let rows = operations.iter().filter_map(|operation| match operation {
+        Op::Rows(rows) => rows.keys.last().map(|key| key.epoch),
+        _ => None,
+    });
+    rows.max().unwrap_or(0) + 1
+}
 
 fn memory(operations: &[Op]) -> MemorySink {
     let handle = MemorySink::new();
@@ -67,11 +89,37 @@ proptest! {
     }
 
     #[test]
-    fn what_was_known_at_any_time_is_told(log in log(), cuts: [u64; 2], at in 30..LAST) {
+    fn files_say_what_is_there_folded_or_not(
+        log in log(), cuts: u64, part_rows in 1usize..80, span_epochs in 1i64..600, folds_spans: bool,
+    ) {
+        let folder = TempDir::new().unwrap();
+        let operations = operations(&log, cuts);
+        let expected = memory_rows(&memory(&operations));
+        let options =
+            ParquetOptions { part_rows, span_epochs, folds_spans, ..ParquetOptions::default() };
+        let mut sink = ParquetSink::open(folder.path(), "L", options).unwrap();
+        let end = operations.len() - 2;
+        operations[..end].iter().for_each(|operation| operation.apply(&mut sink));
+        // All is complete, and nothing is folded but where a span has ended.
+        sink.flush(log_end(&operations)).unwrap();
+        drop(sink);
+        prop_assert_eq!(last_parquet_rows(folder.path()), expected.clone());
+        // What waits is merged with files, or there are none.
+        for folder in [folder, TempDir::new().unwrap()] {
+            let mut sink = ParquetSink::open(folder.path(), "L", options).unwrap();
+            operations.iter().for_each(|operation| operation.apply(&mut sink));
+            prop_assert_eq!(parquet_rows(folder.path()), expected.clone());
+        }
+    }
+
+    #[test]
+    fn what_was_known_at_any_time_is_told(
+        log in log(), cuts: [u64; 2], at in (any::<prop::sample::Index>(), -1i64..2),
+    ) {
         let (folder, then) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let operations = operations(&log, cuts[0]);
         write(sqlite(folder.path(), RHYTHM), &operations);
-        let at = seconds(at);
+        let at = some_time(&operations, at);
         let known = known(&super::operations(&log, cuts[1]), at);
         write(sqlite(then.path(), RHYTHM), &known);
         prop_assert_eq!(sqlite_rows(then.path()), memory_rows(&memory(&known)));
@@ -82,7 +130,8 @@ proptest! {
 
     #[test]
     fn what_is_kept_for_a_while_is_kept_as_long(
-        log in log(), cuts: [u64; 2], kept in 0i64..300, stop: prop::sample::Index, at in 30..LAST,
+        log in log(), cuts: [u64; 2], kept in 0i64..300, stop: prop::sample::Index,
+        at in (any::<prop::sample::Index>(), -1i64..2),
     ) {
         let [folder, whole, all, then] = [(); 4].map(|()| TempDir::new().unwrap());
         let kept_ns = kept * Time::SECOND;
@@ -116,7 +165,7 @@ proptest! {
         prop_assert!(left.iter().all(|line| all_past.contains(line)));
 
         // And a question is answered right, or not.
-        let at = seconds(at);
+        let at = some_time(&ops, at);
         write(sqlite(then.path(), slow), &known(&ops, at));
         match answers(folder.path(), Some(at)) {
             Ok(answer) => prop_assert_eq!(answer, answers(then.path(), None).unwrap()),
@@ -126,211 +175,4 @@ proptest! {
             }
         }
     }
-}
-
-/// Calls that bring one row of one key an epoch, as `changes` say: `+` with values, `-` without.
-fn changes(changes: &str) -> Vec<Op> {
-    let columns = ["sma_2".to_owned()];
-    let mut is_there = false;
-    let row = |(at, what): (usize, char)| {
-        let mut rows = super::log::float_row(&columns);
-        rows.keys[0].epoch = at as i64;
-        rows.keys[0].revision = at as u32;
-        rows.keys[0].change = match (what, is_there) {
-            ('-', _) => market::Change::Removed,
-            (_, true) => market::Change::Revised,
-            (_, false) => market::Change::Added,
-        };
-        is_there = what == '+';
-        let market::Body::Floats { values, .. } = &mut rows.body else { panic!("floats") };
-        values[0] = at as f64 + 0.5;
-        rows.known_at[0] = seconds(at as i64);
-        Op::Rows(rows)
-    };
-    let end = [Op::Flush(i64::MAX), Op::Finish];
-    changes.chars().enumerate().map(row).collect::<Vec<_>>().into_iter().chain(end).collect()
-}
-
-fn ask(folder: &Path, sql: &str, at: Option<i64>) -> Result<String, String> {
-    let mut answer = Vec::new();
-    query_as_of(folder, sql, at.map(seconds), Format::Csv, &mut answer)
-        .map(|_| String::from_utf8(answer).unwrap())
-        .map_err(|error| error.to_string())
-}
-
-const VALUES: &str = "SELECT sma_2, revision FROM technical_indicators";
-
-#[test]
-fn a_row_through_its_life() {
-    let folder = TempDir::new().unwrap();
-    write(sqlite(folder.path(), RHYTHM), &changes("++-+"));
-    let past = "SELECT revision, sma_2, known_at / 1000000000 AS a, known_until / 1000000000 AS b, deleted \
-                FROM technical_indicators_revisions";
-    assert_eq!(
-        ask(folder.path(), past, None).unwrap(),
-        "revision,sma_2,a,b,deleted\n0,0.5,0,1,0\n1,1.5,1,2,0\n2,,2,3,1\n"
-    );
-    for (at, expected) in [(-1, ""), (0, "0.5,0\n"), (1, "1.5,1\n"), (2, ""), (3, "3.5,3\n")] {
-        let expected = format!("sma_2,revision\n{expected}");
-        assert_eq!(ask(folder.path(), VALUES, Some(at)).unwrap(), expected, "at {at}");
-    }
-    let count =
-        "SELECT count(*) AS n FROM technical_indicators JOIN aggregated_data USING (symbol)";
-    assert_eq!(ask(folder.path(), count, Some(3)).unwrap(), "n\n0\n");
-    assert!(ask(folder.path(), "DELETE FROM technical_indicators", Some(3)).is_err());
-    assert!(ask(folder.path(), "CREATE TABLE t (a)", Some(3)).is_err());
-
-    let removed = TempDir::new().unwrap();
-    write(sqlite(removed.path(), RHYTHM), &changes("+-"));
-    assert_eq!(
-        ask(removed.path(), past, None).unwrap(),
-        "revision,sma_2,a,b,deleted\n0,0.5,0,1,0\n1,,1,,1\n"
-    );
-    assert_eq!(ask(removed.path(), VALUES, Some(9)).unwrap(), "sma_2,revision\n");
-}
-
-/// Makes a store what programs left that kept no past.
-fn forget_the_past(folder: &Path) {
-    let db = rusqlite::Connection::open(folder.join("tidemill.sqlite")).unwrap();
-    let sql = "DROP TABLE technical_indicators_revisions; DROP TABLE aggregated_data_revisions; \
-               DROP TABLE revisions_kept";
-    db.execute_batch(sql).unwrap();
-}
-
-#[test]
-fn a_store_without_a_past_tells_what_it_can() {
-    let folder = TempDir::new().unwrap();
-    write(sqlite(folder.path(), RHYTHM), &changes("+++"));
-    let refused = |at| ask(folder.path(), VALUES, Some(at)).unwrap_err();
-    let check = || {
-        assert!(
-            refused(1).starts_with(
-                "--as-of 1970-01-01T00:00:01Z: lies before 1970-01-01T00:00:02Z, up to which versions of \
-                 technical_indicators"
-            ),
-            "{}",
-            refused(1)
-        );
-        assert_eq!(ask(folder.path(), VALUES, Some(2)).unwrap(), "sma_2,revision\n2.5,2\n");
-        // The other table was never revised.
-        assert_eq!(
-            ask(folder.path(), "SELECT seq FROM aggregated_data", Some(1)).unwrap(),
-            "seq\n"
-        );
-    };
-    forget_the_past(folder.path());
-    check();
-    // A program that keeps a past goes on with it: it begins then, and that is written down.
-    drop(sqlite(folder.path(), RHYTHM));
-    check();
-
-    let plain = TempDir::new().unwrap();
-    write(sqlite(plain.path(), RHYTHM), &changes("+"));
-    forget_the_past(plain.path());
-    assert_eq!(ask(plain.path(), VALUES, Some(0)).unwrap(), "sma_2,revision\n0.5,0\n");
-    assert_eq!(ask(plain.path(), VALUES, Some(-1)).unwrap(), "sma_2,revision\n");
-}
-
-#[test]
-fn what_came_before_a_sink_was_there_is_not_told() {
-    let folder = TempDir::new().unwrap();
-    write(sqlite(folder.path(), RHYTHM), &changes("+++++")[2..]);
-    assert!(
-        ask(folder.path(), VALUES, Some(1))
-            .unwrap_err()
-            .contains("lies before 1970-01-01T00:00:02Z")
-    );
-    for at in 2..5 {
-        let expected = format!("sma_2,revision\n{at}.5,{at}\n");
-        assert_eq!(ask(folder.path(), VALUES, Some(at)).unwrap(), expected);
-    }
-}
-
-#[test]
-fn another_lineage_begins_without_a_past() {
-    let folder = TempDir::new().unwrap();
-    write(sqlite(folder.path(), RHYTHM), &changes("+++"));
-    let path = folder.path().join("tidemill.sqlite");
-    write(SqliteSink::open(&path, "M", &tables()).unwrap(), &changes("++"));
-    let past = "SELECT revision, sma_2 FROM technical_indicators_revisions";
-    assert_eq!(ask(folder.path(), past, None).unwrap(), "revision,sma_2\n0,0.5\n");
-    // What the other one left in the table was revised by then.
-    assert!(ask(folder.path(), VALUES, Some(1)).is_err());
-    assert_eq!(ask(folder.path(), VALUES, Some(2)).unwrap(), "sma_2,revision\n1.5,1\n");
-}
-
-#[test]
-fn a_column_that_is_added_or_gone_is_one_of_the_past_too() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("tidemill.sqlite");
-    let row = |names: &[&str], revision: u32| -> (TableSpec, Rows) {
-        let columns: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut rows = super::log::float_row(&columns);
-        rows.keys[0].epoch = i64::from(revision);
-        rows.keys[0].revision = revision;
-        rows.keys[0].change =
-            if revision == 0 { market::Change::Added } else { market::Change::Revised };
-        rows.known_at[0] = seconds(i64::from(revision));
-        (TableSpec::floats("technical_indicators", &columns), rows)
-    };
-    for (revision, names) in [(0, &["a", "b"][..]), (1, &["b", "c"]), (2, &["b", "c"]), (3, &["a"])]
-    {
-        let (spec, rows) = row(names, revision);
-        let mut sink = SqliteSink::open(&path, "L", &[spec]).unwrap();
-        sink.write(&rows).unwrap();
-        sink.flush(i64::from(revision) + 1).unwrap();
-    }
-    let mut answer = Vec::new();
-    let sql = "SELECT revision, a, b, c FROM technical_indicators_revisions UNION ALL \
-               SELECT revision, a, b, c FROM technical_indicators ORDER BY 1";
-    query(folder.path(), sql, Format::Csv, &mut answer).unwrap();
-    assert_eq!(
-        String::from_utf8(answer).unwrap(),
-        "revision,a,b,c\n0,0.5,1.5,\n1,,0.5,1.5\n2,,0.5,1.5\n3,0.5,,\n"
-    );
-}
-
-#[test]
-fn rows_of_other_columns_follow_in_one_transaction() {
-    let folder = TempDir::new().unwrap();
-    let mut sink = sqlite(folder.path(), RHYTHM);
-    // Text of statements would order them otherwise.
-    for (at, name) in ["b", "a", "b"].into_iter().enumerate() {
-        let mut rows = super::log::float_row(&[name.to_owned()]);
-        rows.keys[0].epoch = at as i64;
-        rows.keys[0].revision = at as u32;
-        rows.keys[0].change = if at == 0 { market::Change::Added } else { market::Change::Revised };
-        sink.write(&rows).unwrap();
-    }
-    sink.flush(i64::MAX).unwrap();
-    let sql = "SELECT revision, a, b FROM technical_indicators_revisions UNION ALL \
-               SELECT revision, a, b FROM technical_indicators ORDER BY 1";
-    assert_eq!(ask(folder.path(), sql, None).unwrap(), "revision,a,b\n0,,0.5\n1,0.5,\n2,,0.5\n");
-}
-
-#[test]
-fn lines_say_what_was_removed() {
-    let folder = TempDir::new().unwrap();
-    run(folder.path(), &changes("+-+"));
-    let lines =
-        std::fs::read_to_string(folder.path().join("jsonl/technical_indicators.jsonl")).unwrap();
-    let key = "{\"symbol\":\"A\",\"width\":\"1min\",\"ts_open\":0,\"seq\":0";
-    let line = |rest: &str, at: i64| {
-        format!("{key},{rest},\"revision\":{at},\"known_at\":{}}}\n", at * Time::SECOND)
-    };
-    let expected =
-        line("\"sma_2\":0.5", 0) + &line("\"deleted\":true", 1) + &line("\"sma_2\":2.5", 2);
-    assert_eq!(lines, expected);
-}
-
-#[test]
-fn memory_keeps_the_change_and_not_the_row() {
-    let sink = memory(&changes("+-"));
-    let memory = sink.memory();
-    let table = &memory.tables["technical_indicators"];
-    assert!(table.rows.is_empty() && table.changes.len() == 2);
-    assert!(memory.dump_changes().contains(
-        "A 1min 0 0 | 0.5 | revision 0 known_at 0 epoch 0\n\
-         A 1min 0 0 | removed | revision 1 known_at 1000000000 epoch 1\n"
-    ));
 }

@@ -35,7 +35,7 @@ impl Admission {
     ) -> usize {
         let (low, high) = self.mark.calm();
         let low = low.max(self.first_of_its_own());
-        if low >= high {
+        if low >= high || self.excludes_between(low, high) {
             return rows.start;
         }
         let span = (high as u64).wrapping_sub(low as u64);

@@ -1,6 +1,8 @@
 //! What admission is told: lateness, horizon, bounds of time, outliers, limits.
 
+use crate::layout::Exclusion;
 use market::Time;
+use std::sync::Arc;
 
 /// What is done with a trade whose price is an outlier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,12 +100,17 @@ pub struct AdmissionConfig {
     pub horizon_trades_max: u64,
     /// The widest bar that is folded from trades: what a correction touches is folded again from all of it.
     pub bar_ns: i64,
+    /// Whether the horizon's trades are kept, which corrections name and bars are folded from again. Where they are not,
+    /// every correction is refused; ids are kept all the same, and duplicates found. It cannot change within a lineage.
+    pub keeps_trades: bool,
     /// What is timed before is left out.
     pub since: Time,
     /// Nothing is judged any more once the watermark has reached this; it reaches it at the log's end at last.
     pub until: Option<Time>,
     /// Whether other logs are read before or behind it.
     pub place: Place,
+    /// What is taken out from the log's beginning on.
+    pub exclusions: Arc<[Arc<Exclusion>]>,
     /// Whether its symbols stand in other logs too, so that a [`crate::SymbolJudge`] looks for duplicates and outliers.
     pub is_pooled: bool,
 }
@@ -134,10 +141,21 @@ impl AdmissionConfig {
             symbols_max: 1_000_000,
             horizon_trades_max: 20_000_000,
             bar_ns: Time::DAY,
+            keeps_trades: true,
             since: Time::from_ns(i64::MIN),
             until: None,
             place: Place::Alone,
+            exclusions: Arc::default(),
             is_pooled: false,
+        }
+    }
+
+    /// Why no correction can be taken, where none can.
+    pub(super) fn no_corrections(&self) -> Option<&'static str> {
+        match self {
+            AdmissionConfig { is_pooled: true, .. } => Some("a source whose symbols are spread"),
+            AdmissionConfig { keeps_trades: false, .. } => Some("a source that keeps no trades"),
+            _ => None,
         }
     }
 

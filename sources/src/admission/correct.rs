@@ -9,7 +9,7 @@
 //! or nothing is done. Of several days the newest trade is meant. Corrections never move the watermark and are never
 //! outliers: the venue has said them.
 
-use super::horizon::{Found, Named, Values};
+use super::horizon::{Found, Named, Sought, Values};
 use super::pending::{PENDING_MAX, Pending};
 use super::record::{Record, Refusal, raw_text};
 use super::stream::day_ns;
@@ -31,7 +31,7 @@ impl Admission {
         }
         self.counts.read += 1;
         let found = self.check_correction(record, &named).and_then(|()| {
-            let found = self.look_up(&batch.trades, &named);
+            let found = self.look_up(&batch.trades, &named)?;
             found.map(|found| self.check_found(&batch.trades, found, now)).transpose()
         });
         let raw = || raw_text(batch, row as usize, record, &self.symbols);
@@ -48,16 +48,15 @@ impl Admission {
         }
     }
 
-    fn named(&self, record: &Record) -> Named {
+    pub(super) fn named(&self, record: &Record) -> Named {
         let venue = record.venue.filter(|venue| *venue != self.blank);
         Named { symbol: record.symbol, venue, id: record.id }
     }
 
     /// What a correction tells by itself.
     fn check_correction(&self, record: &Record, named: &Named) -> Result<(), Refusal> {
-        if self.config.is_pooled {
-            let detail =
-                format!("{}: a source whose symbols are spread has none", record.trans.name());
+        if let Some(source) = self.config.no_corrections() {
+            let detail = format!("{}: {source} has none", record.trans.name());
             return Err(Refusal::new(Reason::TransType, detail));
         }
         if named.id == TradeId::NONE {
@@ -74,19 +73,30 @@ impl Admission {
         }
     }
 
-    /// The trade of a name that was admitted last.
-    fn look_up(&mut self, trades: &Trades, named: &Named) -> Option<Found> {
+    /// The trade of a name that was admitted last, unless it left early.
+    fn look_up(&mut self, trades: &Trades, named: &Named) -> Result<Option<Found>, Refusal> {
         let floor = self.mark.floor();
         // What bars may still need is kept for longer, and says nothing here.
         let is_held =
             |found: &Found| found.own >= floor || found.now.is_some_and(|now| now.ts >= floor);
         let corrected = self.horizon.corrected(named).filter(is_held).max_by_key(|found| found.own);
-        let times: Vec<i64> = self.times_of(named, floor).collect();
-        let plain = times.into_iter().find_map(|ts| {
-            let fresh = self.horizon.find_in(trades, &self.runs, named, ts);
-            fresh.or_else(|| self.horizon.find(named, ts))
-        });
-        [corrected, plain].into_iter().flatten().max_by_key(|found| found.own)
+        let is_newest = |ts: i64| corrected.is_none_or(|corrected| corrected.own <= ts);
+        let times: Vec<i64> = self.times_of(named, floor).filter(|ts| is_newest(*ts)).collect();
+        for ts in times {
+            match self.horizon.seek(trades, &self.runs, named, ts) {
+                Sought::Plain(found) => return Ok(Some(found)),
+                Sought::Corrected => {}
+                Sought::Lost => return Err(self.bar_left_early()),
+            }
+        }
+        Ok(corrected)
+    }
+
+    /// The bar of a trade cannot be folded again.
+    fn bar_left_early(&self) -> Refusal {
+        let max = self.config.horizon_trades_max;
+        let detail = format!("its bar holds trades that left early, beyond {max}");
+        Refusal::new(Reason::Horizon, detail)
     }
 
     /// When trades of a name were admitted that the horizon holds, the newest day first.
@@ -136,9 +146,7 @@ impl Admission {
         }
         let is_lost = |values: Values| self.horizon.has_lost(values.ts, trades, &self.runs);
         if [Some(before), now].into_iter().flatten().any(is_lost) {
-            let max = self.config.horizon_trades_max;
-            let detail = format!("its bar holds trades that left early, beyond {max}");
-            return Err(Refusal::new(Reason::Horizon, detail));
+            return Err(self.bar_left_early());
         }
         Ok(found)
     }
@@ -177,11 +185,14 @@ impl Admission {
         for pending in waited {
             let now = pending.now;
             let is_timely = now.is_none_or(|now| now.ts >= self.mark.floor());
-            let found = self.look_up(trades, &named).filter(|_| is_timely);
-            match found.map(|found| self.check_found(trades, found, now)) {
-                Some(Ok(found)) => self.correct(&found, named, now),
-                Some(Err(refusal)) => self.refuse_pending(pending, refusal),
-                None => {
+            let found = self.look_up(trades, &named).and_then(|found| {
+                let found = found.filter(|_| is_timely);
+                found.map(|found| self.check_found(trades, found, now)).transpose()
+            });
+            match found {
+                Ok(Some(found)) => self.correct(&found, named, now),
+                Err(refusal) => self.refuse_pending(pending, refusal),
+                Ok(None) => {
                     let detail =
                         "its new time lies before the correction horizon by now".to_owned();
                     self.refuse_pending(pending, Refusal::new(Reason::Horizon, detail));
@@ -200,6 +211,7 @@ impl Admission {
 
     /// An epoch has begun: gives up what waited for a horizon that now begins at `floor`.
     pub(super) fn give_up(&mut self, floor: i64) {
+        self.forget_excluded(floor);
         let watermark = self.mark.head.saturating_sub(self.config.lateness_ns);
         for pending in self.pending.expire(floor, watermark) {
             self.release(&pending.named, 1);

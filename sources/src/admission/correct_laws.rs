@@ -105,10 +105,10 @@ impl Made {
     }
 }
 
-fn config(held_max: u64) -> AdmissionConfig {
+fn config((held_max, horizon_ns): (u64, i64)) -> AdmissionConfig {
     AdmissionConfig {
         lateness_ns: 2 * S,
-        horizon_ns: 10 * S,
+        horizon_ns,
         max_jump_ns: 30 * S,
         horizon_trades_max: held_max,
         bar_ns: BAR_NS,
@@ -118,12 +118,12 @@ fn config(held_max: u64) -> AdmissionConfig {
 
 fn made(
     rows: &[Row],
-    held_max: u64,
+    bounds: (u64, i64),
     cuts: &[usize],
     restart: Option<usize>,
     is_text: bool,
 ) -> Made {
-    let (config, length) = (config(held_max), EpochLength::SECOND);
+    let (config, length) = (config(bounds), EpochLength::SECOND);
     let mut symbols = Symbols::default();
     let mut admission = Admission::new(config.clone(), length, symbols.clone(), 0);
     let (mut made, mut kept, mut at) = (Made::default(), Kept::default(), 0);
@@ -187,11 +187,14 @@ proptest! {
         cuts in proptest::collection::vec(1..120usize, 1..6),
         restart in 0..8usize,
         held_max in prop_oneof![Just(9u64), Just(70), Just(20_000_000)],
+        // A horizon of whole epochs, and one that begins amid them.
+        horizon in prop_oneof![Just(10 * S), Just(3 * S + S / 3)],
         is_text: bool,
     ) {
-        let whole = made(&rows, held_max, &[100_000], None, is_text);
-        prop_assert_eq!(&whole, &made(&rows, held_max, &cuts, None, is_text));
-        prop_assert_eq!(&whole, &made(&rows, held_max, &cuts, Some(restart), is_text));
+        let bounds = (held_max, horizon);
+        let whole = made(&rows, bounds, &[100_000], None, is_text);
+        prop_assert_eq!(&whole, &made(&rows, bounds, &cuts, None, is_text));
+        prop_assert_eq!(&whole, &made(&rows, bounds, &cuts, Some(restart), is_text));
     }
 }
 
@@ -209,8 +212,32 @@ fn large_batches_are_corrected_as_small_ones() {
         })
         .collect();
     for held_max in [2_000, 20_000_000] {
-        let small = made(&rows, held_max, &[100], None, false);
-        assert_eq!(small, made(&rows, held_max, &[4_000, 1_500, 300], None, false), "{held_max}");
-        assert_eq!(small, made(&rows, held_max, &[1_700, 60], Some(1), false), "{held_max}");
+        let bounds = (held_max, 10 * S);
+        let small = made(&rows, bounds, &[100], None, false);
+        assert_eq!(small, made(&rows, bounds, &[4_000, 1_500, 300], None, false), "{held_max}");
+        assert_eq!(small, made(&rows, bounds, &[1_700, 60], Some(1), false), "{held_max}");
     }
+}
+
+/// The last trade of a bar is edited when the horizon has just come to it; what follows in the batch moves the horizon
+/// on, within the epoch, so far that the bar's first trade, which was taken back, is needed by no other.
+#[test]
+fn a_bar_at_the_edge_is_folded_as_it_was_when_it_was_touched() {
+    let (trade, edge) = (TransType::New, 9 * S + S / 5 - 3 * S - 9 * S / 10);
+    // Ids of corrections begin behind three trades, of another symbol here.
+    let rows: [Row; 9] = [
+        (0, 1, 0, 1_000, trade),
+        (0, 1, 0, 1_000, trade),
+        (0, 1, 0, 1_000, trade),
+        (2 * S + S / 10, 0, 1, 1_000, trade),
+        (3 * S + 8 * S / 10, 0, 0, 1_001, trade),
+        (0, 0, 5, 0, TransType::Cancel),
+        (edge, 0, 0, 1_002, trade),
+        (-edge, 0, 6, 1_005, TransType::Replace),
+        (S / 4, 0, 0, 1_003, trade),
+    ];
+    let bounds = (20_000_000, 3 * S + S / 3);
+    let one_by_one = made(&rows, bounds, &[1], None, false);
+    assert_eq!(one_by_one.bars.values().map(Vec::len).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(made(&rows, bounds, &[9], None, false), one_by_one);
 }

@@ -102,8 +102,8 @@ proptest! {
             sorted.iter().for_each(|(trade, _)| decoded.trades.push(trade, trade.symbol));
             let length = EpochLength::SECOND;
             let mut admission = Admission::new(config.clone(), length, symbols.clone(), 0);
-            let (runs, letters) = admission.admit(&mut decoded);
-            (decoded, runs, letters)
+            let part = admission.admit(&mut decoded);
+            (decoded, part.runs, part.letters)
         };
         let (_, _, letters) = of(&usual);
         let (passed_on, runs, early) = of(&pooled);

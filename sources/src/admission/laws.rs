@@ -2,6 +2,7 @@
 //! and a snapshot at any cut goes on the same, in another process's symbol ids too.
 
 use super::kept::Kept;
+use super::parts::Part;
 use super::record::Record;
 use crate::*;
 use market::*;
@@ -128,8 +129,7 @@ fn judged(
     cuts: &[usize],
     restart: Option<usize>,
 ) -> Vec<Verdict> {
-    let mut symbols = Symbols::default();
-    let length = EpochLength::SECOND;
+    let (mut symbols, length) = (Symbols::default(), EpochLength::SECOND);
     let mut admission = Admission::new(config.clone(), length, symbols.clone(), 0);
     let (mut verdicts, mut kept) = (Vec::new(), Kept::default());
     let mut at = 0;
@@ -156,11 +156,8 @@ fn judged(
         // A feed that begins somewhere before the cut brings what was judged once more.
         let from = at - at.min(number % 7) * usize::from(restarts);
         let mut decoded = batch(&events[from..end], from, &symbols, venues);
-        let (runs, letters) = match (at == events.len(), restarts) {
-            (true, _) => {
-                let part = admission.finish(&mut decoded);
-                (part.runs, part.letters)
-            }
+        let Part { runs, letters, .. } = match (at == events.len(), restarts) {
+            (true, _) => admission.finish(&mut decoded),
             (false, true) => admission.admit_behind(&mut decoded),
             (false, false) => admission.admit(&mut decoded),
         };
@@ -170,8 +167,8 @@ fn judged(
                 part.push((decoded.trades.offset[row as usize].row(), run.epoch, None));
             }
         }
-        part.extend(letters.iter().map(|l| (l.offset.row(), l.epoch, Some(l.reason))));
         verdicts.extend(part);
+        verdicts.extend(letters.iter().map(|l| (l.offset.row(), l.epoch, Some(l.reason))));
         if at == events.len() {
             break;
         }

@@ -25,6 +25,7 @@ mod correct;
 #[cfg(test)]
 mod correct_laws;
 mod duplicates;
+mod exclude;
 mod fold;
 mod horizon;
 mod judge;
@@ -59,6 +60,7 @@ pub use seam::Seam;
 use crate::{Decoded, Heartbeat, Undecoded};
 use correct::blank;
 use duplicates::{Duplicates, STREAMS_PER_SYMBOL_MAX};
+use exclude::Excluded;
 use horizon::Horizon;
 use market::{
     Counts, DeadLetter, Epoch, EpochLength, Offset, Reason, Run, SymbolId, Symbols, Tick,
@@ -98,6 +100,8 @@ pub struct Admission {
     horizon: Horizon,
     /// Corrections whose trade has not come.
     pending: Pendings,
+    /// What is not to be traded.
+    excluded: Vec<Excluded>,
     /// The venue of a record without one, where others have one.
     blank: SymbolId,
     /// Lent to who folds a bar again.
@@ -133,6 +137,7 @@ impl Admission {
             touched: Vec::new(),
             horizon: Horizon::new(config.horizon_trades_max, config.bar_ns, blank(&symbols)),
             pending: Pendings::default(),
+            excluded: config.exclusions.iter().map(|one| Excluded::of(one, &symbols)).collect(),
             blank: blank(&symbols),
             ticks: Vec::new(),
             config,

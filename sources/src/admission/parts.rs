@@ -10,7 +10,7 @@
 use super::record::Record;
 use super::waiting::Waiting;
 use super::{Admission, Place};
-use crate::{Decoded, Heartbeat, Undecoded};
+use crate::{Decoded, Heartbeat, Order, Undecoded};
 use market::{DeadLetter, Offset, Run, SharedTrades, SymbolId, Tick, Time, Touched, TransType};
 use std::iter::Peekable;
 use std::ops::Range;
@@ -35,8 +35,17 @@ pub struct Rest {
     rows: usize,
     undecoded: Peekable<IntoIter<Undecoded>>,
     heartbeats: Peekable<IntoIter<Heartbeat>>,
+    orders: Peekable<IntoIter<Order>>,
     /// Of the last record that was judged.
     last: Option<Offset>,
+}
+
+/// What stands between rows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Broken,
+    Beat,
+    Order,
 }
 
 impl Rest {
@@ -46,42 +55,45 @@ impl Rest {
             rows: batch.trades.len(),
             undecoded: std::mem::take(&mut batch.undecoded).into_iter().peekable(),
             heartbeats: std::mem::take(&mut batch.heartbeats).into_iter().peekable(),
+            orders: std::mem::take(&mut batch.orders).into_iter().peekable(),
             last: None,
         }
     }
 
-    /// What comes next of what is no row: the row that it stands before, its position, whether it is a heartbeat.
-    fn next(&mut self) -> Option<(u32, Offset, bool)> {
-        let broken = self.undecoded.peek().map(|record| (record.before_row, record.offset, false));
-        let beat = self.heartbeats.peek().map(|beat| (beat.before_row, beat.offset, true));
-        [broken, beat].into_iter().flatten().min()
+    /// What comes next of what is no row: the row that it stands before, its position, and what it is.
+    fn next(&mut self) -> Option<(u32, Offset, Kind)> {
+        let broken = self.undecoded.peek().map(|one| (one.before_row, one.offset, Kind::Broken));
+        let beat = self.heartbeats.peek().map(|one| (one.before_row, one.offset, Kind::Beat));
+        let order = self.orders.peek().map(|one| (one.before_row, one.offset, Kind::Order));
+        [broken, beat, order].into_iter().flatten().min()
     }
 }
 
 impl Admission {
-    /// Judges a batch: runs of admitted rows in log order, and letters in the order of decision. May append
-    /// rows that had waited; takes the undecoded records and the heartbeats out of the batch.
-    pub fn admit(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+    /// Judges a batch, all of its parts together: for who folds nothing. May append rows that had waited; takes the
+    /// undecoded records and the heartbeats out of the batch.
+    pub fn admit(&mut self, batch: &mut Decoded) -> Part {
         let rest = self.begin(batch);
         self.admit_all(batch, rest)
     }
 
     /// As [`Admission::admit`], of the records behind the one at [`Admission::position`]: those before it
     /// were judged by the run that this one goes on from, and are read again.
-    pub fn admit_behind(&mut self, batch: &mut Decoded) -> (Vec<Run>, Vec<DeadLetter>) {
+    pub fn admit_behind(&mut self, batch: &mut Decoded) -> Part {
         let rest = self.begin_behind(batch);
         self.admit_all(batch, rest)
     }
 
-    fn admit_all(&mut self, batch: &mut Decoded, rest: Rest) -> (Vec<Run>, Vec<DeadLetter>) {
+    fn admit_all(&mut self, batch: &mut Decoded, rest: Rest) -> Part {
         let (mut all, mut rest) = (Part::default(), Some(rest));
         while let Some(left) = rest {
             let part;
             (part, rest) = self.admit_part(batch, left);
             all.runs.extend(part.runs);
             all.letters.extend(part.letters);
+            all.touched.extend(part.touched);
         }
-        (all.runs, all.letters)
+        all
     }
 
     /// The whole of a batch, to be judged in parts.
@@ -94,20 +106,23 @@ impl Admission {
         let Some(after) = self.position else { return self.begin(batch) };
         batch.undecoded.retain(|record| record.offset > after);
         batch.heartbeats.retain(|beat| beat.offset > after);
+        batch.orders.retain(|order| order.offset > after);
         let first = batch.trades.offset.partition_point(|offset| *offset <= after);
         Rest::of(batch, first)
     }
 
     /// Judges the next part of a batch; what is left of it then.
     pub fn admit_part(&mut self, batch: &mut Decoded, mut rest: Rest) -> (Part, Option<Rest>) {
+        self.horizon.leave(self.mark.floor());
         let is_whole = self.judge_part(batch, &mut rest);
         let mut last = rest.last;
         if is_whole {
             // What lies beyond where it is read to counts as read, and so does a message's end.
             let left = rest.undecoded.by_ref().map(|record| record.offset).last();
             let beats = rest.heartbeats.by_ref().map(|beat| beat.offset).last();
+            let orders = rest.orders.by_ref().map(|order| order.offset).last();
             let row = batch.trades.offset[..rest.rows].last().copied();
-            last = [last, left, beats, row, batch.end].into_iter().flatten().max();
+            last = [last, left, beats, orders, row, batch.end].into_iter().flatten().max();
             self.waiting.iter_mut().for_each(Waiting::outlive_batch);
         }
         self.position = self.position.max(last);
@@ -117,6 +132,7 @@ impl Admission {
     /// The log has ended: what waits is admitted into `batch`, an empty one, unless the log goes on elsewhere. To be
     /// asked again as long as there are bars to fold again.
     pub fn finish(&mut self, batch: &mut Decoded) -> Part {
+        self.horizon.leave(self.mark.floor());
         let until = self.config.until.filter(|_| !self.is_over());
         // Nobody has agreed with what jumped, and those behind would have to believe it.
         let is_agreed = self.config.place != Place::Ahead
@@ -134,7 +150,9 @@ impl Admission {
 
     fn end_part(&mut self, trades: &SharedTrades, told: usize) -> Part {
         let runs = std::mem::take(&mut self.runs);
-        self.horizon.keep(trades, &runs, told, (self.mark.floor(), self.mark.head));
+        // Where nothing can be corrected nobody will ask for trades.
+        let kept = if self.config.no_corrections().is_none() { &runs[..] } else { &[] };
+        self.horizon.keep(trades, kept, told, self.mark.head);
         let (letters, touched) =
             (std::mem::take(&mut self.letters), std::mem::take(&mut self.touched));
         Part { runs, letters, touched }
@@ -142,7 +160,7 @@ impl Admission {
 
     /// Judges as much as belongs together; whether that was all.
     fn judge_part(&mut self, batch: &mut Decoded, rest: &mut Rest) -> bool {
-        while let Some((before, offset, is_beat)) = rest.next().filter(|_| !self.is_over()) {
+        while let Some((before, offset, kind)) = rest.next().filter(|_| !self.is_over()) {
             let before = (before as usize).min(rest.rows).max(rest.row);
             if !self.judge_rows(batch, rest, before) {
                 return false;
@@ -150,14 +168,21 @@ impl Admission {
             if self.is_over() {
                 break;
             }
-            if is_beat {
-                let beat = rest.heartbeats.peek().copied();
-                if !beat.is_none_or(|beat| self.judge_heartbeat(batch, beat, rest.row as u32)) {
-                    return false;
+            match kind {
+                Kind::Beat => {
+                    let beat = rest.heartbeats.peek().copied();
+                    if !beat.is_none_or(|beat| self.judge_heartbeat(batch, beat, rest.row as u32)) {
+                        return false;
+                    }
+                    rest.heartbeats.next();
                 }
-                rest.heartbeats.next();
-            } else {
-                rest.undecoded.next().into_iter().for_each(|record| self.refuse_undecoded(record));
+                Kind::Broken => {
+                    rest.undecoded.next().into_iter().for_each(|one| self.refuse_undecoded(one));
+                }
+                Kind::Order => {
+                    let order = rest.orders.next();
+                    order.iter().for_each(|one| self.exclude(&batch.trades, &one.exclusion));
+                }
             }
             rest.last = rest.last.max(Some(offset));
         }
@@ -175,11 +200,16 @@ impl Admission {
     }
 
     fn judge_to(&mut self, batch: &mut Decoded, rows: Range<usize>) -> usize {
-        let mut at = rows.start;
+        let (mut at, mut next) = (rows.start, None);
         while at < rows.end && !self.is_over() {
             if self.waiting.is_empty() {
                 let end = self.arrive(batch, at, rows.end);
-                let end = next_correction(&batch.trades.trans, at..end);
+                // Looked for once, however many stretches lie before it.
+                let found = next.filter(|next| *next >= at);
+                let found =
+                    found.unwrap_or_else(|| next_correction(&batch.trades.trans, at..rows.end));
+                next = Some(found);
+                let end = end.min(found);
                 let calm = self.admit_calm(&batch.trades, at..end);
                 if calm > at {
                     self.counts.read += (calm - at) as u64;

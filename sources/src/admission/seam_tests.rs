@@ -42,8 +42,8 @@ fn admitted(
     let mut found = Vec::new();
     for (number, part) in events.chunks(7).enumerate() {
         let mut decoded = batch(part, first + 7 * number, symbols, true);
-        let (runs, _) = admission.admit(&mut decoded);
-        for run in &runs {
+        let part = admission.admit(&mut decoded);
+        for run in &part.runs {
             let rows = run.rows.clone().map(|row| decoded.trades.offset[row as usize].row());
             found.extend(rows.map(|row| (row, run.epoch)));
         }

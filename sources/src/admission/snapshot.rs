@@ -58,11 +58,14 @@ impl Admission {
         self.duplicates.save(to, &self.symbols);
         self.horizon.save(to, &self.symbols);
         self.pending.save(to, &self.symbols);
+        self.save_excluded(to);
         to.u64(self.waiting.len() as u64);
         self.waiting.iter().for_each(|waiting| waiting.snapshot(to, &self.symbols));
         let counts = &self.counts;
-        [counts.read, counts.used, counts.late, counts.flagged, counts.cancelled, counts.replaced]
+        let corrected = [counts.cancelled, counts.replaced, counts.excluded];
+        [counts.read, counts.used, counts.late, counts.flagged]
             .into_iter()
+            .chain(corrected)
             .chain(counts.refused)
             .for_each(|word| to.u64(word));
         match self.config.place {
@@ -130,12 +133,14 @@ impl Admission {
         }
         admission.pending = Pendings::load(&mut from)?;
         admission.await_again();
+        admission.load_excluded(&mut from)?;
         for _ in 0..from.count()? {
             admission.waiting.push(Waiting::restore(&mut from)?);
         }
         let counts = &mut admission.counts;
         let words = [&mut counts.read, &mut counts.used, &mut counts.late, &mut counts.flagged];
-        for word in words.into_iter().chain([&mut counts.cancelled, &mut counts.replaced]) {
+        let corrected = [&mut counts.cancelled, &mut counts.replaced, &mut counts.excluded];
+        for word in words.into_iter().chain(corrected) {
             *word = from.u64()?;
         }
         for reason in Reason::ALL {

@@ -219,3 +219,26 @@ fn a_message_that_was_judged_to_its_end_is_the_position() {
     admission.admit(&mut batch);
     assert_eq!(admission.position(), end);
 }
+
+/// Who can take no correction keeps no trade for one, and refuses it for what its source is.
+#[test]
+fn without_corrections_no_trade_is_kept() {
+    let kept = |config: AdmissionConfig| {
+        let symbols = Symbols::default();
+        let mut trades = log(&symbols, &[(0.0, "A", 5, 7), (1.0, "A", 6, 8), (0.0, "A", 5, 7)]);
+        trades.trans = vec![TransType::New, TransType::New, TransType::Cancel];
+        let symbol = trades.symbol[0];
+        let mut batch = Decoded { trades: trades.into(), ..Decoded::default() };
+        let mut admission = Admission::new(config, EpochLength::SECOND, symbols, 0);
+        let letters = admission.admit(&mut batch).letters;
+        let told = letters.iter().map(|letter| format!("{}: {}", letter.reason, letter.detail));
+        let ticks = admission.ticks(symbol, Time::from_ns(T0), Time::from_ns(T0 + S)).len();
+        (ticks, admission.counts().cancelled, told.collect::<Vec<_>>().join("; "))
+    };
+    assert_eq!(kept(config()), (0, 1, String::new()));
+    let refused = |source| (0, 0, format!("trans_type: cancel: {source} has none"));
+    let none = AdmissionConfig { keeps_trades: false, ..config() };
+    assert_eq!(kept(none), refused("a source that keeps no trades"));
+    let pooled = AdmissionConfig { is_pooled: true, ..config() };
+    assert_eq!(kept(pooled), refused("a source whose symbols are spread"));
+}

@@ -34,7 +34,8 @@ impl Admission {
     pub(super) fn check_values(&self, record: &Record) -> Result<(), Refusal> {
         let is_timely = (self.mark.floor()..=self.mark.latest()).contains(&record.ts);
         let fit = fits(record.price.raw(), record.size.raw());
-        if is_timely && fit && self.is_welcome(record.symbol) {
+        let is_free = self.excluded.is_empty() || self.check_excluded(record).is_ok();
+        if is_timely && fit && is_free && self.is_welcome(record.symbol) {
             return Ok(());
         }
         self.explain_values(record)
@@ -97,7 +98,7 @@ impl Admission {
             let detail = format!("time {ts}, wanted {floor} or later: the correction horizon");
             return Err(Refusal::new(Reason::Horizon, detail));
         }
-        Ok(())
+        self.check_excluded(record)
     }
 
     pub(super) fn jump(&self, ts: i64) -> Refusal {

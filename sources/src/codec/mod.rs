@@ -204,11 +204,12 @@ impl Decoder {
         {
             json.finish(&mut self.desk, into);
         }
-        let Decoded { trades, undecoded, heartbeats, .. } = into;
+        let Decoded { trades, undecoded, heartbeats, orders, .. } = into;
         let place = |offset: Offset| trades.offset.partition_point(|&row| row < offset) as u32;
         undecoded.sort_by_key(|record| record.offset);
         undecoded.iter_mut().for_each(|record| record.before_row = place(record.offset));
         heartbeats.iter_mut().for_each(|beat| beat.before_row = place(beat.offset));
+        orders.iter_mut().for_each(|order| order.before_row = place(order.offset));
     }
 
     /// Rows that the layout's filter dropped so far: they are no records and count nowhere else.

@@ -7,8 +7,10 @@
 //!
 //! Of the positions behind a message those above [`RECORDS_MAX`] are for decisions, in the order they were made.
 
-use super::recall::{Accepted, beat_record, gap_record};
+use super::asked::{Asked, Asking};
+use super::recall::{Accepted, beat_record, excluded_record, gap_record};
 use super::source::{KafkaSourceError, LogPart};
+use crate::layout::Exclusion;
 use ::kafka::{Batch, KafkaError, Record, Settings, TopicPlan, Topics, Transactions};
 use market::{Offset, Time};
 use serde_json::Value;
@@ -19,20 +21,37 @@ use std::time::{Duration, Instant};
 /// Records that a message may have; the indices above are for what was decided behind it.
 pub(crate) const RECORDS_MAX: u32 = 1 << 19;
 
-/// A partition's watermark becomes at least this, before the message at an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was decided of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Its watermark becomes at least this.
+    Beat(Time),
+    /// Trades are taken out from here on.
+    Exclude(Arc<Exclusion>),
+}
+
+/// What was decided, before the message at an offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The offset of the message that it comes before.
     pub next: u64,
     /// Which of the decisions before that message it is.
     pub index: u32,
-    /// The time.
-    pub time: Time,
+    /// What.
+    pub what: Decided,
 }
 
 impl Decision {
+    /// The time that a watermark is moved to.
+    pub(super) fn time(&self) -> Option<Time> {
+        match self.what {
+            Decided::Beat(time) => Some(time),
+            Decided::Exclude(_) => None,
+        }
+    }
+
     /// Its own place among the records of the partition.
-    pub(super) fn offset(self) -> Offset {
+    pub(super) fn offset(&self) -> Offset {
         let next = Offset::in_message(self.next, 0).raw();
         Offset::from_raw(next - u64::from(RECORDS_MAX) + u64::from(self.index.min(RECORDS_MAX - 1)))
     }
@@ -61,6 +80,8 @@ pub struct Control {
     writer: Mutex<Transactions>,
     /// Partitions whose joining is written down.
     joined: AtomicU64,
+    /// What is to be excluded, as it was asked for.
+    asked: Asking,
 }
 
 impl Control {
@@ -92,6 +113,7 @@ impl Control {
             seen: Mutex::new((i64::MIN, Instant::now())),
             writer: Mutex::new(transactions),
             joined: AtomicU64::new(0),
+            asked: Asked::of(settings, topic)?,
         })
     }
 
@@ -128,8 +150,8 @@ impl Control {
     }
 
     /// Writes down that a quiet partition is moved on; it is durable when this returns.
-    pub(super) fn move_on(&self, part: &LogPart, to: Decision) -> Result<(), KafkaError> {
-        self.write(&part.name(), &beat_record("idle", part, to.next, to.time))
+    pub(super) fn move_on(&self, part: &LogPart, next: u64, time: Time) -> Result<(), KafkaError> {
+        self.write(&part.name(), &beat_record("idle", part, next, time))
     }
 
     /// Writes down that a partition joins, whose watermark begins at `time`; it is durable when this returns.
@@ -137,6 +159,24 @@ impl Control {
         self.write(&part.name(), &beat_record("join", part, part.start, time))?;
         self.joined.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// The exclusions that were asked for, behind the first `known`.
+    pub(super) fn asked(&self, known: usize) -> Vec<Arc<Exclusion>> {
+        self.asked.behind(known)
+    }
+
+    /// Writes down what is to be excluded; it is durable when this returns.
+    ///
+    /// # Errors
+    /// Fails when the record can never be delivered.
+    pub fn ask(&self, exclusion: &Exclusion) -> Result<(), KafkaError> {
+        self.write(&exclusion.id, &exclusion.record())
+    }
+
+    /// Writes down where an exclusion begins in a partition; it is durable when this returns.
+    pub(super) fn exclude(&self, part: &LogPart, next: u64, id: &str) -> Result<(), KafkaError> {
+        self.write(&part.name(), &excluded_record(part, next, id))
     }
 
     /// How many partitions were let join so far.

@@ -7,11 +7,11 @@
 //! the one before it is taken. When as many
 //! wait as may, the thread waits too, and librdkafka stops fetching the partition.
 
-use super::control::{Control, Decision, end_of};
+use super::control::{Control, end_of};
 use super::source::LogPart;
 use crate::codec::{Decoder, Message};
 use crate::file::raw::printable;
-use crate::{Decoded, Fed, Feed, Heartbeat, Undecoded};
+use crate::{Decoded, Fed, Feed, Undecoded};
 use ::kafka::{Arrived, PartitionReader};
 use market::{Offset, PartitionError, Reason, Time, Waker};
 use std::collections::VecDeque;
@@ -112,6 +112,7 @@ impl KafkaFeed {
             control,
             joins,
             quiet: None,
+            asked: 0,
             part: part.clone(),
         };
         let name = format!("kafka-{}", part.partition);
@@ -191,20 +192,22 @@ impl Drop for KafkaFeed {
 }
 
 /// What the thread holds.
-struct Ahead {
+pub(super) struct Ahead {
     desk: Arc<Desk>,
     decoder: Decoder,
-    part: LogPart,
-    batch: Box<Decoded>,
+    pub(super) part: LogPart,
+    pub(super) batch: Box<Decoded>,
     /// Offset of the message that is read next.
-    next: u64,
+    pub(super) next: u64,
     /// Of what was decided, how much is behind.
-    decided: usize,
-    control: Option<Arc<Control>>,
+    pub(super) decided: usize,
+    pub(super) control: Option<Arc<Control>>,
     /// Where the watermark is to begin of a partition that joins.
-    joins: Option<Time>,
+    pub(super) joins: Option<Time>,
     /// Since when nothing comes, at the end of the partition.
-    quiet: Option<Instant>,
+    pub(super) quiet: Option<Instant>,
+    /// Exclusions that were asked for and are settled here.
+    pub(super) asked: usize,
 }
 
 impl Ahead {
@@ -230,6 +233,7 @@ impl Ahead {
             })?;
             self.next = self.next.max(arrived.end.unwrap_or(0));
             self.heed_decisions(self.next);
+            self.obey()?;
             self.decide(arrived)?;
             if self.is_awaited(arrived) {
                 self.hand_on();
@@ -239,16 +243,6 @@ impl Ahead {
                 self.desk.put(|shelf| shelf.whole = shelf.whole.or(Some(shelf.put)));
             }
         }
-        Ok(())
-    }
-
-    /// Begins a partition that joins, once that is written down.
-    fn join(&mut self) -> Result<(), String> {
-        let (Some(time), Some(control)) = (self.joins, &self.control) else { return Ok(()) };
-        let joined = control.join(&self.part, time);
-        joined.map_err(|error| format!("{}: {error}", self.part.name()))?;
-        tracing::info!("{}: joins, its watermark begins at {} ns", self.part.name(), time.ns());
-        self.part.decided.push(Decision { next: self.part.start, index: 0, time });
         Ok(())
     }
 
@@ -292,49 +286,6 @@ impl Ahead {
         if self.decoder.is_full(&self.batch) || self.batch.arrived.len() >= MESSAGES_MAX {
             self.hand_on();
         }
-    }
-
-    /// Takes what was decided before the message at `next` for heartbeats, each in its place.
-    fn heed_decisions(&mut self, next: u64) {
-        while let Some(&decision) = self.part.decided.get(self.decided)
-            && decision.next <= next
-        {
-            self.decided += 1;
-            let (offset, time) = (decision.offset(), decision.time);
-            self.batch.heartbeats.push(Heartbeat { before_row: 0, offset, time });
-            // It came with no message, and what bounds it was known when it was decided.
-            self.batch.arrived.push((offset, Time::GREATEST));
-            self.batch.end = Some(offset);
-        }
-    }
-
-    /// Where nothing came for long, moves the partition on, once that is written down.
-    #[expect(clippy::disallowed_methods, reason = "how long it is quiet, a source's clock counts")]
-    fn decide(&mut self, arrived: Arrived) -> Result<(), String> {
-        let Some(control) = self.control.clone() else { return Ok(()) };
-        let Some(after) = control.after() else { return Ok(()) };
-        if arrived.messages > 0 {
-            self.quiet = None;
-        }
-        if arrived.end.is_some() {
-            self.quiet.get_or_insert_with(Instant::now);
-        }
-        if self.quiet.is_none_or(|since| since.elapsed() < after) {
-            return Ok(());
-        }
-        let last = self.part.decided.last().copied();
-        let Some(time) = control.time().filter(|time| last.is_none_or(|last| *time > last.time))
-        else {
-            return Ok(());
-        };
-        let index = last.filter(|last| last.next == self.next).map_or(0, |last| last.index + 1);
-        let decision = Decision { next: self.next, index, time };
-        let decided = control.move_on(&self.part, decision);
-        decided.map_err(|error| format!("{}: {error}", self.part.name()))?;
-        self.part.decided.push(decision);
-        self.heed_decisions(self.next);
-        self.quiet = Some(Instant::now());
-        Ok(())
     }
 
     /// Whether nobody has a batch to read. Where rows wait for that and no message does, it is waited for a while.

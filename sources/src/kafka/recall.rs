@@ -3,27 +3,31 @@
 //! ```text
 //! {"idle":{"topic":T,"topic_id":I,"partition":P,"after_offset":N,"watermark":NS}}
 //! {"join":{"topic":T,"topic_id":I,"partition":P,"after_offset":N,"watermark":NS}}
+//! {"exclude":{"id":I,"where":W,"ids":[...],"reason":R}}          asked for from outside
+//! {"excluded":{"id":I,"topic":T,"topic_id":I,"partition":P,"after_offset":N}}
 //! {"gap":{"deployment":D,"generation":G,"topic":T,"topic_id":I,"partition":P,"from":N,"to":N}}
 //! ```
 //! Other records are another's. A topic that was made anew has another id, and what was decided of the old one is
 //! nothing to it.
 
-use super::control::Decision;
+use super::control::{Decided, Decision};
 use super::source::{Gap, KafkaSourceError, LogPart};
+use crate::layout::Exclusion;
 use ::kafka::{Admin, KafkaError, PartitionName, Settings, read_committed};
 use market::Time;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Decisions that a control topic may hold of one partition.
 const DECISIONS_MAX: usize = 1 << 20;
 
-/// A heartbeat that stands in no log: before the message at `next`, the watermark becomes at least `time`.
+/// What was decided of a topic's partition, before the message at `next`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Beat {
     topic_id: String,
     next: u64,
-    time: Time,
+    what: Decided,
 }
 
 /// A partition that joined runs which had begun without it.
@@ -56,6 +60,8 @@ pub struct Recalled {
     beats: BTreeMap<PartitionName, Vec<Beat>>,
     joined: Vec<Joined>,
     accepted: Vec<Accepted>,
+    /// By what names them.
+    exclusions: BTreeMap<String, Arc<Exclusion>>,
 }
 
 /// Reads a control topic to its end; one that is not there holds nothing. Whoever may write to it must be fenced
@@ -84,10 +90,17 @@ impl Recalled {
     fn take(&mut self, value: &[u8]) -> Result<(), String> {
         let text = String::from_utf8_lossy(value);
         let record: Value = serde_json::from_slice(value).map_err(|e| format!("{text}: {e}"))?;
-        let known = ["idle", "join", "gap"].into_iter().find(|kind| record.get(kind).is_some());
-        let Some(kind) = known else { return Ok(()) };
+        if let Some(exclusion) = Exclusion::of_record(&record).map_err(|error| error.to_string())? {
+            self.exclusions.insert(exclusion.id.clone(), Arc::new(exclusion));
+            return Ok(());
+        }
+        let kinds = ["idle", "join", "gap", "excluded"];
+        let Some(kind) = kinds.into_iter().find(|kind| record.get(kind).is_some()) else {
+            return Ok(());
+        };
         let read = match kind {
             "gap" => accepted(&record[kind]).map(|accepted| self.accepted.push(accepted)),
+            "excluded" => self.excluded(&record[kind]),
             _ => beat(&record[kind]).map(|(part, beat)| {
                 let is_known = self
                     .joined
@@ -110,12 +123,20 @@ impl Recalled {
         }
     }
 
+    fn excluded(&mut self, fields: &Value) -> Option<()> {
+        let (part, topic_id, next) = place_of(fields)?;
+        let what = Decided::Exclude(self.exclusions.get(fields["id"].as_str()?)?.clone());
+        self.beats.entry(part).or_default().push(Beat { topic_id, next, what });
+        Some(())
+    }
+
     /// What was decided of a part, by rising position.
     pub fn of(&self, part: &LogPart) -> Vec<Decision> {
         let beats = self.beats.get(&(part.topic.clone(), part.partition));
         let own = beats.into_iter().flatten().filter(|beat| beat.topic_id == part.topic_id);
-        let mut list: Vec<Decision> =
-            own.map(|beat| Decision { next: beat.next, index: 0, time: beat.time }).collect();
+        let mut list: Vec<Decision> = own
+            .map(|beat| Decision { next: beat.next, index: 0, what: beat.what.clone() })
+            .collect();
         list.sort_by_key(|decision| decision.next);
         for place in list.chunk_by_mut(|one, other| one.next == other.next) {
             place.iter_mut().zip(0..).for_each(|(decision, index)| decision.index = index);
@@ -140,10 +161,16 @@ fn part_of(fields: &Value) -> Option<(PartitionName, String)> {
     Some(((fields["topic"].as_str()?.to_owned(), partition), topic_id))
 }
 
-fn beat(fields: &Value) -> Option<(PartitionName, Beat)> {
+fn place_of(fields: &Value) -> Option<(PartitionName, String, u64)> {
     let (part, topic_id) = part_of(fields)?;
     let next = u64::try_from(fields["after_offset"].as_i64()? + 1).ok()?;
-    Some((part, Beat { topic_id, next, time: Time::from_ns(fields["watermark"].as_i64()?) }))
+    Some((part, topic_id, next))
+}
+
+fn beat(fields: &Value) -> Option<(PartitionName, Beat)> {
+    let (part, topic_id, next) = place_of(fields)?;
+    let what = Decided::Beat(Time::from_ns(fields["watermark"].as_i64()?));
+    Some((part, Beat { topic_id, next, what }))
 }
 
 fn accepted(fields: &Value) -> Option<Accepted> {
@@ -159,6 +186,14 @@ pub(super) fn beat_record(kind: &str, part: &LogPart, next: u64, time: Time) -> 
     json!({ kind: {
         "topic": part.topic, "topic_id": part.topic_id, "partition": part.partition,
         "after_offset": next.cast_signed() - 1, "watermark": time.ns(),
+    }})
+}
+
+/// The record of where an exclusion begins.
+pub(super) fn excluded_record(part: &LogPart, next: u64, id: &str) -> Value {
+    json!({ "excluded": {
+        "id": id, "topic": part.topic, "topic_id": part.topic_id, "partition": part.partition,
+        "after_offset": next.cast_signed() - 1,
     }})
 }
 
@@ -187,6 +222,7 @@ mod tests {
         let gap = Gap { topic: "t".to_owned(), partition: 3, from: 7, to: 0, anew: true };
         let topic_id = "new".to_owned();
         let passed = Accepted { deployment: "d".to_owned(), generation: 2, gap, topic_id };
+        let exclusion = Exclusion::parse("x", "symbol = 'A'", &[], "why").unwrap();
         let records = [
             beat("idle", &old, 9, 90),
             beat("join", &new, 0, 10),
@@ -194,7 +230,9 @@ mod tests {
             beat("idle", &new, 5, 50),
             gap_record(&passed),
             beat("idle", &new, 0, 15),
-            json!({"exclude": {"symbol": "A"}}),
+            json!({"another": {"symbol": "A"}}),
+            exclusion.record(),
+            excluded_record(&new, 5, "x"),
         ];
         let mut recalled = Recalled::default();
         for record in records {
@@ -202,10 +240,11 @@ mod tests {
         }
         let of = |part: &LogPart| -> Vec<(u64, u32, i64)> {
             let list = recalled.of(part);
-            list.iter().map(|one| (one.next, one.index, one.time.ns())).collect()
+            let ns = |one: &Decision| one.time().map_or(0, Time::ns);
+            list.iter().map(|one| (one.next, one.index, ns(one))).collect()
         };
         assert_eq!(of(&old), [(9, 0, 90)]);
-        assert_eq!(of(&new), [(0, 0, 10), (0, 1, 15), (5, 0, 50)]);
+        assert_eq!(of(&new), [(0, 0, 10), (0, 1, 15), (5, 0, 50), (5, 1, 0)]);
         assert_eq!(recalled.joined().len(), 1);
         assert_eq!(recalled.accepted("d").collect::<Vec<_>>(), [&passed]);
         assert_eq!(recalled.accepted("other").count(), 0);

@@ -9,7 +9,7 @@ use super::scanner::Scanner;
 use std::cmp::Ordering;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
+pub(super) enum Operator {
     Equal,
     Unequal,
     Below,
@@ -31,7 +31,7 @@ const OPERATORS: [(&str, Operator); 7] = [
 ];
 
 #[derive(Clone, Debug)]
-enum Literal {
+pub(super) enum Literal {
     Number(i128),
     Text(String),
 }
@@ -39,8 +39,8 @@ enum Literal {
 #[derive(Clone, Debug)]
 pub(crate) struct Condition<C> {
     pub(crate) column: C,
-    operator: Operator,
-    literals: Vec<Literal>,
+    pub(super) operator: Operator,
+    pub(super) literals: Vec<Literal>,
 }
 
 /// Conditions that all hold for a row that is kept.

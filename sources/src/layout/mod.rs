@@ -2,12 +2,14 @@
 //! `--comment`, read once into a checked form and then bound to the columns that a file has.
 
 mod bind;
+mod exclusion;
 mod expression;
 mod filter;
 mod moment;
 mod scanner;
 
 pub(crate) use bind::Bound;
+pub use exclusion::{EXCLUDED_IDS_MAX, Exclusion, ExclusionError};
 pub(crate) use expression::{Expressions, Factor, Moment, Number, Part, Text};
 pub(crate) use filter::{Condition, Filter};
 pub(crate) use moment::{Clock, DayCache, MomentError};

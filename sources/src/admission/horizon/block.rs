@@ -27,8 +27,11 @@ pub(super) struct Block {
     pub first: u64,
     /// No trade of it is later.
     pub until: i64,
-    /// Its earliest and its latest trade; none until somebody asks.
-    range: Option<(i64, i64)>,
+    /// The row behind the last admitted one.
+    behind: usize,
+    /// The earliest and the latest trade of the rows before `ranged`, which are as many as somebody asked for.
+    range: (i64, i64),
+    ranged: usize,
     /// Whether its rows were copied and more may follow.
     pub is_own: bool,
     /// Symbol and row, in order; none until somebody asks.
@@ -38,7 +41,8 @@ pub(super) struct Block {
 impl Block {
     /// Of a batch of which nothing is admitted yet.
     pub fn of(trades: SharedTrades, first: u64, is_own: bool) -> Self {
-        Block { trades, first, is_own, until: i64::MIN, ..Block::default() }
+        let range = (i64::MAX, i64::MIN);
+        Block { trades, first, is_own, until: i64::MIN, range, ..Block::default() }
     }
 
     /// Of rows that were all admitted.
@@ -58,8 +62,8 @@ impl Block {
     /// More rows were admitted, behind those that were, none later than `until`.
     pub fn admit(&mut self, rows: Range<u32>, until: i64) {
         self.until = self.until.max(until);
-        self.range = None;
         let (start, end) = (rows.start as usize, rows.end as usize);
+        self.behind = self.behind.max(end);
         for word in start / WORD..end.div_ceil(WORD) {
             while self.admitted.len() <= word {
                 self.ranks.push(self.len);
@@ -80,14 +84,16 @@ impl Block {
         self.admit(row..row + 1, until);
     }
 
-    /// Its earliest and its latest trade.
+    /// Its earliest and its latest trade. A batch is judged in parts where it holds corrections, each of which asks.
     pub fn range(&mut self) -> (i64, i64) {
-        let range = self.range.unwrap_or_else(|| {
-            let times = self.rows().map(|row| self.trades.ts_event[row].ns());
-            times.fold((i64::MAX, i64::MIN), |(least, most), ts| (least.min(ts), most.max(ts)))
-        });
-        self.range = Some(range);
-        range
+        for row in self.ranged..self.behind {
+            if self.has(row) {
+                let ts = self.trades.ts_event[row].ns();
+                self.range = (self.range.0.min(ts), self.range.1.max(ts));
+            }
+        }
+        self.ranged = self.behind;
+        self.range
     }
 
     /// Whether trades of it may lie in a span of time; makes its list then.

@@ -3,7 +3,7 @@
 use crate::admission::codec::{Reader, SnapshotError, Writer};
 use crate::admission::fold::FoldState;
 use market::{Offset, Price, Size, SymbolId, Symbols, Tick, Time, TradeId, Updates};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 /// What names a trade within its day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,9 +39,13 @@ pub(super) struct Edit {
 /// The corrected trades by their numbers.
 #[derive(Default)]
 pub(super) struct Edits {
-    all: BTreeMap<u64, Edit>,
+    /// Asked for every trade that is folded again, so not in order.
+    all: HashMap<u64, Edit, FoldState>,
     by_name: HashMap<Named, Vec<u64>, FoldState>,
-    by_symbol: HashMap<SymbolId, Vec<u64>, FoldState>,
+    /// How many are of a symbol.
+    by_symbol: HashMap<SymbolId, u64, FoldState>,
+    /// Those that are there still, by the time that they have now.
+    by_time: BTreeSet<(SymbolId, i64, u64)>,
     /// By when they are nothing any more.
     leaving: BTreeSet<(i64, u64)>,
 }
@@ -65,41 +69,65 @@ impl Edits {
 
     /// The edited trades of a symbol in a span of time.
     pub fn ticks(&self, symbol: SymbolId, from: i64, to: i64) -> impl Iterator<Item = Tick> + '_ {
-        let ordinals = self.by_symbol.get(&symbol).into_iter().flatten();
-        ordinals.filter_map(move |ordinal| {
+        let within = (symbol, from, 0)..(symbol, to.max(from), 0);
+        self.by_time.range(within).filter_map(move |(_, _, ordinal)| {
             let edit = self.all.get(ordinal)?;
-            let Values { ts, price, size, updates } =
-                edit.now.filter(|now| from <= now.ts && now.ts < to)?;
+            let Values { ts, price, size, updates } = edit.now?;
             Some(Tick { ts: Time::from_ns(ts), at: edit.at, price, size, updates })
         })
     }
 
+    /// Those that lie in a span of time now.
+    pub fn between(&self, from: i64, to: i64) -> impl Iterator<Item = (u64, &Edit)> {
+        let all = self.all.iter().map(|(ordinal, edit)| (*ordinal, edit));
+        all.filter(move |(_, edit)| edit.now.is_some_and(|now| from <= now.ts && now.ts < to))
+    }
+
     /// Takes a correction of the trade of a number.
     pub fn put(&mut self, ordinal: u64, edit: Edit) {
-        let (named, last) = (edit.named, edit.last);
+        let (named, last, now) = (edit.named, edit.last, edit.now);
         match self.all.insert(ordinal, edit) {
-            Some(before) => drop(self.leaving.remove(&(before.last, ordinal))),
+            Some(before) => {
+                self.leaving.remove(&(before.last, ordinal));
+                self.take_out(&before, ordinal);
+            }
             None => {
                 self.by_name.entry(named).or_default().push(ordinal);
-                self.by_symbol.entry(named.symbol).or_default().push(ordinal);
+                *self.by_symbol.entry(named.symbol).or_default() += 1;
             }
         }
         self.leaving.insert((last, ordinal));
+        self.by_time.extend(now.map(|now| (named.symbol, now.ts, ordinal)));
     }
 
     /// Forgets trades that never lay later than `until`.
     pub fn expire(&mut self, until: i64) {
         while self.leaving.first().is_some_and(|(last, _)| *last <= until) {
             let Some((_, ordinal)) = self.leaving.pop_first() else { return };
-            let Some(Edit { named, .. }) = self.all.remove(&ordinal) else { continue };
-            forget(&mut self.by_name, &named, ordinal);
-            forget(&mut self.by_symbol, &named.symbol, ordinal);
+            let Some(edit) = self.all.remove(&ordinal) else { continue };
+            self.take_out(&edit, ordinal);
+            forget(&mut self.by_name, &edit.named, ordinal);
+            let symbol = edit.named.symbol;
+            if self.by_symbol.get(&symbol) == Some(&1) {
+                self.by_symbol.remove(&symbol);
+            } else if let Some(count) = self.by_symbol.get_mut(&symbol) {
+                *count -= 1;
+            }
+        }
+    }
+
+    /// It does not have that time any more.
+    fn take_out(&mut self, edit: &Edit, ordinal: u64) {
+        if let Some(now) = edit.now {
+            self.by_time.remove(&(edit.named.symbol, now.ts, ordinal));
         }
     }
 
     pub fn save(&self, to: &mut Writer, symbols: &Symbols) {
         to.u64(self.all.len() as u64);
-        for (ordinal, edit) in &self.all {
+        let mut all: Vec<(&u64, &Edit)> = self.all.iter().collect();
+        all.sort_unstable_by_key(|(ordinal, _)| **ordinal);
+        for (ordinal, edit) in all {
             to.u64(*ordinal);
             edit.named.save(to, symbols);
             to.u64(edit.at.raw());
@@ -148,15 +176,11 @@ impl Values {
     }
 }
 
-fn forget<K: std::hash::Hash + Eq>(
-    map: &mut HashMap<K, Vec<u64>, FoldState>,
-    key: &K,
-    ordinal: u64,
-) {
-    if let Some(ordinals) = map.get_mut(key) {
+fn forget(by_name: &mut HashMap<Named, Vec<u64>, FoldState>, named: &Named, ordinal: u64) {
+    if let Some(ordinals) = by_name.get_mut(named) {
         ordinals.retain(|other| *other != ordinal);
         if ordinals.is_empty() {
-            map.remove(key);
+            by_name.remove(named);
         }
     }
 }

@@ -5,12 +5,13 @@
 //! trades lies beside ([`edits`]), so a block never changes once its last row was admitted.
 //!
 //! **What leaves.** A bar that a correction can touch begins less than the widest bar that is folded from trades before
-//! the floor, so a block leaves when it lies before that as a whole. Of more than `max` trades the oldest leave early:
-//! a bar that may have lost one is not touched any more. Which corrections that refuses follows from the trades'
-//! numbers, not from where blocks end, so it is a function of the log alone.
+//! the floor, so a block leaves when it lies before that as a whole, and not before the bars that its batch touched are
+//! folded again. Of more than `max` trades the oldest leave early: they are not corrected, and a bar that may have lost
+//! one is not touched any more. Which corrections that refuses follows from the trades' numbers, not from where blocks
+//! end, so it is a function of the log alone.
 //!
 //! **Cost.** A bit and two comparisons a trade; 57 bytes a trade with id and venue, 37 without. A symbol's rows are
-//! listed block by block when they are first asked for.
+//! listed block by block when they are first asked for, in 8 bytes a trade more. `benches/corrections` measures them.
 
 mod block;
 mod edits;
@@ -20,15 +21,29 @@ use block::Block;
 use edits::{Edit, Edits};
 pub(super) use edits::{Named, Values};
 use market::{Offset, Run, SharedTrades, SymbolId, Tick, Trade, Trades};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
-/// Rows from which on a batch is shared, not copied.
-const SHARED_ROWS: usize = 1_024;
+/// Rows from which on a batch is shared, not copied. Tests have small ones of both kinds.
+const SHARED_ROWS: usize = if cfg!(test) { 48 } else { 1_024 };
 /// Rows of a block of copied ones.
-const OWN_ROWS: usize = 4_096;
+const OWN_ROWS: usize = if cfg!(test) { 8 } else { 4_096 };
 /// Columns that wait to be used again.
 const SPARE_MAX: usize = 64;
+
+/// Trades with their names.
+pub(super) type Matching = Vec<(Named, Found)>;
+
+/// What there is of the trade of a name that was admitted at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sought {
+    /// It was not corrected yet.
+    Plain(Found),
+    /// It stands among those that were corrected.
+    Corrected,
+    /// It left early.
+    Lost,
+}
 
 /// A trade that a correction names.
 #[derive(Clone, Copy, Debug)]
@@ -82,15 +97,9 @@ impl Horizon {
         }
     }
 
-    /// Keeps what was admitted of a batch that had `told` rows when it came, behind what was kept of it so far. The
-    /// horizon begins at `floor`, and nothing so far is later than `head`.
-    pub fn keep(
-        &mut self,
-        trades: &SharedTrades,
-        runs: &[Run],
-        told: usize,
-        (floor, head): (i64, i64),
-    ) {
+    /// Keeps what was admitted of a batch that had `told` rows when it came, behind what was kept of it so far. Nothing
+    /// so far is later than `head`.
+    pub fn keep(&mut self, trades: &SharedTrades, runs: &[Run], told: usize, head: i64) {
         for run in runs.iter().filter(|run| !run.rows.is_empty()) {
             let is_appended = run.rows.start as usize >= told;
             if is_appended || told < SHARED_ROWS {
@@ -99,7 +108,6 @@ impl Horizon {
                 self.share(trades, run.rows.clone(), head);
             }
         }
-        self.leave(floor);
     }
 
     fn copy(&mut self, trades: &Trades, rows: Range<u32>, head: i64) {
@@ -134,8 +142,9 @@ impl Horizon {
         self.blocks.back_mut().into_iter().for_each(|block| block.is_own = false);
     }
 
-    /// Lets go of what no bar needs, and of what is too much.
-    fn leave(&mut self, floor: i64) {
+    /// Lets go of what no bar needs that is touched from now on, where the horizon begins at `floor`, and of what is too
+    /// much. Those that were touched must have been folded again.
+    pub fn leave(&mut self, floor: i64) {
         let until = floor.saturating_sub(self.span_ns);
         let too_old = self.kept.saturating_sub(self.max);
         while let Some(front) = self.blocks.front() {
@@ -167,9 +176,7 @@ impl Horizon {
     /// Whether the bar of a time may have lost trades that left early: it cannot be folded again then. Of a batch, `runs`
     /// were admitted and are not kept yet.
     pub fn has_lost(&self, ts: i64, trades: &Trades, runs: &[Run]) -> bool {
-        let from = ts.saturating_sub(self.span_ns);
-        let more: u64 = runs.iter().map(|run| run.rows.len() as u64).sum();
-        let too_old = (self.kept + more).saturating_sub(self.max);
+        let (from, too_old) = (ts.saturating_sub(self.span_ns), self.oldest(runs));
         let early = self.blocks.iter().take_while(|block| block.first < too_old);
         let lies_there = |block: &Block| {
             let rows = block.rows().take_while(|&row| block.ordinal(row) < too_old);
@@ -192,8 +199,27 @@ impl Horizon {
         self.edits.named(named).rev().map(found)
     }
 
-    /// The trade of a name and a time, where it was not corrected.
-    pub fn find(&mut self, named: &Named, ts: i64) -> Option<Found> {
+    /// The number of the first trade that has not left early, whether the block that it was in is still held or not. Of
+    /// a batch, `runs` were admitted and are not kept yet.
+    fn oldest(&self, runs: &[Run]) -> u64 {
+        let more: u64 = runs.iter().map(|run| run.rows.len() as u64).sum();
+        (self.kept + more).saturating_sub(self.max)
+    }
+
+    /// The trade of a name that was admitted at a time, among those that are kept and rows of a batch of which `runs`
+    /// were admitted and are not kept yet.
+    pub fn seek(&mut self, trades: &Trades, runs: &[Run], named: &Named, ts: i64) -> Sought {
+        let oldest = self.oldest(runs);
+        let found = self.find_in(trades, runs, named, ts).or_else(|| self.find(named, ts));
+        match found.filter(|found| found.ordinal >= oldest) {
+            Some(found) if self.edits.of(found.ordinal).is_none() => Sought::Plain(found),
+            None if self.edits.named(named).all(|(_, edit)| edit.own != ts) => Sought::Lost,
+            _ => Sought::Corrected,
+        }
+    }
+
+    /// The last kept trade of a name and a time, as it was admitted.
+    fn find(&mut self, named: &Named, ts: i64) -> Option<Found> {
         let blank = self.blank;
         for block in self.blocks.iter_mut().rev() {
             if !block.is_in(ts, ts.saturating_add(1)) {
@@ -206,23 +232,67 @@ impl Horizon {
                 }
             });
             let Some(row) = found else { continue };
-            let (ordinal, trade) = (block.ordinal(row), block.trades.row(row));
-            return self.edits.of(ordinal).is_none().then(|| Found::new(ordinal, &trade));
+            return Some(Found::new(block.ordinal(row), &block.trades.row(row)));
         }
         None
     }
 
     /// The same among rows that were admitted and are not kept yet.
-    pub fn find_in(&self, trades: &Trades, runs: &[Run], named: &Named, ts: i64) -> Option<Found> {
+    fn find_in(&self, trades: &Trades, runs: &[Run], named: &Named, ts: i64) -> Option<Found> {
         let mut ordinal = self.kept + runs.iter().map(|run| run.rows.len() as u64).sum::<u64>();
         for row in runs.iter().rev().flat_map(|run| run.rows.clone().rev()) {
             ordinal -= 1;
             if is_named(trades, row as usize, named, ts, self.blank) {
-                let is_edited = self.edits.of(ordinal).is_some();
-                return (!is_edited).then(|| Found::new(ordinal, &trades.row(row as usize)));
+                return Some(Found::new(ordinal, &trades.row(row as usize)));
             }
         }
         None
+    }
+
+    /// The trades of some symbols, or all, that lie in a span of time.
+    pub fn matching(
+        &mut self,
+        (from, to): (i64, i64),
+        symbols: Option<&BTreeSet<SymbolId>>,
+    ) -> Matching {
+        let (edits, blank) = (&self.edits, self.blank);
+        let mut found: Matching = Vec::new();
+        for block in &mut self.blocks {
+            if !block.is_in(from, to) {
+                continue;
+            }
+            let mut each = |row: usize| {
+                let (ts, ordinal) = (block.trades.ts_event[row].ns(), block.ordinal(row));
+                if from <= ts && ts < to && edits.of(ordinal).is_none() {
+                    let trade = block.trades.row(row);
+                    found.push((name(&trade, blank), Found::new(ordinal, &trade)));
+                }
+            };
+            match symbols {
+                Some(symbols) => symbols.iter().for_each(|one| block.each_of(*one, &mut each)),
+                None => block.rows().for_each(each),
+            }
+        }
+        let edited = edits.between(from, to).map(|(ordinal, edit)| {
+            let Edit { named, at, own, now, .. } = *edit;
+            (named, Found { ordinal, at, own, now })
+        });
+        found.extend(edited);
+        found
+    }
+
+    /// The same among rows that were admitted and are not kept yet.
+    pub fn matching_in(&self, trades: &Trades, runs: &[Run], (from, to): (i64, i64)) -> Matching {
+        let rows = runs.iter().flat_map(|run| run.rows.clone());
+        let fresh = rows.zip(self.kept..).filter(|(row, ordinal)| {
+            let ts = trades.ts_event[*row as usize].ns();
+            from <= ts && ts < to && self.edits.of(*ordinal).is_none()
+        });
+        let found = fresh.map(|(row, ordinal)| {
+            let trade = trades.row(row as usize);
+            (name(&trade, self.blank), Found::new(ordinal, &trade))
+        });
+        found.collect()
     }
 
     /// A found trade becomes `now`, or is taken back.
@@ -270,10 +340,16 @@ impl Found {
     }
 }
 
+/// What names a trade within its day.
+fn name(trade: &Trade, blank: SymbolId) -> Named {
+    let venue = trade.venue.filter(|venue| *venue != blank);
+    Named { symbol: trade.symbol, venue, id: trade.trade_id }
+}
+
 fn is_named(trades: &Trades, row: usize, named: &Named, ts: i64, blank: SymbolId) -> bool {
-    let venue = trades.venue.get(row).copied().filter(|venue| *venue != blank);
+    let venue = || trades.venue.get(row).copied().filter(|venue| *venue != blank);
     trades.ts_event[row].ns() == ts
         && trades.symbol[row] == named.symbol
         && trades.trade_id.get(row) == Some(&named.id)
-        && venue == named.venue
+        && venue() == named.venue
 }
