@@ -317,7 +317,7 @@ fn what_cannot_change_is_refused_line_by_line() {
     std::fs::write(sequence.join("00000000000000099999"), entry).unwrap();
     let done = lab.run(&["run", "--config", "cluster.toml"], 1);
     let said = String::from_utf8(done.stderr).unwrap();
-    assert!(said.contains("is of format 1, this program reads 3"), "{said}");
+    assert!(said.contains("is of format 1, this program reads 4"), "{said}");
 }
 
 /// As entries of the sequence begin.
