@@ -114,7 +114,7 @@ impl Record {
             side: self.side,
             venue: venue.as_deref(),
         };
-        object.write_as(self.trans, &mut text);
+        object.write(self.trans, &mut text);
         text
     }
 

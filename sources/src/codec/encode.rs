@@ -102,7 +102,7 @@ impl Encoder {
             side: trades.side.get(row).copied().unwrap_or_default(),
             venue: venue.as_deref().filter(|venue| *venue != NO_VENUE),
         };
-        object.write_as(trades.trans_of(row), &mut line);
+        object.write(trades.trans_of(row), &mut line);
         to.extend_from_slice(line.as_bytes());
         self.line = line;
     }
@@ -200,13 +200,8 @@ pub(crate) struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Appends the JSON trade.
-    pub(crate) fn write(&self, to: &mut String) {
-        self.write_as(TransType::New, to);
-    }
-
     /// Appends the JSON trade or correction.
-    pub(crate) fn write_as(&self, trans: TransType, to: &mut String) {
+    pub(crate) fn write(&self, trans: TransType, to: &mut String) {
         to.push_str("{\"symbol\":");
         quote(to, self.symbol);
         if trans != TransType::Cancel {
