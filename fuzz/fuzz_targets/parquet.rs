@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use market::Symbols;
 use sources::{
-    Fed, FileOrder, FilePartition, FileSource, LayoutOptions, Simulation, Ticks, panic_is_guarded,
-    preview, write_parquet,
+    Columns, Fed, FileOrder, FilePartition, FileSource, LayoutOptions, Simulation, Ticks,
+    panic_is_guarded, preview, write_parquet,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -17,7 +17,7 @@ const POLLS_MAX: u32 = 10_000;
 static VALID: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let ticks = Ticks::new(&Simulation::new(3, 50, 1), 0, 1).expect("a valid simulation");
     let mut bytes = Vec::new();
-    write_parquet(ticks, &mut bytes, &mut |_| ()).expect("memory takes a file");
+    write_parquet(ticks, &mut bytes, Columns::All, &mut |_| ()).expect("memory takes a file");
     bytes
 });
 
